@@ -1,0 +1,49 @@
+"""What one unit of a user's data means, whatever the format of its file."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a conversation."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One example as the user wrote it, before any template, chat form or tokenizer.
+
+    Raw text stands in `text` and nothing else is filled. Otherwise `turns` hold what comes before
+    the answer (assistant turns among them are trained too) and `answers` the accepted answers: the
+    first is trained, each counts as right in evaluation. `choices` hold what the answer is chosen
+    from, in a fixed order; they are empty where the answer is free.
+    """
+
+    where: str  # "reviews.jsonl:41", for messages
+    turns: tuple[Turn, ...] = ()
+    answers: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    text: str = ""
+    # Every scalar field of the source row as text: for templates, stratification and clusters.
+    fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def prompt(self) -> str:
+        """The turns as plain text, one after another, without roles."""
+        return "\n".join(turn.text for turn in self.turns)
+
+    @property
+    def key(self) -> str:
+        """Sixteen hex digits of the content, independent of where it stands: the example's id."""
+        parts = [self.text, [[t.role, t.text] for t in self.turns], self.answers, self.choices]
+        canonical = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]

@@ -1,0 +1,35 @@
+"""The task: what is learnt, and how it is judged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from madrigal.tasks.record import Record
+
+Kind = Literal["text", "answer", "choice"]
+Split = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is learnt, and how it is judged. Records are already templated and split.
+
+    `kind` is "text" (raw text, judged by perplexity), "choice" (the answer is one of the record's
+    choices, judged by ranking them) or "answer" (a free answer, judged by generating it).
+    """
+
+    name: str
+    kind: Kind
+    metric: str  # a name of madrigal.evaluation.METRICS
+    splits: Mapping[Split, tuple[Record, ...]]
+    labels: tuple[str, ...] = ()  # for a fixed label set; empty for per-record choices
+    weight: float = 1.0
+    max_epochs: float | None = None  # the sampler gives no example more often than this
+    label_smoothing: float = 0.0  # share of the target's mass spread over the vocabulary
+    pull_to_start: float = 0.0  # strength of L2 to the parameters at the stage's start
+    objective: str = "likelihood"
+    normalise_choices: Literal["none", "tokens", "bytes"] = "none"
+    max_new_tokens: int = 64
+    cluster: str | None = None  # field whose equal values are resampled together
+    notes: tuple[str, ...] = ()  # what loading found worth saying: format, duplicates, drops
+    counts: Mapping[str, int] = field(default_factory=dict)  # for the data section of the report
