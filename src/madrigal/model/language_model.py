@@ -1,0 +1,74 @@
+"""A causal language model as the rest of the house sees it."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from madrigal.model.head import Head, logps_in_chunks
+
+# Logits of one head call, in elements: 4 MB of float32 stay in a core's reach.
+LOGITS_PER_CHUNK = 1 << 22
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LanguageModel:
+    """A causal language model, its tokenizer, and the two halves of its forward pass.
+
+    `network` is a transformers causal model or a peft model around one. Rows of tokens are padded
+    on the right, so causality alone keeps padding out and no attention mask is needed.
+    """
+
+    network: nn.Module
+    tokenizer: Any
+    device: torch.device
+    context: int  # longest sequence in tokens
+    name: str = ""
+    precision: torch.dtype = torch.float32  # of matrix products in training
+
+    @property
+    def causal(self) -> nn.Module:
+        """The transformers model; adapters are injected into its layers."""
+        base = getattr(self.network, "get_base_model", None)
+        return base() if base is not None else self.network
+
+    @property
+    def head(self) -> Head:
+        causal: Any = self.causal
+        return Head(causal, causal.get_decoder())
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Matrix products in `precision`; a no-op for float32."""
+        return torch.autocast(
+            self.device.type, self.precision, enabled=self.precision != torch.float32
+        )
+
+    def states(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+        """The decoder's last states, before the head."""
+        causal: Any = self.causal
+        return causal.get_decoder()(input_ids=tokens, use_cache=False).last_hidden_state
+
+    def logits(self, states: Float[Tensor, "N D"]) -> Float[Tensor, "N V"]:
+        """The head at the given states."""
+        return self.head(states)
+
+    def logps(
+        self, states: Float[Tensor, "N D"], targets: Int[Tensor, " N"], with_mean: bool = False
+    ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"] | None]:
+        """Log-probability in nats of each target given its state; see `logps_in_chunks`."""
+        causal: Any = self.causal
+        chunk = max(1, LOGITS_PER_CHUNK // causal.config.vocab_size)
+        return logps_in_chunks(self.head, states, targets, with_mean, chunk)
+
+    def trainable(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Trainable parameters by name, each once even where it is tied."""
+        return ((n, p) for n, p in self.network.named_parameters() if p.requires_grad)
+
+    def parameter_counts(self) -> tuple[int, int]:
+        """All parameters, trainable parameters."""
+        every = sum(p.numel() for p in self.network.parameters())
+        return every, sum(p.numel() for _, p in self.trainable())

@@ -1,0 +1,197 @@
+"""Load a model: bundled, a folder, a hub id, or fresh weights; then put its adapter on."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from madrigal.errors import ModelError
+from madrigal.model.host import choose_device, has_fast_bfloat16
+from madrigal.model.language_model import LanguageModel
+from madrigal.recipe.model import FullAdapter, LoraAdapter, ModelSettings
+
+BUNDLED = {"madrigal/base-xs": Path(__file__).parent / "base_xs"}
+DEFAULT_CONTEXT = 1024
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt")
+
+
+def resolve_base(base: str, root: Path) -> str:
+    """A folder where there is one (bundled, relative to the recipe, as it stands), else the hub id."""
+    if base in BUNDLED:
+        return str(BUNDLED[base])
+    for folder in (root / base, Path(base).expanduser()):
+        if folder.is_dir():
+            return str(folder)
+    if base.startswith((".", "/", "~")) or base.count("/") != 1:
+        raise ModelError(
+            f"model.base: no folder '{base}'; give a folder, a hub id owner/name, "
+            "or madrigal/base-xs"
+        )
+    return base
+
+
+def _check_folder(folder: Path) -> None:
+    names = {path.name for path in folder.iterdir()}
+    if "config.json" not in names:
+        raise ModelError(f"{folder}: no config.json; this is not a transformers model folder")
+    if not any(name.endswith(".safetensors") for name in names):
+        pickled = sorted(name for name in names if name.endswith(_PICKLED))
+        found = f"found pickled {pickled[0]}, which could run code; convert it" if pickled else "save it"
+        raise ModelError(f"{folder}: no *.safetensors weights; {found} with save_pretrained")
+    if not names & {"tokenizer.json", "tokenizer.model", "vocab.json"}:
+        raise ModelError(f"{folder}: no tokenizer.json; copy the model's tokenizer files beside it")
+
+
+def load_tokenizer(settings: ModelSettings, root: Path) -> Any:
+    """The tokenizer of a model that is not new."""
+    from transformers import AutoTokenizer
+
+    source = resolve_base(settings.base, root)
+    if Path(source).is_dir():
+        _check_folder(Path(source))
+    try:
+        return AutoTokenizer.from_pretrained(
+            source, revision=settings.revision, trust_remote_code=settings.trust_remote_code
+        )
+    except (OSError, ValueError) as problem:
+        raise ModelError(_unloadable(settings.base, problem)) from problem
+
+
+def _unloadable(base: str, problem: Exception) -> str:
+    reason = str(problem).strip().splitlines()[0][:200] if str(problem).strip() else "no reason given"
+    return f"model.base: cannot load '{base}': {reason}; give a model folder or a reachable hub id"
+
+
+def fresh_tokenizer(texts: Iterable[str], settings: ModelSettings) -> Any:
+    """A byte-level BPE made from `texts`, with one token that ends (and pads) every text."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    assert settings.new is not None
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # type: ignore[assignment]
+    tokenizer.decoder = decoders.ByteLevel()  # type: ignore[assignment]
+    trainer = trainers.BpeTrainer(
+        vocab_size=settings.new.vocabulary,
+        special_tokens=["<|end|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="<|end|>",
+        bos_token="<|end|>",
+        pad_token="<|end|>",
+        model_max_length=settings.new.context,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def _fresh_network(settings: ModelSettings, tokenizer: Any, seed: int) -> Any:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    new = settings.new
+    assert new is not None
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=new.width,
+        intermediate_size=new.mlp,
+        num_hidden_layers=new.layers,
+        num_attention_heads=new.heads,
+        num_key_value_heads=new.key_value_heads,
+        max_position_embeddings=new.context,
+        attention_dropout=new.dropout,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    torch.manual_seed(seed)
+    return LlamaForCausalLM(config)
+
+
+def _load_network(settings: ModelSettings, root: Path) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            resolve_base(settings.base, root),
+            revision=settings.revision,
+            trust_remote_code=settings.trust_remote_code,
+            dtype=torch.float32,
+            use_safetensors=True,
+        )
+    except (OSError, ValueError, KeyError) as problem:
+        raise ModelError(_unloadable(settings.base, problem)) from problem
+
+
+def add_adapter(network: Any, adapter: LoraAdapter | FullAdapter, seed: int) -> Any:
+    """The network with only its adapter trainable, or with everything trainable."""
+    if isinstance(adapter, FullAdapter):
+        return network.requires_grad_(True)
+    from peft import LoraConfig, get_peft_model
+
+    targets = "all-linear" if adapter.targets == "all_linear" else list(adapter.targets)
+    torch.manual_seed(seed)  # the adapter's initial values
+    try:
+        return get_peft_model(
+            network,
+            LoraConfig(
+                r=adapter.rank,
+                lora_alpha=adapter.alpha if adapter.alpha is not None else 2 * adapter.rank,  # type: ignore[arg-type]
+                lora_dropout=adapter.dropout,
+                target_modules=targets,
+                task_type="CAUSAL_LM",
+            ),
+        )
+    except ValueError as problem:
+        raise ModelError(f"model.adapter.targets: {str(problem).splitlines()[0]}") from problem
+
+
+def _context(settings: ModelSettings, network: Any) -> int:
+    own = getattr(network.config, "max_position_embeddings", DEFAULT_CONTEXT)
+    if settings.context is None:
+        return min(own, DEFAULT_CONTEXT)
+    if settings.context > own:
+        raise ModelError(
+            f"model.context: {settings.context} is more than the model's {own} positions; "
+            f"give at most {own}"
+        )
+    return settings.context
+
+
+def training_precision(settings: ModelSettings, device: torch.device) -> torch.dtype:
+    """The number format of matrix products in training."""
+    if settings.precision == "bfloat16" or (
+        settings.precision == "auto" and has_fast_bfloat16(device)
+    ):
+        return torch.bfloat16
+    return torch.float32
+
+
+def load_model(
+    settings: ModelSettings, root: Path, seed: int, tokenizer: Any | None = None
+) -> LanguageModel:
+    """The model of a recipe, adapter on, on this process's device. `tokenizer` is given for `new`."""
+    if settings.base == "new":
+        assert tokenizer is not None, "a fresh model needs its tokenizer made first"
+        network = _fresh_network(settings, tokenizer, seed)
+    else:
+        tokenizer = tokenizer if tokenizer is not None else load_tokenizer(settings, root)
+        network = _load_network(settings, root)
+    context = _context(settings, network)
+    if settings.gradient_checkpointing:
+        network.gradient_checkpointing_enable({"use_reentrant": False})
+        network.enable_input_require_grads()
+    network = add_adapter(network, settings.adapter, seed)
+    device = choose_device()
+    return LanguageModel(
+        network=network.to(device),
+        tokenizer=tokenizer,
+        device=device,
+        context=context,
+        name=settings.base,
+        precision=training_precision(settings, device),
+    )

@@ -1,0 +1,156 @@
+"""How the examples of one step are laid out in microbatches."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from madrigal.tasks.encoded import Encoded
+
+# What one more forward and backward pass costs beside its tokens, counted in tokens.
+TOKENS_PER_PASS = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One example of a step: its task, and its rows, which stay in one microbatch."""
+
+    task: str
+    rows: tuple[Encoded, ...]
+
+    @property
+    def width(self) -> int:
+        return max(row.length for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The adjacent rows of one task in a microbatch, and their span among its trained positions."""
+
+    task: str
+    rows: tuple[Encoded, ...]
+    first_position: int
+    last_position: int  # exclusive
+
+
+@dataclass(frozen=True, slots=True)
+class Microbatch:
+    """Rows that go through one forward pass: mixed tasks, rows of a task adjacent, padded right.
+
+    `state_index[n]` points into the B*T flattened states at the position before trained token n,
+    `targets[n]` is that token, `row[n]` its row among the rows of its own segment.
+    """
+
+    tokens: Int[Tensor, "B T"]
+    state_index: Int[Tensor, " N"]
+    targets: Int[Tensor, " N"]
+    row: Int[Tensor, " N"]
+    segments: tuple[Segment, ...]
+
+    @property
+    def padded_tokens(self) -> int:
+        return self.tokens.numel()
+
+
+def group(widths: Sequence[int], rows: Sequence[int], limit: int) -> list[list[int]]:
+    """Split examples into groups of similar width at the least total cost.
+
+    The cost of a group is its padded tokens, (rows in it) x (largest width), plus a constant for
+    the pass; groups are runs of the examples in order of width, found by dynamic programming.
+    A group holds at most `limit` padded tokens, or one example. Returns indices of the examples.
+    """
+    order = sorted(range(len(widths)), key=lambda i: (widths[i], i))
+    best: list[float] = [0.0]
+    start_of: list[int] = [0]
+    for stop in range(1, len(order) + 1):
+        width = widths[order[stop - 1]]
+        held, cheapest, chosen = 0, float("inf"), stop - 1
+        for start in range(stop - 1, -1, -1):
+            held += rows[order[start]]
+            if held * width > limit and start < stop - 1:
+                break
+            cost = best[start] + held * width + TOKENS_PER_PASS
+            if cost < cheapest:
+                cheapest, chosen = cost, start
+        best.append(cheapest)
+        start_of.append(chosen)
+    groups: list[list[int]] = []
+    stop = len(order)
+    while stop > 0:
+        groups.append(order[start_of[stop] : stop])
+        stop = start_of[stop]
+    return groups[::-1]
+
+
+def _tensors(examples: Sequence[Placed], pad: int, device: torch.device) -> Microbatch:
+    rows = [row for example in examples for row in example.rows]
+    width = max(row.length for row in rows)
+    tokens = np.full((len(rows), width), pad, dtype=np.int64)
+    for place, row in enumerate(rows):
+        tokens[place, : row.length] = row.tokens
+    index, wanted, owner = [], [], []
+    segments: list[Segment] = []
+    place = positions = 0
+    by_task: dict[str, list[Encoded]] = {}
+    for example in examples:
+        by_task.setdefault(example.task, []).extend(example.rows)
+    for task, members in by_task.items():
+        first = positions
+        for number, row in enumerate(members):
+            at = np.flatnonzero(row.trained)
+            index.append(place * width + at - 1)
+            wanted.append(row.tokens[at])
+            owner.append(np.full(len(at), number))
+            positions += len(at)
+            place += 1
+        segments.append(Segment(task, tuple(members), first, positions))
+
+    def move(parts: list[np.ndarray]) -> Tensor:
+        return torch.from_numpy(np.concatenate(parts).astype(np.int64)).to(device)
+
+    return Microbatch(
+        tokens=torch.from_numpy(tokens).to(device),
+        state_index=move(index),
+        targets=move(wanted),
+        row=move(owner),
+        segments=tuple(segments),
+    )
+
+
+def lay_out(
+    examples: Sequence[Placed], task_order: Mapping[str, int], limit: int, shares: int
+) -> list[list[Placed]]:
+    """The microbatches of a step as lists of examples, rows of a task adjacent.
+
+    With `shares` processes a microbatch holds at most that part of the step, so that each process
+    gets work.
+    """
+    widths = [example.width for example in examples]
+    rows = [len(example.rows) for example in examples]
+    if shares > 1:
+        total = sum(width * count for width, count in zip(widths, rows, strict=True))
+        limit = min(limit, max(max(widths), total // shares))
+    return [
+        sorted((examples[i] for i in members), key=lambda example: task_order[example.task])
+        for members in group(widths, rows, limit)
+    ]
+
+
+def collate(examples: Sequence[Placed], pad: int, device: torch.device) -> Microbatch:
+    """Tensors of one microbatch; examples of a task must be adjacent."""
+    return _tensors(examples, pad, device)
+
+
+def share_out(groups: Sequence[Sequence[Placed]], processes: int) -> list[list[int]]:
+    """Which microbatches each process takes: the largest first, each to the least loaded."""
+    loads = [0] * processes
+    taken: list[list[int]] = [[] for _ in range(processes)]
+    cost = [max(e.width for e in g) * sum(len(e.rows) for e in g) for g in groups]
+    for index in sorted(range(len(groups)), key=lambda i: (-cost[i], i)):
+        process = loads.index(min(loads))
+        loads[process] += cost[index]
+        taken[process].append(index)
+    return [sorted(indices) for indices in taken]

@@ -1,0 +1,229 @@
+"""A stage of training: steps, validations, checkpoints, and what to do when a step goes wrong."""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from madrigal.errors import RunStopped
+from madrigal.mixture.row import Source
+from madrigal.recipe.stage import StageSettings
+from madrigal.tasks.encoded import Example
+from madrigal.training.checkpoint import (
+    newest_checkpoint,
+    load_checkpoint,
+    prune,
+    restore,
+    save_checkpoint,
+    snapshot,
+)
+from madrigal.training.optimiser import build_optimiser, learning_rate
+from madrigal.training.progress import Progress, judge
+from madrigal.training.record import Event, Observer, StepRecord, Validation
+from madrigal.training.step import Gradient, StepParts, compute_gradient
+
+BAD_STEPS_BEFORE_ROLLBACK = 3
+ROLLBACKS_BEFORE_STOP = 2
+CHECKPOINTS_KEPT = 2
+
+Validate = Callable[[], Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """One stage, ready to train. `validate` gives a score for each task, higher is better."""
+
+    settings: StageSettings
+    parts: StepParts
+    source: Source
+    examples: Mapping[str, Sequence[Example]]
+    checkpoints: Path
+    validate: Validate | None
+    validate_every: int
+
+
+class _Interrupt:
+    """Whether Ctrl+C was pressed; the step in progress is finished first."""
+
+    pressed = False
+
+
+@contextmanager
+def _finish_step_on_interrupt() -> Iterator[_Interrupt]:
+    seen = _Interrupt()
+    if threading.current_thread() is not threading.main_thread():
+        yield seen
+        return
+
+    def note(*_: Any) -> None:
+        seen.pressed = True
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Trainer:
+    """A stage under way: the optimiser, how far it is, and the moves that change either."""
+
+    def __init__(self, run: StageRun, observe: Observer) -> None:
+        self.run = run
+        self.observe = observe
+        self.optimiser = build_optimiser(run.settings.optimiser, run.parts.model)
+        self.progress = Progress()
+        found = newest_checkpoint(run.checkpoints)
+        if found is not None:
+            restore(run.parts.model, self.optimiser, found)
+            run.parts.balancer.load_state_dict(found.state["balancer"])
+            self.progress = Progress.load(found.state["progress"])
+
+    def save(self) -> None:
+        """Keep things as they are now; only one process writes."""
+        run, processes = self.run, self.run.parts.processes
+        if processes.first:
+            state = {
+                "progress": self.progress.state_dict(),
+                "balancer": run.parts.balancer.state_dict(),
+            }
+            kept = snapshot(run.parts.model, self.optimiser, self.progress.step, state)
+            save_checkpoint(run.checkpoints, kept)
+            prune(run.checkpoints, CHECKPOINTS_KEPT, self.progress.best_step)
+        processes.wait()
+
+    def step(self) -> None:
+        """One optimiser step, or a skipped one, observed."""
+        began = time.perf_counter()
+        number = self.progress.step
+        rate = learning_rate(self.run.settings.optimiser, number, self.run.source.steps)
+        drawn = [
+            (draw.task, self.run.examples[draw.task][draw.index])
+            for draw in self.run.source.draws(number)
+            if draw.task not in self.progress.done
+        ]
+        self.progress.step += 1
+        if not drawn:
+            return
+        gradient = compute_gradient(self.run.parts, number, drawn)
+        norm = self._clip()
+        finite = math.isfinite(norm) and all(math.isfinite(x) for x in gradient.loss.values())
+        if finite:
+            self._apply(rate)
+            self.progress.bad_steps = 0
+        self.optimiser.zero_grad(set_to_none=True)
+        self.observe(self._record(gradient, norm, rate, time.perf_counter() - began, finite))
+        if not finite:
+            self._after_bad_step(gradient)
+
+    def _clip(self) -> float:
+        limit = self.run.settings.optimiser.clip
+        parameters = [p for _, p in self.run.parts.model.trainable()]
+        return float(torch.nn.utils.clip_grad_norm_(parameters, limit if limit > 0 else math.inf))
+
+    def _apply(self, rate: float) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.step()
+
+    def _record(
+        self, gradient: Gradient, norm: float, rate: float, seconds: float, finite: bool
+    ) -> StepRecord:
+        return StepRecord(
+            step=self.progress.step,
+            loss=gradient.loss,
+            weight=gradient.weight,
+            tokens=gradient.tokens,
+            rows=gradient.rows,
+            grad_norm=norm,
+            learning_rate=rate,
+            seconds=seconds,
+            padded_tokens=gradient.padded_tokens,
+            terms=gradient.terms,
+            skipped="" if finite else "non-finite loss or gradient",
+        )
+
+    def _after_bad_step(self, gradient: Gradient) -> None:
+        """Skip; after several in a row go back to the last checkpoint's weights; then give up.
+
+        The step counter goes on: chance is a function of the step, so going back to an earlier
+        step would meet the same examples and the same failure.
+        """
+        self.progress.bad_steps += 1
+        step = self.progress.step
+        bad = sorted(t for t, x in gradient.loss.items() if not math.isfinite(x)) or ["gradient"]
+        self.observe(Event(step, "skipped", f"Step {step} skipped: non-finite {', '.join(bad)}."))
+        if self.progress.bad_steps < BAD_STEPS_BEFORE_ROLLBACK:
+            return
+        found = newest_checkpoint(self.run.checkpoints)
+        if self.progress.rollbacks >= ROLLBACKS_BEFORE_STOP or found is None:
+            raise RunStopped(
+                f"stage {self.run.settings.name}: {self.progress.bad_steps} non-finite steps in a "
+                f"row at step {step} ({', '.join(bad)}); the last good checkpoint is kept: lower "
+                "optimiser.learning_rate, or look at these tasks' data"
+            )
+        restore(self.run.parts.model, self.optimiser, found)
+        self.run.parts.balancer.load_state_dict(found.state["balancer"])
+        self.progress.rollbacks += 1
+        self.progress.bad_steps = 0
+        text = f"Weights and optimiser taken back to step {found.step} after non-finite steps."
+        self.observe(Event(step, "rolled_back", text))
+
+    def validate(self) -> None:
+        """Score the validation sets, note gains, let tasks leave, keep the best."""
+        assert self.run.validate is not None
+        scores = dict(self.run.validate())
+        best, leaving = judge(self.progress, self.run.settings.early_stop, scores)
+        mean = sum(scores.values()) / len(scores)
+        self.observe(Validation(self.progress.step, scores, mean, best))
+        for task in leaving:
+            text = f"Task {task} stopped gaining and leaves the mixture."
+            self.observe(Event(self.progress.step, "task_done", text))
+        if self.progress.stopped:
+            self.observe(Event(self.progress.step, "early_stop", self.progress.stopped))
+        if best:
+            self.save()
+
+    def keep_best(self) -> None:
+        """Where early stopping asks for it, end with the best weights rather than the last."""
+        if self.run.settings.early_stop is None or self.progress.best_step is None:
+            return
+        found = load_checkpoint(self.run.checkpoints, self.progress.best_step)
+        if found is not None:
+            restore(self.run.parts.model, None, found)
+
+
+def train(run: StageRun, observe: Observer) -> Progress:
+    """Train a stage to its end, from its newest checkpoint if it has one.
+
+    Raises:
+        RunStopped: non-finite losses that skipping and going back did not cure; disk full.
+        KeyboardInterrupt: after Ctrl+C, once a checkpoint is written.
+    """
+    run.checkpoints.mkdir(parents=True, exist_ok=True)
+    trainer = _Trainer(run, observe)
+    progress, steps = trainer.progress, run.source.steps
+    if progress.step == 0:
+        trainer.save()  # what a roll-back returns to before the first regular checkpoint
+    run.parts.model.network.train()
+    with _finish_step_on_interrupt() as interrupt:
+        while progress.step < steps and not progress.stopped:
+            trainer.step()
+            if run.validate and run.validate_every and progress.step % run.validate_every == 0:
+                trainer.validate()
+                run.parts.model.network.train()
+            last = progress.step == steps or bool(progress.stopped)
+            if interrupt.pressed or last or progress.step % run.settings.checkpoint_every == 0:
+                trainer.save()
+            if interrupt.pressed:
+                raise KeyboardInterrupt
+    trainer.keep_best()
+    run.parts.model.network.eval()
+    return progress

@@ -1,0 +1,62 @@
+"""How far a stage has come: the small state that decides, and that a checkpoint keeps."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from madrigal.recipe.stage import EarlyStop
+
+
+@dataclass
+class Progress:
+    """Everything that a stage's decisions depend on beside tensors and the balancer."""
+
+    step: int = 0  # steps done
+    bad_steps: int = 0  # non-finite steps in a row
+    rollbacks: int = 0
+    best: float | None = None  # best mean validation score
+    best_step: int | None = None
+    without_gain: int = 0  # validations in a row without a gain
+    task_best: dict[str, float] = field(default_factory=dict)
+    task_without_gain: dict[str, int] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)  # tasks that left the mixture
+    stopped: str = ""  # why the stage ended early
+
+    def state_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def load(cls, state: Mapping[str, Any]) -> "Progress":
+        return cls(**state)
+
+
+def judge(
+    progress: Progress, rule: EarlyStop | None, scores: Mapping[str, float]
+) -> tuple[bool, list[str]]:
+    """Take in validation scores (higher is better). Returns whether they are the best so far, and
+    the tasks that leave the mixture now."""
+    mean = sum(scores.values()) / len(scores)
+    gain = rule.min_gain if rule else 0.0
+    best = progress.best is None or mean > progress.best + gain
+    if best:
+        progress.best, progress.best_step, progress.without_gain = mean, progress.step, 0
+    else:
+        progress.without_gain += 1
+    leaving = []
+    for task, score in scores.items():
+        if task not in progress.task_best or score > progress.task_best[task] + gain:
+            progress.task_best[task], progress.task_without_gain[task] = score, 0
+        else:
+            progress.task_without_gain[task] = progress.task_without_gain.get(task, 0) + 1
+        late = rule is not None and progress.task_without_gain[task] >= rule.patience
+        if rule is not None and rule.per_task and late and task not in progress.done:
+            progress.done.append(task)
+            leaving.append(task)
+    if rule is not None and progress.without_gain >= rule.patience:
+        progress.stopped = (
+            f"validation did not gain for {rule.patience} evaluations; "
+            f"the best was {progress.best:.4f} after step {progress.best_step}"
+        )
+    if rule is not None and rule.per_task and set(scores) <= set(progress.done):
+        progress.stopped = "every task stopped gaining on its own"
+    return best, leaving

@@ -1,0 +1,44 @@
+"""What one optimiser step tells, and who watches."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """All that a step tells. Losses are in nats per unit; `skipped` says why nothing was learnt."""
+
+    step: int  # from 1: the number of steps done when this one is
+    loss: Mapping[str, float]
+    weight: Mapping[str, float]
+    tokens: Mapping[str, int]  # trained and prompt tokens, without padding
+    rows: Mapping[str, int]
+    grad_norm: float
+    learning_rate: float
+    seconds: float
+    padded_tokens: int
+    terms: Mapping[str, float] = field(default_factory=dict)
+    skipped: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something worth a sentence in the report."""
+
+    step: int
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Validation scores after a step; `mean` is what early stopping looks at."""
+
+    step: int
+    scores: Mapping[str, float]
+    mean: float
+    best: bool
+
+
+Watched = StepRecord | Event | Validation
+Observer = Callable[[Watched], None]
