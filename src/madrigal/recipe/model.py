@@ -10,25 +10,25 @@ from madrigal.recipe.settings import KindShort, Names, Settings, Short
 class NewModel(Settings):
     """A model with fresh weights (Llama architecture) and a byte-level BPE made from the tasks' training text."""
 
-    vocabulary: int = Field(4096, ge=300, le=65536, description="Size of the byte-level BPE vocabulary, in tokens.")
-    width: int = Field(256, ge=16, le=4096, description="Width of the hidden states.")
-    layers: int = Field(6, ge=1, le=64, description="Number of transformer blocks.")
-    heads: int = Field(4, ge=1, le=64, description="Attention heads; must divide `width`.")
-    key_value_heads: int = Field(2, ge=1, le=64, description="Key-value heads; must divide `heads`.")
-    mlp: int = Field(688, ge=16, le=16384, description="Width of the gated MLP.")
-    context: int = Field(512, ge=16, le=32768, description="Longest sequence, in tokens.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on attention weights, as a probability.")
+    vocabulary: int = Field(default=4096, ge=300, le=65536, description="Size of the byte-level BPE vocabulary, in tokens.")
+    width: int = Field(default=256, ge=16, le=4096, description="Width of the hidden states.")
+    layers: int = Field(default=6, ge=1, le=64, description="Number of transformer blocks.")
+    heads: int = Field(default=4, ge=1, le=64, description="Attention heads; must divide `width`.")
+    key_value_heads: int = Field(default=2, ge=1, le=64, description="Key-value heads; must divide `heads`.")
+    mlp: int = Field(default=688, ge=16, le=16384, description="Width of the gated MLP.")
+    context: int = Field(default=512, ge=16, le=32768, description="Longest sequence, in tokens.")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout on attention weights, as a probability.")
 
 
 class LoraAdapter(Settings):
     """Low-rank adapters (Hu et al., 2021) through peft; the base is frozen."""
 
     kind: Literal["lora"] = "lora"
-    rank: int = Field(16, ge=1, le=1024, description="Rank of the update.")
-    alpha: float | None = Field(None, gt=0, description="Scale numerator; the update is alpha/rank times BA. Left out: 2 x rank.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the adapter's input, as a probability.")
+    rank: int = Field(default=16, ge=1, le=1024, description="Rank of the update.")
+    alpha: float | None = Field(default=None, gt=0, description="Scale numerator; the update is alpha/rank times BA. Left out: 2 x rank.")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout on the adapter's input, as a probability.")
     targets: Literal["all_linear"] | Names = Field(
-        "all_linear", description="Names of modules to adapt, or `all_linear` (every linear layer but the head)."
+        default="all_linear", description="Names of modules to adapt, or `all_linear` (every linear layer but the head)."
     )
 
 
@@ -44,15 +44,15 @@ AdapterSettings = Annotated[LoraAdapter | FullAdapter, Field(discriminator="kind
 class ModelSettings(Short):
     """Which model is fine-tuned, and how."""
 
-    _short: ClassVar[str] = "base"
-    base: str = Field("madrigal/base-xs", min_length=1, description="`madrigal/base-xs` (bundled), a folder, a hub id, or `new` for fresh weights.")
-    new: NewModel | None = Field(None, description="Shape of the fresh model; only with `base: new`.")
-    adapter: AdapterSettings = Field(LoraAdapter(), description="`lora` or `full`, with its settings.")
+    short: ClassVar[str] = "base"
+    base: str = Field(default="madrigal/base-xs", min_length=1, description="`madrigal/base-xs` (bundled), a folder, a hub id, or `new` for fresh weights.")
+    new: NewModel | None = Field(default=None, description="Shape of the fresh model; only with `base: new`.")
+    adapter: AdapterSettings = Field(default=LoraAdapter(), description="`lora` or `full`, with its settings.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="Number format of the matrix products in training; parameters stay float32. `auto`: bfloat16 where the hardware has it."
+        default="auto", description="Number format of the matrix products in training; parameters stay float32. `auto`: bfloat16 where the hardware has it."
     )
-    context: int | None = Field(None, ge=16, description="Longest sequence in tokens; left out: the model's own limit, at most 1024.")
-    chat_template: bool = Field(True, description="Use the model's chat template where it has one.")
-    gradient_checkpointing: bool = Field(False, description="Recompute activations in the backward pass: less memory, about a third more time.")
-    trust_remote_code: bool = Field(False, description="Run code that a hub model brings along.")
-    revision: str | None = Field(None, description="Commit or tag of a hub model.")
+    context: int | None = Field(default=None, ge=16, description="Longest sequence in tokens; left out: the model's own limit, at most 1024.")
+    chat_template: bool = Field(default=True, description="Use the model's chat template where it has one.")
+    gradient_checkpointing: bool = Field(default=False, description="Recompute activations in the backward pass: less memory, about a third more time.")
+    trust_remote_code: bool = Field(default=False, description="Run code that a hub model brings along.")
+    revision: str | None = Field(default=None, description="Commit or tag of a hub model.")

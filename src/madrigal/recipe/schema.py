@@ -9,17 +9,19 @@ from madrigal.recipe.settings import Settings, listed
 from madrigal.recipe.stage import StageSettings
 from madrigal.recipe.task import EvaluateSettings, TaskSettings
 
+TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]  # it names files
+
 
 class Recipe(Settings):
     """Everything that one run does: a model, tasks, stages, and what is measured."""
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Name of the run and of its folder.")
-    seed: int = Field(0, ge=0, lt=2**31, description="Everything random follows from it.")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Everything random follows from it.")
     determinism: Literal["fast", "repeatable", "strict"] = Field(
-        "repeatable", description="`fast`: seeds only. `repeatable`: deterministic algorithms, warn where there is none. `strict`: refuse."
+        default="repeatable", description="`fast`: seeds only. `repeatable`: deterministic algorithms, warn where there is none. `strict`: refuse."
     )
-    model: ModelSettings = Field(ModelSettings(), description="The model; a bare string is its base.")
-    tasks: dict[str, TaskSettings] = Field(min_length=1, description="The tasks, by name.")
+    model: ModelSettings = Field(default=ModelSettings(), description="The model; a bare string is its base.")
+    tasks: dict[TaskName, TaskSettings] = Field(min_length=1, description="The tasks, by name.")
     stages: Annotated[tuple[StageSettings, ...], BeforeValidator(listed)] = Field(description="The stages, in order; empty: only evaluate.")
-    evaluate: EvaluateSettings = Field(EvaluateSettings(), description="What is measured.")
-    track: Annotated[tuple[Literal["tensorboard", "wandb", "trackio"], ...], BeforeValidator(listed)] = Field((), description="Trackers that mirror steps.jsonl.")
+    evaluate: EvaluateSettings = Field(default=EvaluateSettings(), description="What is measured.")
+    track: Annotated[tuple[Literal["tensorboard", "wandb", "trackio"], ...], BeforeValidator(listed)] = Field(default=(), description="Trackers that mirror steps.jsonl.")

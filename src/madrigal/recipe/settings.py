@@ -6,15 +6,20 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 
 def listed(value: Any) -> Any:
+    """YAML knows lists only; strict tuples do not accept them."""
     return tuple(value) if isinstance(value, list) else value
+
+
+def _named(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else listed(value)
 
 
 def _kinded(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
-# YAML knows lists only; strict tuples do not accept them.
-Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
+# A list of names, or one bare name.
+Names = Annotated[tuple[str, ...], BeforeValidator(_named)]
 
 # In front of a discriminated union: a bare string means `{kind: ...}`.
 KindShort = BeforeValidator(_kinded)
@@ -23,16 +28,16 @@ KindShort = BeforeValidator(_kinded)
 class Settings(BaseModel):
     """Frozen and closed: an unknown key is a mistake, a number written as text too."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Short(Settings):
-    """Settings that may be written as one bare value, which then fills the field `_short`."""
+    """Settings that may be written as one bare value, which then fills the field `short`."""
 
-    _short: ClassVar[str]
-    _short_types: ClassVar[tuple[type, ...]] = (str,)
+    short: ClassVar[str]
+    short_types: ClassVar[tuple[type, ...]] = (str,)
 
     @model_validator(mode="before")
     @classmethod
     def _expand(cls, value: Any) -> Any:
-        return {cls._short: value} if isinstance(value, cls._short_types) else value
+        return {cls.short: value} if isinstance(value, cls.short_types) else value

@@ -10,9 +10,9 @@ from madrigal.recipe.settings import KindShort, Names, Settings
 class Batch(Settings):
     """How much one optimiser step sees, all tasks and all processes together. One of the two."""
 
-    rows: int | None = Field(None, ge=1, description="Examples per step.")
-    tokens: int | None = Field(None, ge=16, description="Tokens per step, at most (and at least one example).")
-    microbatch_tokens: int = Field(4096, ge=16, description="Padded tokens in one forward pass, at most (and at least one example).")
+    rows: int | None = Field(default=None, ge=1, description="Examples per step.")
+    tokens: int | None = Field(default=None, ge=16, description="Tokens per step, at most (and at least one example).")
+    microbatch_tokens: int = Field(default=4096, ge=16, description="Padded tokens in one forward pass, at most (and at least one example).")
 
     @model_validator(mode="before")
     @classmethod
@@ -23,8 +23,8 @@ class Batch(Settings):
 
 
 class _Mixture(Settings):
-    unit: Literal["examples", "tokens"] = Field("examples", description="What the shares are counted in.")
-    within: str | None = Field(None, description="Draw evenly over the values of this field inside each task; `label` means the answer.")
+    unit: Literal["examples", "tokens"] = Field(default="examples", description="What the shares are counted in.")
+    within: str | None = Field(default=None, description="Draw evenly over the values of this field inside each task; `label` means the answer.")
 
 
 class Proportional(_Mixture):
@@ -37,7 +37,7 @@ class Temperature(_Mixture):
     """Shares in proportion to size to the power of 1/temperature (Raffel et al., 2020)."""
 
     kind: Literal["temperature"] = "temperature"
-    temperature: float = Field(2.0, ge=1, description="1 is proportional; large is uniform.")
+    temperature: float = Field(default=2.0, ge=1, description="1 is proportional; large is uniform.")
 
 
 class Uniform(_Mixture):
@@ -50,14 +50,14 @@ class Weights(_Mixture):
     """Shares as given."""
 
     kind: Literal["weights"] = "weights"
-    weights: dict[str, float] = Field(description="Share of each task of the stage; they are scaled to sum to 1.")
+    weights: dict[str, Annotated[float, Field(gt=0)]] = Field(description="Share of each task of the stage; they are scaled to sum to 1.")
 
 
 class Balanced(_Mixture):
     """Equal shares, but no example more often than `max_epochs`; what is over goes to the others (UniMax, Chung et al., 2023)."""
 
     kind: Literal["balanced"] = "balanced"
-    max_epochs: float = Field(4.0, gt=0, description="Cap on the passes over any task's examples.")
+    max_epochs: float = Field(default=4.0, gt=0, description="Cap on the passes over any task's examples.")
 
 
 MixtureSettings = Annotated[Proportional | Temperature | Uniform | Weights | Balanced, Field(discriminator="kind"), KindShort]
@@ -82,7 +82,7 @@ class Likelihood(Settings):
     """Negative log-likelihood of the answer (of every token, for raw text)."""
 
     kind: Literal["likelihood"] = "likelihood"
-    normalise: Literal["tokens", "examples"] = Field("tokens", description="`tokens`: mean over answer tokens. `examples`: mean over examples of their token means.")
+    normalise: Literal["tokens", "examples"] = Field(default="tokens", description="`tokens`: mean over answer tokens. `examples`: mean over examples of their token means.")
 
 
 ObjectiveSettings = Annotated[Likelihood, KindShort]
@@ -91,23 +91,23 @@ ObjectiveSettings = Annotated[Likelihood, KindShort]
 class Optimiser(Settings):
     """AdamW with a learning-rate schedule."""
 
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="Peak step size.")
-    weight_decay: float = Field(0.0, ge=0, le=10, description="Decoupled weight decay on matrices, per unit of learning rate.")
-    beta1: float = Field(0.9, ge=0, lt=1, description="Decay of the first moment.")
-    beta2: float = Field(0.98, ge=0, lt=1, description="Decay of the second moment.")
-    epsilon: float = Field(1e-8, gt=0, description="Added to the root of the second moment.")
-    clip: float = Field(1.0, ge=0, description="Largest norm of the gradient; 0: no clipping.")
-    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="Shape of the learning rate after warm-up.")
-    warmup: float = Field(0.05, ge=0, le=1, description="Share of the steps with a linear rise from zero.")
-    final: float = Field(0.1, ge=0, le=1, description="Learning rate at the end, as a share of the peak (cosine and linear).")
+    learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Peak step size.")
+    weight_decay: float = Field(default=0.0, ge=0, le=10, description="Decoupled weight decay on matrices, per unit of learning rate.")
+    beta1: float = Field(default=0.9, ge=0, lt=1, description="Decay of the first moment.")
+    beta2: float = Field(default=0.98, ge=0, lt=1, description="Decay of the second moment.")
+    epsilon: float = Field(default=1e-8, gt=0, description="Added to the root of the second moment.")
+    clip: float = Field(default=1.0, ge=0, description="Largest norm of the gradient; 0: no clipping.")
+    schedule: Literal["cosine", "linear", "constant"] = Field(default="cosine", description="Shape of the learning rate after warm-up.")
+    warmup: float = Field(default=0.05, ge=0, le=1, description="Share of the steps with a linear rise from zero.")
+    final: float = Field(default=0.1, ge=0, le=1, description="Learning rate at the end, as a share of the peak (cosine and linear).")
 
 
 class EarlyStop(Settings):
     """Stop when validation no longer gains."""
 
-    patience: int = Field(3, ge=1, description="Evaluations in a row without a gain before stopping.")
-    min_gain: float = Field(0.0, ge=0, description="Smallest gain of the score that counts.")
-    per_task: bool = Field(False, description="Also drop a task out of the mixture when its own score stops gaining.")
+    patience: int = Field(default=3, ge=1, description="Evaluations in a row without a gain before stopping.")
+    min_gain: float = Field(default=0.0, ge=0, description="Smallest gain of the score that counts.")
+    per_task: bool = Field(default=False, description="Also drop a task out of the mixture when its own score stops gaining.")
 
 
 class StageSettings(Settings):
@@ -115,13 +115,13 @@ class StageSettings(Settings):
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="Name of the stage, used in files and tables.")
     learn: Names = Field(min_length=1, description="Names of the tasks that are trained.")
-    steps: int | None = Field(None, ge=1, description="Optimiser steps. One of `steps` and `epochs`.")
-    epochs: float | None = Field(None, gt=0, description="Passes over all examples of the stage's tasks together, instead of `steps`.")
-    batch: Batch = Field(Batch(rows=32), description="Size of a step.")
-    mixture: MixtureSettings = Field(Proportional(), description="How examples are drawn from the tasks.")
-    balance: BalancerSettings = Field(Mean(), description="How much each task counts in a step.")
+    steps: int | None = Field(default=None, ge=1, description="Optimiser steps. One of `steps` and `epochs`.")
+    epochs: float | None = Field(default=None, gt=0, description="Passes over all examples of the stage's tasks together, instead of `steps`.")
+    batch: Batch = Field(default=Batch(rows=32), description="Size of a step.")
+    mixture: MixtureSettings = Field(default=Proportional(), description="How examples are drawn from the tasks.")
+    balance: BalancerSettings = Field(default=Mean(), description="How much each task counts in a step.")
     objective: dict[str, ObjectiveSettings] = Field(default_factory=dict, description="Objective of a task of this stage; left out: likelihood.")
-    optimiser: Optimiser = Field(Optimiser(), description="Optimiser and learning-rate schedule.")
-    validate_every: int = Field(0, ge=0, description="Steps between validations; 0: only where early stopping asks, every tenth of the stage.")
-    early_stop: EarlyStop | None = Field(None, description="Stop when validation no longer gains; keep the best.")
-    checkpoint_every: int = Field(100, ge=1, description="Steps between checkpoints.")
+    optimiser: Optimiser = Field(default=Optimiser(), description="Optimiser and learning-rate schedule.")
+    validate_every: int = Field(default=0, ge=0, description="Steps between validations; 0: only where early stopping asks, every tenth of the stage.")
+    early_stop: EarlyStop | None = Field(default=None, description="Stop when validation no longer gains; keep the best.")
+    checkpoint_every: int = Field(default=100, ge=1, description="Steps between checkpoints.")

@@ -22,76 +22,76 @@ class HubSource(Settings):
     """A data set of the hub, read through `datasets`."""
 
     id: str = Field(min_length=1, description="Data set id, `owner/name`.")
-    config: str | None = Field(None, description="Configuration of the data set.")
-    revision: str | None = Field(None, description="Commit or tag.")
-    train: str = Field("train", description="Name of the training split.")
-    validation: str | None = Field(None, description="Name of the validation split; left out: cut from training by `split`.")
-    test: str | None = Field(None, description="Name of the test split; left out: cut from training by `split`.")
+    config: str | None = Field(default=None, description="Configuration of the data set.")
+    revision: str | None = Field(default=None, description="Commit or tag.")
+    train: str = Field(default="train", description="Name of the training split.")
+    validation: str | None = Field(default=None, description="Name of the validation split; left out: cut from training by `split`.")
+    test: str | None = Field(default=None, description="Name of the test split; left out: cut from training by `split`.")
 
 
 class SplitShares(Settings):
     """How a task without its own validation or test file is split, by content."""
 
-    validation: float = Field(0.05, ge=0, lt=0.5, description="Share of the training records held out for validation.")
-    test: float = Field(0.1, ge=0, lt=0.5, description="Share of the training records held out for test, where no test file is named.")
+    validation: float = Field(default=0.05, ge=0, lt=0.5, description="Share of the training records held out for validation.")
+    test: float = Field(default=0.1, ge=0, lt=0.5, description="Share of the training records held out for test, where no test file is named.")
 
 
 class DataSettings(Short):
     """Where the examples are. A path may be a file, a glob pattern, or a folder of text files."""
 
-    _short: ClassVar[str] = "train"
-    _short_types: ClassVar[tuple[type, ...]] = (str, list, tuple)
-    train: Paths | None = Field(None, description="File, glob pattern, folder or list of them with the training examples.")
-    validation: Paths | None = Field(None, description="The same for validation (early stopping, best checkpoint).")
-    test: Paths | None = Field(None, description="The same for test (every reported score).")
-    hub: HubSource | None = Field(None, description="A hub data set instead of paths.")
-    bundled: str | None = Field(None, description="A bundled task of this name instead of paths; see `madrigal list tasks`.")
-    format: FormatName = Field("auto", description="Record format; `auto` detects it from the fields.")
+    short: ClassVar[str] = "train"
+    short_types: ClassVar[tuple[type, ...]] = (str, list, tuple)
+    train: Paths | None = Field(default=None, description="File, glob pattern, folder or list of them with the training examples.")
+    validation: Paths | None = Field(default=None, description="The same for validation (early stopping, best checkpoint).")
+    test: Paths | None = Field(default=None, description="The same for test (every reported score).")
+    hub: HubSource | None = Field(default=None, description="A hub data set instead of paths.")
+    bundled: str | None = Field(default=None, description="A bundled task of this name instead of paths; see `madrigal list tasks`.")
+    format: FormatName = Field(default="auto", description="Record format; `auto` detects it from the fields.")
     columns: dict[str, str] = Field(default_factory=dict, description="Renames fields before detection: `{text: review, label: stars}`.")
-    split: SplitShares = Field(SplitShares(), description="Shares to hold out where validation or test is not given.")
-    max_train: int | None = Field(None, ge=1, description="At most so many training examples, drawn by seed.")
-    max_validation: int | None = Field(200, ge=1, description="At most so many validation examples, drawn by seed.")
-    max_test: int | None = Field(None, ge=1, description="At most so many test examples, drawn by seed.")
+    split: SplitShares = Field(default=SplitShares(), description="Shares to hold out where validation or test is not given.")
+    max_train: int | None = Field(default=None, ge=1, description="At most so many training examples, drawn by seed.")
+    max_validation: int | None = Field(default=200, ge=1, description="At most so many validation examples, drawn by seed.")
+    max_test: int | None = Field(default=None, ge=1, description="At most so many test examples, drawn by seed.")
 
 
 class InstructionSettings(Settings):
     """How much of a Natural Instructions definition enters the prompt."""
 
-    definition: bool = Field(True, description="Put the definition into the prompt.")
-    cautions: bool = Field(False, description="Put `Things to Avoid` and `Emphasis & Caution` (version 1) into the prompt.")
-    positive: int = Field(0, ge=0, le=10, description="Number of positive examples in the prompt.")
-    negative: int = Field(0, ge=0, le=10, description="Number of negative examples in the prompt.")
-    explanations: bool = Field(False, description="Give the explanations of the examples.")
+    definition: bool = Field(default=True, description="Put the definition into the prompt.")
+    cautions: bool = Field(default=False, description="Put `Things to Avoid` and `Emphasis & Caution` (version 1) into the prompt.")
+    positive: int = Field(default=0, ge=0, le=10, description="Number of positive examples in the prompt.")
+    negative: int = Field(default=0, ge=0, le=10, description="Number of negative examples in the prompt.")
+    explanations: bool = Field(default=False, description="Give the explanations of the examples.")
 
 
 class TaskSettings(Settings):
     """One task: what is learnt, and how it is judged."""
 
     data: DataSettings = Field(description="Where the examples are; a bare path is `train`.")
-    prompt: str | None = Field(None, description="Template of the prompt with fields in braces, `Review: {text}\\nSentiment:`; left out: the format's own.")
-    answer: str | None = Field(None, description="Template of the answer with fields in braces; left out: the format's own.")
-    system: str | None = Field(None, description="System message put before the prompt.")
+    prompt: str | None = Field(default=None, description="Template of the prompt with fields in braces, `Review: {text}\\nSentiment:`; left out: the format's own.")
+    answer: str | None = Field(default=None, description="Template of the answer with fields in braces; left out: the format's own.")
+    system: str | None = Field(default=None, description="System message put before the prompt.")
     labels: dict[str, str] | Names | None = Field(
-        None, description="The labels, or a map from label in the data to the words that the model says; left out: found in the data."
+        default=None, description="The labels, or a map from label in the data to the words that the model says; left out: found in the data."
     )
-    metric: MetricName = Field("auto", description="How the task is judged; `auto`: accuracy for choices, token_f1 for short answers, rouge_l for long ones, perplexity for text.")
-    normalise_choices: Literal["none", "tokens", "bytes"] = Field("none", description="Divide the log-likelihood of a choice by its length in tokens or bytes before ranking.")
-    max_new_tokens: int = Field(64, ge=1, le=4096, description="Longest generated answer, in tokens.")
-    instruction: InstructionSettings = Field(InstructionSettings(), description="What of a Natural Instructions task enters the prompt.")
-    cluster: str | None = Field(None, description="Field whose equal values are resampled together in intervals (document, passage).")
-    weight: float = Field(1.0, gt=0, le=1000, description="Fixed factor of this task's loss.")
-    max_epochs: float | None = Field(None, gt=0, description="No training example of this task is seen more often than this.")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share of the target's probability spread over the vocabulary.")
-    pull_to_start: float = Field(0.0, ge=0, description="Strength of this task's L2 pull to the parameters at the start of the stage, per squared unit.")
+    metric: MetricName = Field(default="auto", description="How the task is judged; `auto`: accuracy for choices, token_f1 for short answers, rouge_l for long ones, perplexity for text.")
+    normalise_choices: Literal["none", "tokens", "bytes"] = Field(default="none", description="Divide the log-likelihood of a choice by its length in tokens or bytes before ranking.")
+    max_new_tokens: int = Field(default=64, ge=1, le=4096, description="Longest generated answer, in tokens.")
+    instruction: InstructionSettings = Field(default=InstructionSettings(), description="What of a Natural Instructions task enters the prompt.")
+    cluster: str | None = Field(default=None, description="Field whose equal values are resampled together in intervals (document, passage).")
+    weight: float = Field(default=1.0, gt=0, le=1000, description="Fixed factor of this task's loss.")
+    max_epochs: float | None = Field(default=None, gt=0, description="No training example of this task is seen more often than this.")
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="Share of the target's probability spread over the vocabulary.")
+    pull_to_start: float = Field(default=0.0, ge=0, description="Strength of this task's L2 pull to the parameters at the start of the stage, per squared unit.")
 
 
 class EvaluateSettings(Settings):
     """What is measured, and how surely."""
 
-    base: bool = Field(True, description="Score the untrained base model first.")
-    baselines: bool = Field(False, description="Train one single-task model a task on the same examples and steps, and compare.")
-    general: Names = Field((), description="Tasks that are watched after every stage and never trained.")
-    few_shot: int = Field(0, ge=0, le=32, description="In-context examples for a further row of the base model; 0: no such row.")
-    confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of every interval.")
-    draws: int = Field(2000, ge=200, le=100000, description="Bootstrap draws behind each interval.")
-    batch_tokens: int = Field(8192, ge=64, description="Padded tokens in one evaluation batch.")
+    base: bool = Field(default=True, description="Score the untrained base model first.")
+    baselines: bool = Field(default=False, description="Train one single-task model a task on the same examples and steps, and compare.")
+    general: Names = Field(default=(), description="Tasks that are watched after every stage and never trained.")
+    few_shot: int = Field(default=0, ge=0, le=32, description="In-context examples for a further row of the base model; 0: no such row.")
+    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Level of every interval.")
+    draws: int = Field(default=2000, ge=200, le=100000, description="Bootstrap draws behind each interval.")
+    batch_tokens: int = Field(default=8192, ge=64, description="Padded tokens in one evaluation batch.")

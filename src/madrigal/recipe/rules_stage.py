@@ -1,0 +1,76 @@
+"""Contradictions in the stages."""
+
+from collections.abc import Iterator
+
+from madrigal.recipe.node import Mistake, Node
+from madrigal.recipe.stage import Optimiser
+from madrigal.recipe.suggest import did_you_mean
+
+
+def stage_rules(root: Node) -> Iterator[Mistake]:
+    """Names of stages and tasks, length, batch, shares, objectives."""
+    names: set[str] = set()
+    for stage in root.get("stages").elements():
+        name = stage.get("name").text
+        if name is not None and name.lower() in names:
+            yield Mistake(stage.get("name"), f"two stages are called {name!r}; rename one")
+        names.add((name or "").lower())
+        yield from _learn(stage, root.get("tasks").names())
+        yield from _one_of(stage, "steps", "epochs", required=True)
+        yield from _one_of(stage.get("batch"), "rows", "tokens", required=False)
+        yield from _shares(stage)
+        yield from _objectives(stage)
+        yield from _schedule(stage.get("optimiser"))
+
+
+def learnt(stage: Node) -> list[str]:
+    """Names of the tasks that a stage learns."""
+    return [name.text for name in stage.get("learn").elements() if name.text is not None]
+
+
+def _learn(stage: Node, tasks: tuple[str, ...]) -> Iterator[Mistake]:
+    seen: set[str] = set()
+    for name in stage.get("learn").elements():
+        if name.text is None:
+            continue
+        if name.text not in tasks:
+            hint = did_you_mean(name.text, tasks, "tasks")
+            yield Mistake(name, f"no task is called {name.text!r}{hint}")
+        elif name.text in seen:
+            cure = "`mixture` and `weight` give a task more"
+            yield Mistake(name, f"{name.text!r} stands twice; {cure}")
+        seen.add(name.text)
+
+
+def _one_of(node: Node, first: str, second: str, required: bool) -> Iterator[Mistake]:
+    given = [key for key in (first, second) if node.get(key).value is not None]
+    if len(given) == 2:
+        text = f"`{first}` and `{second}` are both given; keep one (`null` clears the other)"
+        yield Mistake(node.get(second), text)
+    if not given and required and isinstance(node.value, dict):
+        yield Mistake(node, f"neither `{first}` nor `{second}` is given; write one of them")
+
+
+def _shares(stage: Node) -> Iterator[Mistake]:
+    weights, tasks = stage.get("mixture", "weights"), learnt(stage)
+    for name, node in weights.entries():
+        if name not in tasks:
+            yield Mistake(node, f"the stage does not learn {name!r}{did_you_mean(name, tasks)}")
+    if isinstance(weights.value, dict):
+        for name in tasks:
+            if name not in weights.names():
+                yield Mistake(weights, f"no share for {name!r}; each task of the stage needs one")
+
+
+def _objectives(stage: Node) -> Iterator[Mistake]:
+    tasks = learnt(stage)
+    for name, node in stage.get("objective").entries():
+        if name not in tasks:
+            yield Mistake(node, f"the stage does not learn {name!r}{did_you_mean(name, tasks)}")
+
+
+def _schedule(optimiser: Node) -> Iterator[Mistake]:
+    final = optimiser.get("final")
+    default = Optimiser.model_fields["final"].default
+    if optimiser.get("schedule").text == "constant" and final.number not in (None, default):
+        yield Mistake(final, "has no effect with `schedule: constant`; remove it")

@@ -1,0 +1,100 @@
+"""Contradictions inside a task."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from madrigal.recipe.node import Mistake, Node
+from madrigal.recipe.rules_stage import learnt
+from madrigal.recipe.settings import Settings
+from madrigal.recipe.suggest import short
+from madrigal.recipe.task import InstructionSettings, SplitShares, TaskSettings
+
+_SOURCES = ("train", "hub", "bundled")
+_TRAINING_ONLY = ("weight", "max_epochs", "label_smoothing", "pull_to_start")
+_ANSWERS_ONLY = ("prompt", "answer", "system", "labels", "normalise_choices", "max_new_tokens")
+
+
+def task_rules(root: Node) -> Iterator[Mistake]:
+    """Names, sources of data, and keys that do not fit the format."""
+    tasks = root.get("tasks")
+    trained = {name for stage in root.get("stages").elements() for name in learnt(stage)}
+    lower = Counter(name.lower() for name in tasks.names())
+    for name, task in tasks.entries():
+        if lower[name.lower()] > 1:
+            yield Mistake(task, "another task has this name in other capitals; rename one")
+        yield from _source(task.get("data"))
+        yield from _split(task.get("data"))
+        yield from _format(task)
+        yield from _labels(task.get("labels"))
+        if name not in trained:
+            for node in _changed(task, TaskSettings, _TRAINING_ONLY):
+                yield Mistake(node, f"has no effect: no stage learns {name!r}; remove it")
+
+
+def _source(data: Node) -> Iterator[Mistake]:
+    if not isinstance(data.value, dict):
+        return
+    given = [key for key in _SOURCES if data.get(key).value is not None]
+    if not given:
+        yield Mistake(data, "no examples are named; give one of `train`, `hub` and `bundled`")
+    for key in given[1:]:
+        yield Mistake(data.get(key), f"`{given[0]}` is given too; keep one source of examples")
+    if given and given[0] != "train":
+        for key in ("validation", "test"):
+            if data.get(key).value is not None:
+                text = f"goes with `train` only; `{given[0]}` brings its own splits"
+                yield Mistake(data.get(key), text)
+    for key in ("train", "validation", "test"):
+        if data.get(key).value in ("", []):
+            yield Mistake(data.get(key), "no path is named; write a file, a pattern or a folder")
+
+
+def _split(data: Node) -> Iterator[Mistake]:
+    """Shares to hold out where nothing is held out."""
+    for node in _changed(data.get("split"), SplitShares, ("validation", "test")):
+        key = str(node.path[-1])
+        if data.get("bundled").value is not None:
+            yield Mistake(node, "has no effect: a bundled task is split already; remove it")
+        elif data.get(key).value is not None or data.get("hub", key).value is not None:
+            yield Mistake(node, f"has no effect: the {key} examples are named; remove one")
+
+
+def _format(task: Node) -> Iterator[Mistake]:
+    name = task.get("data", "format").text or "auto"
+    metric = task.get("metric")
+    if name == "text":
+        for node in _changed(task, TaskSettings, _ANSWERS_ONLY):
+            yield Mistake(node, "has no effect: format `text` has no answers; remove it")
+        if metric.text not in (None, "auto", "perplexity"):
+            yield Mistake(metric, f"{metric.text} needs answers; raw text is judged by perplexity")
+    elif metric.text == "perplexity" and (name != "auto" or task.get("labels").value is not None):
+        yield Mistake(metric, "perplexity judges raw text only; this task has answers")
+    if name not in ("auto", "natural_instructions"):
+        keys = tuple(InstructionSettings.model_fields)
+        for node in _changed(task.get("instruction"), InstructionSettings, keys):
+            text = f"has no effect with format `{name}`; only Natural Instructions have it"
+            yield Mistake(node, f"{text}; remove it")
+
+
+def _labels(labels: Node) -> Iterator[Mistake]:
+    names = labels.names() or tuple(node.text for node in labels.elements())
+    if isinstance(labels.value, dict | list) and len(names) < 2:
+        yield Mistake(labels, f"{len(names)} label; a choice needs at least two")
+    seen: set[str | None] = set()
+    for node in labels.elements():
+        if node.text is not None and node.text in seen:
+            yield Mistake(node, f"label {short(node.text)} stands twice; remove one")
+        seen.add(node.text)
+    words = {node.text for _, node in labels.entries()}
+    if len(names) > 1 and labels.names() and len(words) < 2:
+        yield Mistake(labels, "all labels become the same word; a choice needs at least two")
+
+
+def _changed(node: Node, model: type[Settings], keys: tuple[str, ...]) -> Iterator[Node]:
+    """The nodes of `keys` that hold something else than the default, so that it should count."""
+    for key in keys:
+        child = node.get(key)
+        if child.present and child.value is not None:
+            default = model.model_fields[key].default
+            if child.plain() != default:
+                yield child

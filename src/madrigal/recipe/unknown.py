@@ -1,0 +1,62 @@
+"""A key that is not known here: what the user may have meant."""
+
+from collections.abc import Iterator
+
+from madrigal.recipe.node import Node
+from madrigal.recipe.settings import Settings
+from madrigal.recipe.shape import Shape, kind_of, shapes
+from madrigal.recipe.suggest import closest, did_you_mean
+
+# Names that other trainers use.
+_SYNONYMS = {
+    "lr": "learning_rate",
+    "wd": "weight_decay",
+    "r": "rank",
+    "lora": "adapter",
+    "peft": "adapter",
+    "loss": "objective",
+    "sampling": "mixture",
+    "template": "prompt",
+    "path": "base",
+    "name_or_path": "base",
+    "max_length": "context",
+    "max_seq_length": "context",
+    "batch_size": "rows",
+    "max_grad_norm": "clip",
+    "warmup_ratio": "warmup",
+}
+
+
+def unknown_key(node: Node, parent: Node, shape: Shape) -> str:
+    """The sentence for an unknown key at `node`: a near name, another kind's, another place's."""
+    key = str(node.path[-1])
+    model = shape.model(parent)
+    known = list(model.model_fields) if model else []
+    meant = _SYNONYMS.get(key.lower(), key)
+    near = meant if meant in known else closest(key, known)
+    if near is not None:
+        return f"unknown key; did you mean {near!r}?"
+    kinds = [str(kind_of(other)) for other in shape.models if key in other.model_fields]
+    if kinds:
+        return f"unknown key; only kind {' and '.join(map(repr, kinds))} has it"
+    places = list(_places(meant, model)) if model else []
+    if places:
+        return f"unknown key here; did you mean {places[0]!r}?"
+    return f"unknown key{did_you_mean(key, known)}"
+
+
+def _places(key: str, model: type[Settings]) -> Iterator[str]:
+    """Where `key` is known: below this place first, then anywhere in the recipe."""
+    from madrigal.recipe.schema import Recipe
+
+    yield from _below(key, model, "")
+    yield from _below(key, Recipe, "")
+
+
+def _below(key: str, model: type[Settings], before: str) -> Iterator[str]:
+    for name, shape in shapes(model).items():
+        if name == key:
+            yield before + name
+        for part, step in ((shape, ""), (shape.items, "[N]"), (shape.values, ".NAME")):
+            for inner in part.models if part is not None else ():
+                yield from _below(key, inner, f"{before}{name}{step}.")
