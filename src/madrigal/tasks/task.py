@@ -11,6 +11,16 @@ Split = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True, slots=True)
+class DataFile:
+    """A file that a task was read from, for the manifest and the data card."""
+
+    path: str  # as messages show it
+    bytes: int
+    sha256: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """What is learnt, and how it is judged. Records are already templated and split.
 
@@ -33,3 +43,5 @@ class Task:
     cluster: str | None = None  # field whose equal values are resampled together
     notes: tuple[str, ...] = ()  # what loading found worth saying: format, duplicates, drops
     counts: Mapping[str, int] = field(default_factory=dict)  # for the data section of the report
+    format: str = ""  # the record format, as detected or given
+    files: tuple[DataFile, ...] = ()

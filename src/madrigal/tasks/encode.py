@@ -1,0 +1,184 @@
+"""Records as tokens, with the trained part marked."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from madrigal.errors import DataError
+from madrigal.tasks.encoded import Encoded, Example
+from madrigal.tasks.pieces import Pieces
+from madrigal.tasks.record import Record
+from madrigal.tasks.rendering import ChatForm, Form, PlainForm, Rendered
+from madrigal.tasks.row import Mistakes
+from madrigal.tasks.task import Split, Task
+from madrigal.tasks.windows import text_windows
+
+# A prompt keeps at least so many tokens of its end (a quarter of very short contexts), however
+# long the answer: an answer that no longer fits is refused, never cut.
+PROMPT_ROOM = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Prompt:
+    """A whole prompt as tokens; earlier answers of the model in it are trained."""
+
+    tokens: Int[np.ndarray, " P"]
+    trained: Bool[np.ndarray, " P"]
+    rendered: Rendered
+    lost: int = 0
+
+
+class Coder:
+    """Tokens of records for one tokenizer and context length.
+
+    The plain form is: start token (where the tokenizer adds one), prompt, one space unless the
+    prompt ends in white space, answer, end token. Where the tokenizer has a chat template and
+    `use_chat_template` is set, the template says what stands around the turns. Prompt and answer
+    are tokenised apart, so `prompt(record)`, `answer(record, text)` and the end token are exactly
+    the tokens of the example.
+    """
+
+    def __init__(self, tokenizer: Any, context: int, use_chat_template: bool) -> None:
+        self.tokenizer = tokenizer
+        self.context = context
+        self._pieces = Pieces(tokenizer)
+        templated = use_chat_template and bool(getattr(tokenizer, "chat_template", None))
+        end = self._pieces.end
+        self._form: Form = ChatForm(tokenizer, end) if templated else PlainForm(end)
+        self._start = () if templated else self._pieces.start  # a template brings its own
+        self._room = min(PROMPT_ROOM, context // 4)
+        self.end: int = self._form.end
+        pad = tokenizer.pad_token_id
+        self.pad: int = self.end if pad is None else int(pad)
+        self._answer_ids = lru_cache(maxsize=1 << 16)(self._encode_answer)
+
+    def example(self, record: Record, task: Task) -> Example:
+        """Training form of one record: prompt, answer, end token. Raw text: all its windows.
+
+        DataError if the answer, or one of the choices, leaves no room for a prompt.
+        """
+        if task.kind == "text":
+            return tuple(self.windows([record]))
+        return (self._row(record, *self._encoded([record])[0]),)
+
+    def training(self, task: Task, split: Split) -> list[Example]:
+        """All examples of a split. DataError with every answer that is too long."""
+        records = task.splits[split]
+        if task.kind == "text":
+            return [(window,) for window in self.windows(records)]
+        mistakes = Mistakes()
+        examples: list[Example] = []
+        for record, encoded in zip(records, self._encoded(records), strict=True):
+            try:
+                examples.append((self._row(record, *encoded),))
+            except DataError as error:
+                mistakes.add(task.name, error.mistakes)
+        mistakes.raise_any()
+        return examples
+
+    def windows(self, records: Sequence[Record]) -> list[Encoded]:
+        """Raw text as rows of at most `context` tokens; see `text_windows`."""
+        return text_windows([record.text for record in records], self._pieces, self.context)
+
+    def prompt(self, record: Record, room: int = 0) -> Int[np.ndarray, " T"]:
+        """The tokens before the answer in the record's example.
+
+        Cut from the left where they leave too little room for the longest choice or answer, or,
+        for generation, for `room` tokens.
+        """
+        prompt = self._prompts([record])[0]
+        return self._cut(prompt, max(room, self._needed(record, prompt))).tokens
+
+    def answer(self, record: Record, text: str) -> Int[np.ndarray, " A"]:
+        """The tokens that `text` has as this record's answer, without the end token."""
+        lead = self._form.render(record.turns).lead_of(text)
+        return np.array(self._answer_ids(lead + text), dtype=np.int64)
+
+    def _encode_answer(self, text: str) -> tuple[int, ...]:
+        return tuple(self._pieces.continuations([text])[0])
+
+    def _encoded(self, records: Sequence[Record]) -> list[tuple[_Prompt, list[int]]]:
+        """Whole prompts and the tokens of first answers."""
+        prompts = self._prompts(records)
+        firsts = [record.answers[0] for record in records]
+        texts = [p.rendered.lead_of(a) + a for p, a in zip(prompts, firsts, strict=True)]
+        return list(zip(prompts, self._pieces.continuations(texts), strict=True))
+
+    def _row(self, record: Record, prompt: _Prompt, answer: Sequence[int]) -> Encoded:
+        prompt = self._cut(prompt, self._needed(record, prompt))
+        said = np.array([*answer, self.end], dtype=np.int64)
+        tokens = np.concatenate([prompt.tokens, said])
+        trained = np.concatenate([prompt.trained, np.ones(len(said), dtype=bool)])
+        return Encoded(tokens, trained, prompt.lost)
+
+    def _needed(self, record: Record, prompt: _Prompt) -> int:
+        """Tokens to keep free behind the prompt: the longest choice or answer, and its end.
+
+        The same for every choice, so that all are ranked behind the same prompt.
+        """
+        texts = (*record.choices, *record.answers[:1])
+        # A token is at least a byte, so most records need no counting.
+        bound = max((len(text.encode()) for text in texts), default=0) + 2
+        if len(prompt.tokens) + bound <= self.context:
+            return bound
+        ids = [self._answer_ids(prompt.rendered.lead_of(text) + text) for text in texts]
+        longest = max(map(len, ids), default=0)
+        most = self.context - self._room - 1
+        if longest > most:
+            raise DataError(
+                f"{record.where}: the answer has {longest} tokens; with a context of "
+                f"{self.context} at most {most} fit; shorten it or raise `model.context`"
+            )
+        return longest + 1
+
+    def _cut(self, prompt: _Prompt, needed: int) -> _Prompt:
+        """The prompt without its first tokens, if it must be; the start token stays."""
+        lost = len(prompt.tokens) - max(self._room, self.context - needed)
+        if lost <= 0:
+            return prompt
+        kept = len(self._start)
+        tokens, trained = (
+            np.concatenate([array[:kept], array[kept + lost :]])
+            for array in (prompt.tokens, prompt.trained)
+        )
+        # What is left of an earlier answer that was cut through is no answer any more.
+        rest = trained[kept:]
+        rest[: len(rest) if rest.all() else int(rest.argmin())] = False
+        return replace(prompt, tokens=tokens, trained=trained, lost=lost)
+
+    def _prompts(self, records: Sequence[Record]) -> list[_Prompt]:
+        """Whole prompts, never empty."""
+        rendered = [self._form.render(record.turns) for record in records]
+        encoded = iter(self._encode_pieces(rendered))
+        prompts: list[_Prompt] = []
+        for one in rendered:
+            tokens, trained = [*self._start], [False] * len(self._start)
+            for piece in one.pieces:
+                ids = [*next(encoded), *([self.end] if piece.trained else [])]
+                tokens += ids
+                trained += [piece.trained] * len(ids)
+            if not tokens:  # the first answer token needs something to be predicted from
+                tokens, trained = [self.end], [False]
+            prompts.append(
+                _Prompt(np.array(tokens, dtype=np.int64), np.array(trained, dtype=bool), one)
+            )
+        return prompts
+
+    def _encode_pieces(self, rendered: Sequence[Rendered]) -> list[list[int]]:
+        """Tokens of all pieces in order, with one call of the tokenizer for each kind of piece."""
+        flat = [(place == 0, piece) for one in rendered for place, piece in enumerate(one.pieces)]
+        kinds: dict[tuple[bool, bool], list[int]] = defaultdict(list)
+        for place, (first, piece) in enumerate(flat):
+            kinds[first, piece.special].append(place)
+        encoded: list[list[int]] = [[] for _ in flat]
+        for (first, special), places in kinds.items():
+            encode = self._pieces.starts if first else self._pieces.continuations
+            batch = encode([flat[place][1].text for place in places], special)
+            for place, ids in zip(places, batch, strict=True):
+                encoded[place] = ids
+        return encoded

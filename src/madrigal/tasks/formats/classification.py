@@ -1,0 +1,81 @@
+"""Classification: one or more texts and a label.
+
+The default prompt names the fields, one a line, and asks for the label:
+
+    Text: a warm and funny film            Premise: A dog runs.
+    Label:                                 Hypothesis: An animal moves.
+                                           Label:
+"""
+
+from madrigal.errors import DataError
+from madrigal.recipe.task import InstructionSettings
+from madrigal.tasks.formats.base import Draft, Format, first_of, has, need, scalars, user
+from madrigal.tasks.row import Row
+from madrigal.tasks.template import unknown_field
+
+LABEL_FIELDS = ("label", "gold_label", "label_text", "class", "category")
+
+# The inputs of published sets, the most telling first; the first whose fields are there is taken.
+INPUTS: tuple[tuple[str, ...], ...] = (
+    ("premise", "hypothesis"),
+    ("passage", "question"),
+    ("context", "question"),
+    ("sentence1", "sentence2"),
+    ("question1", "question2"),
+    ("text1", "text2"),
+    ("text_a", "text_b"),
+    ("question", "sentence"),
+    ("title", "text"),
+    ("text",),
+    ("sentence",),
+    ("content",),
+    ("question",),
+    ("review",),
+    ("utterance",),
+    ("query",),
+    ("comment",),
+    ("tweet",),
+)
+
+
+def inputs_of(row: Row) -> tuple[str, ...] | None:
+    """The fields that the label is about."""
+    return next((names for names in INPUTS if has(row, *names)), None)
+
+
+def _matches(row: Row) -> bool:
+    return first_of(row, LABEL_FIELDS) is not None and inputs_of(row) is not None
+
+
+def _drafts(row: Row, _: InstructionSettings) -> list[Draft]:
+    label_field = first_of(row, LABEL_FIELDS)
+    if label_field is None:
+        raise DataError(f"{row.where}: {unknown_field('label', row.values)}")
+    label = need(row, label_field)
+    fields = {**scalars(row.values), "label": label}
+    try:
+        turns, problem = user(_default_prompt(row)), ""
+    except DataError as error:
+        turns, problem = (), error.mistakes[0]
+    return [Draft(row.where, turns, (label,), labelled=True, problem=problem, fields=fields)]
+
+
+def _default_prompt(row: Row) -> str:
+    names = inputs_of(row)
+    if names is None:
+        raise DataError(f"{row.where}: {unknown_field('text', row.values)}")
+    lines = [f"{_title(name)}: {need(row, name)}" for name in names]
+    return "\n".join([*lines, "Label:"])
+
+
+def _title(name: str) -> str:
+    """`sentence1` becomes `Sentence 1`, `text_a` becomes `Text a`."""
+    spaced = name.replace("_", " ")
+    if spaced[-1].isdigit():
+        spaced = f"{spaced[:-1]} {spaced[-1]}"
+    return spaced[:1].upper() + spaced[1:]
+
+
+CLASSIFICATION = Format(
+    "classification", "text (or premise + hypothesis, ...) + label", _matches, _drafts
+)
