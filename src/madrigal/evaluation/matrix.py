@@ -1,0 +1,104 @@
+"""The stage x task score matrix, from prediction rows alone."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from madrigal.errors import RunFolderError
+from madrigal.evaluation.intervals import Score, drawn
+from madrigal.evaluation.metrics import METRICS
+from madrigal.evaluation.plan import BASE, FEW_SHOT, SINGLE, Plan, Predictions
+from madrigal.evaluation.summary import DEFINITIONS, summarise
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreMatrix:
+    """Scores by stage and task with their intervals, single-task baselines, and the summary.
+
+    A task that was not evaluated in a stage has no entry there; it is never 0.
+    """
+
+    plan: Plan
+    tasks: Mapping[str, Mapping[str, Any]]
+    rows: Mapping[str, Mapping[str, Score]]
+    baselines: Mapping[str, Score]
+    summary: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of scores.json, version 1."""
+        resampling = self.plan.resampling
+        return {
+            "version": VERSION,
+            "seed": resampling.seed,
+            "draws": resampling.draws,
+            "confidence": resampling.confidence,
+            "tasks": {name: dict(facts) for name, facts in self.tasks.items()},
+            "rows": [
+                {
+                    "stage": stage,
+                    "learned": list(self.plan.learned.get(stage, ())),
+                    "scores": {task: asdict(score) for task, score in row.items()},
+                }
+                for stage, row in self.rows.items()
+            ],
+            "baselines": {task: asdict(score) for task, score in self.baselines.items()},
+            "summary": dict(self.summary),
+            "definitions": DEFINITIONS,
+        }
+
+
+def score_matrix(predictions: Predictions, plan: Plan) -> ScoreMatrix:
+    """Score every folder of predictions. `single` becomes the baselines, the others the rows.
+
+    Raises:
+        RunFolderError: a task has no metric in the plan, or rows lack what their metric needs.
+    """
+    _check(predictions, plan)
+    cells = {
+        stage: {
+            task: drawn(tasks[task], plan.metrics[task], plan.resampling)
+            for task in plan.metrics
+            if tasks.get(task)
+        }
+        for stage, tasks in predictions.items()
+    }
+    order = [s for s in (BASE, FEW_SHOT) if s in cells]
+    order += [s for s in plan.learned if s in cells]
+    order += sorted(s for s in cells if s not in order and s != SINGLE)
+    facts = {task: _facts(task, predictions, plan) for task in plan.metrics}
+    return ScoreMatrix(
+        plan=plan,
+        tasks={task: found for task, found in facts.items() if found},
+        rows={stage: {t: cell.score for t, cell in cells[stage].items()} for stage in order},
+        baselines={t: cell.score for t, cell in cells.get(SINGLE, {}).items()},
+        summary=summarise(predictions, cells, facts, order, plan),
+    )
+
+
+def _check(predictions: Predictions, plan: Plan) -> None:
+    for stage, tasks in predictions.items():
+        for task in tasks:
+            if task not in plan.metrics:
+                raise RunFolderError(
+                    f"predictions/{stage}/{task}.jsonl: no metric is known for task '{task}'; "
+                    f"known tasks: {', '.join(plan.metrics) or 'none'}"
+                )
+
+
+def _facts(task: str, predictions: Predictions, plan: Plan) -> dict[str, Any]:
+    found = [tasks[task] for tasks in predictions.values() if tasks.get(task)]
+    if not found:
+        return {}
+    rows, metric = found[0], METRICS[plan.metrics[task]]
+    return {
+        "metric": metric.name,
+        "n": len(rows),
+        "clusters": len({row.cluster for row in rows}),
+        "direction": metric.direction,
+        "chance": metric.chance(rows),
+        "kind": rows[0].kind,
+        "general": task in plan.general,
+        "definition": metric.page,
+    }
