@@ -150,8 +150,13 @@ def add_adapter(network: Any, adapter: LoraAdapter | FullAdapter, seed: int) -> 
         raise ModelError(f"model.adapter.targets: {str(problem).splitlines()[0]}") from problem
 
 
-def _context(settings: ModelSettings, network: Any) -> int:
-    own = getattr(network.config, "max_position_embeddings", DEFAULT_CONTEXT)
+def model_context(settings: ModelSettings, root: Path) -> int:
+    """Longest sequence in tokens: the recipe's, at most the model's own. Loads no weights."""
+    if settings.base == "new":
+        assert settings.new is not None
+        own = settings.new.context
+    else:
+        own = _own_context(settings, root)
     if settings.context is None:
         return min(own, DEFAULT_CONTEXT)
     if settings.context > own:
@@ -160,6 +165,20 @@ def _context(settings: ModelSettings, network: Any) -> int:
             f"give at most {own}"
         )
     return settings.context
+
+
+def _own_context(settings: ModelSettings, root: Path) -> int:
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(
+            resolve_base(settings.base, root),
+            revision=settings.revision,
+            trust_remote_code=settings.trust_remote_code,
+        )
+    except (OSError, ValueError, KeyError) as problem:
+        raise ModelError(_unloadable(settings.base, problem)) from problem
+    return getattr(config, "max_position_embeddings", DEFAULT_CONTEXT)
 
 
 def training_precision(settings: ModelSettings, device: torch.device) -> torch.dtype:
@@ -181,7 +200,6 @@ def load_model(
     else:
         tokenizer = tokenizer if tokenizer is not None else load_tokenizer(settings, root)
         network = _load_network(settings, root)
-    context = _context(settings, network)
     if settings.gradient_checkpointing:
         network.gradient_checkpointing_enable({"use_reentrant": False})
         network.enable_input_require_grads()
@@ -191,7 +209,7 @@ def load_model(
         network=network.to(device),
         tokenizer=tokenizer,
         device=device,
-        context=context,
+        context=model_context(settings, root),
         name=settings.base,
         precision=training_precision(settings, device),
     )

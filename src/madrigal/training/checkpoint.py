@@ -144,11 +144,11 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
     return None
 
 
-def prune(folder: Path, keep_last: int, best: int | None) -> None:
-    """Keep the last few and the best; remove the others and what a killed writer left."""
+def prune(folder: Path, keep_last: int, also: set[int]) -> None:
+    """Keep the last few and those named; remove the others and what a killed writer left."""
     steps = checkpoint_steps(folder)
     for step in steps[:-keep_last]:
-        if step != best:
+        if step not in also:
             shutil.rmtree(folder / f"{_PREFIX}{step:06d}")
     for left in folder.glob(".aside-*"):
         shutil.rmtree(left, ignore_errors=True)

@@ -86,9 +86,15 @@ class _Trainer:
             run.parts.balancer.load_state_dict(found.state["balancer"])
             self.progress = Progress.load(found.state["progress"])
 
-    def save(self) -> None:
-        """Keep things as they are now; only one process writes."""
+    def save(self, regular: bool = True) -> None:
+        """Keep things as they are now; only one process writes.
+
+        A roll-back returns to a regular checkpoint, never to one that an interruption left: an
+        interrupted run must go the way of one that was not.
+        """
         run, processes = self.run, self.run.parts.processes
+        if regular:
+            self.progress.regular_step = self.progress.step
         if processes.first:
             state = {
                 "progress": self.progress.state_dict(),
@@ -96,7 +102,8 @@ class _Trainer:
             }
             kept = snapshot(run.parts.model, self.optimiser, self.progress.step, state)
             save_checkpoint(run.checkpoints, kept)
-            prune(run.checkpoints, CHECKPOINTS_KEPT, self.progress.best_step)
+            kept_too = {self.progress.best_step or 0, self.progress.regular_step}
+            prune(run.checkpoints, CHECKPOINTS_KEPT, kept_too)
         processes.wait()
 
     def step(self) -> None:
@@ -162,7 +169,7 @@ class _Trainer:
         self.observe(Event(step, "skipped", f"Step {step} skipped: non-finite {', '.join(bad)}."))
         if self.progress.bad_steps < BAD_STEPS_BEFORE_ROLLBACK:
             return
-        found = newest_checkpoint(self.run.checkpoints)
+        found = load_checkpoint(self.run.checkpoints, self.progress.regular_step)
         if self.progress.rollbacks >= ROLLBACKS_BEFORE_STOP or found is None:
             raise RunStopped(
                 f"stage {self.run.settings.name}: {self.progress.bad_steps} non-finite steps in a "
@@ -198,6 +205,7 @@ class _Trainer:
         found = load_checkpoint(self.run.checkpoints, self.progress.best_step)
         if found is not None:
             restore(self.run.parts.model, None, found)
+            self.progress.ends_with_best = True
 
 
 def train(run: StageRun, observe: Observer) -> Progress:
@@ -220,9 +228,11 @@ def train(run: StageRun, observe: Observer) -> Progress:
                 trainer.validate()
                 run.parts.model.network.train()
             last = progress.step == steps or bool(progress.stopped)
-            if interrupt.pressed or last or progress.step % run.settings.checkpoint_every == 0:
+            if last or progress.step % run.settings.checkpoint_every == 0:
                 trainer.save()
-            if interrupt.pressed:
+            elif interrupt.pressed:
+                trainer.save(regular=False)
+            if interrupt.pressed and not last:
                 raise KeyboardInterrupt
     trainer.keep_best()
     run.parts.model.network.eval()

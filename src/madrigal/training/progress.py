@@ -14,6 +14,7 @@ class Progress:
     step: int = 0  # steps done
     bad_steps: int = 0  # non-finite steps in a row
     rollbacks: int = 0
+    regular_step: int = 0  # last checkpoint of the schedule, not of an interruption
     best: float | None = None  # best mean validation score
     best_step: int | None = None
     without_gain: int = 0  # validations in a row without a gain
@@ -21,6 +22,7 @@ class Progress:
     task_without_gain: dict[str, int] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)  # tasks that left the mixture
     stopped: str = ""  # why the stage ended early
+    ends_with_best: bool = False  # the stage's result is the best checkpoint, not the last
 
     def state_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,0 +1,138 @@
+"""From a recipe to the objects of a run: the only wiring."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from madrigal.errors import DataError
+from madrigal.mixture import Mixture, TaskSize, build_source
+from madrigal.model.language_model import LanguageModel
+from madrigal.model.load import fresh_tokenizer, load_model, load_tokenizer, model_context
+from madrigal.objectives import build_objective
+from madrigal.balancing import build_balancer
+from madrigal.pipeline.folder import RunFolder
+from madrigal.recipe.load import LoadedRecipe
+from madrigal.recipe.schema import Recipe
+from madrigal.recipe.stage import Likelihood, StageSettings
+from madrigal.tasks.encode import Coder
+from madrigal.tasks.encoded import Example
+from madrigal.tasks.load import load_tasks
+from madrigal.tasks.task import Task
+from madrigal.training.chance import derive
+from madrigal.training.processes import Processes
+from madrigal.training.pull import Pull
+from madrigal.training.step import StepParts
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A recipe with its data loaded and encoded; models are loaded from it as they are needed."""
+
+    recipe: Recipe
+    root: Path
+    tasks: Mapping[str, Task]
+    tokenizer: Any
+    coder: Coder
+    examples: Mapping[str, Sequence[Example]]  # training examples of the tasks that are learnt
+
+    def model(self) -> LanguageModel:
+        """A model as it is before any training; the same each time."""
+        return load_model(self.recipe.model, self.root, self.recipe.seed, self.tokenizer)
+
+    def source(self, stage: StageSettings) -> Mixture:
+        """The schedule of a stage."""
+        sizes = [self._size(name, stage) for name in stage.learn]
+        seed = derive(self.recipe.seed, "mixture", stage.name)
+        return build_source(stage.mixture, sizes, stage.batch, stage.steps, stage.epochs, seed)
+
+    def _size(self, name: str, stage: StageSettings) -> TaskSize:
+        task = self.tasks[name]
+        lengths = [sum(row.length for row in example) for example in self.examples[name]]
+        return TaskSize(
+            name=name,
+            lengths=np.array(lengths, dtype=np.int64),
+            strata=_strata(task, stage.mixture.within),
+            max_epochs=task.max_epochs,
+        )
+
+    def parts(
+        self, stage: StageSettings, model: LanguageModel, processes: Processes, tasks: Sequence[str]
+    ) -> StepParts:
+        """What every step of a stage works with, for all or some of its tasks."""
+        held = {name: self.tasks[name] for name in tasks}
+        pulls = {name: task.pull_to_start for name, task in held.items()}
+        return StepParts(
+            model=model,
+            objectives={
+                name: build_objective(stage.objective.get(name, Likelihood()), task)
+                for name, task in held.items()
+            },
+            balancer=build_balancer(stage.balance),
+            task_weights={name: task.weight for name, task in held.items()},
+            microbatch_tokens=stage.batch.microbatch_tokens,
+            pad=self.coder.pad,
+            stage=stage.name,
+            seed=self.recipe.seed,
+            processes=processes,
+            pull=Pull((p for _, p in model.trainable()), pulls),
+        )
+
+
+def _strata(task: Task, field: str | None) -> tuple[str, ...] | None:
+    records = task.splits["train"]
+    if field is None or task.kind == "text":
+        return None
+    if field == "label":
+        return tuple(record.answers[0] for record in records)
+    if not any(field in record.fields for record in records):
+        return None
+    return tuple(record.fields.get(field, "") for record in records)
+
+
+def _tokenizer(loaded: LoadedRecipe, tasks: Mapping[str, Task], folder: RunFolder | None) -> Any:
+    settings = loaded.recipe.model
+    if settings.base != "new":
+        return load_tokenizer(settings, loaded.root)
+    if folder is not None and folder.tokenizer.is_dir():
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(folder.tokenizer)
+    learnt = {name for stage in loaded.recipe.stages for name in stage.learn}
+    return fresh_tokenizer(
+        (
+            text
+            for name, task in tasks.items()
+            if name in learnt
+            for record in task.splits["train"]
+            for text in (record.text, record.prompt, *record.answers)
+            if text
+        ),
+        settings,
+    )
+
+
+def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
+    """Load and encode everything that a recipe names. Writes nothing.
+
+    Raises:
+        DataError, ModelError: with every mistake found.
+    """
+    recipe = loaded.recipe
+    tasks = load_tasks(recipe, loaded.root)
+    tokenizer = _tokenizer(loaded, tasks, folder)
+    context = model_context(recipe.model, loaded.root)
+    coder = Coder(tokenizer, context, recipe.model.chat_template)
+    learnt = dict.fromkeys(name for stage in recipe.stages for name in stage.learn)
+    examples: dict[str, Sequence[Example]] = {}
+    mistakes: list[str] = []
+    for name in learnt:
+        try:
+            examples[name] = coder.training(tasks[name], "train")
+        except DataError as problem:
+            mistakes += problem.mistakes
+    if mistakes:
+        raise DataError(mistakes)
+    return Built(recipe, loaded.root, tasks, tokenizer, coder, examples)

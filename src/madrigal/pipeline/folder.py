@@ -1,0 +1,84 @@
+"""The run folder: where everything of a run stands, and that one run at a time writes there."""
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from madrigal.errors import RunFolderError
+from madrigal.recipe.schema import Recipe
+from madrigal.training.checkpoint import write_whole
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Names of the files of a run; the only place that knows them, beside the report."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        return self.path / "recipe.yaml"
+
+    @property
+    def manifest(self) -> Path:
+        return self.path / "manifest.json"
+
+    @property
+    def scores(self) -> Path:
+        return self.path / "scores.json"
+
+    @property
+    def tokenizer(self) -> Path:
+        return self.path / "tokenizer"
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data"
+
+    def stage(self, number: int, name: str) -> Path:
+        """Folder of a stage, numbered from 1."""
+        return self.path / "stages" / stage_label(number, name)
+
+    def baseline(self, task: str) -> Path:
+        """Folder of the single-task model of a task."""
+        return self.path / "baselines" / task
+
+    def predictions(self, label: str, task: str) -> Path:
+        """Predictions of `label` (base, few-shot, 01-together, single) on a task."""
+        return self.path / "predictions" / label / f"{task}.jsonl"
+
+    def write_json(self, path: Path, body: Any) -> None:
+        """Write JSON whole."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(body, indent=1, ensure_ascii=False) + "\n")
+
+
+def stage_label(number: int, name: str) -> str:
+    """`01-together`: the name of a stage in files and tables."""
+    return f"{number:02d}-{name}"
+
+
+def stage_labels(recipe: Recipe) -> list[str]:
+    """Labels of all stages in order."""
+    return [stage_label(number, stage.name) for number, stage in enumerate(recipe.stages, 1)]
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder for this run; a second run in it is refused.
+
+    The lock is the kernel's and goes with the process, so a killed run leaves none behind.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as problem:
+            raise RunFolderError(
+                f"{folder}: another run is writing here; wait for it or choose another --out"
+            ) from problem
+        yield

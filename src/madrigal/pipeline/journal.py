@@ -1,0 +1,74 @@
+"""What a stage tells, as JSON lines: the truth that report and trackers are made from."""
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from madrigal.training.checkpoint import disk_full_stops, write_whole
+from madrigal.training.record import Event, StepRecord, Validation, Watched
+
+FILES = ("steps.jsonl", "validation.jsonl", "events.jsonl")
+
+
+def forget_after(folder: Path, step: int) -> None:
+    """Drop the lines of steps after `step`, which will be taken again, and any torn last line."""
+    for name in FILES:
+        path = folder / name
+        if not path.exists():
+            continue
+        kept = []
+        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+            if line.endswith("\n") and json.loads(line)["step"] <= step:
+                kept.append(line)
+        write_whole(path, "".join(kept))
+
+
+def _number(value: float) -> float | None:
+    return round(value, 9) if math.isfinite(value) else None
+
+
+def _step_line(record: StepRecord) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        "step": record.step,
+        "loss": {task: _number(x) for task, x in record.loss.items()},
+        "weight": {task: _number(x) for task, x in record.weight.items()},
+        "tokens": dict(record.tokens),
+        "rows": dict(record.rows),
+        "padded_tokens": record.padded_tokens,
+        "grad_norm": _number(record.grad_norm),
+        "lr": record.learning_rate,
+        "seconds": round(record.seconds, 4),
+    }
+    if record.terms:
+        line["terms"] = {name: _number(x) for name, x in record.terms.items()}
+    if record.skipped:
+        line["skipped"] = record.skipped
+    return line
+
+
+class Journal:
+    """Appends each observed record to its file and flushes it, so that a killed run loses none."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+
+    def __call__(self, seen: Watched) -> None:
+        if isinstance(seen, StepRecord):
+            self._append("steps.jsonl", _step_line(seen))
+        elif isinstance(seen, Event):
+            body = {"step": seen.step, "kind": seen.kind, "text": seen.text}
+            self._append("events.jsonl", body)
+        else:
+            assert isinstance(seen, Validation)
+            body = {"step": seen.step, "scores": dict(seen.scores), "mean": seen.mean}
+            self._append("validation.jsonl", {**body, "best": seen.best})
+
+    def _append(self, name: str, body: dict[str, Any]) -> None:
+        with disk_full_stops(name), (self._folder / name).open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(body, ensure_ascii=False) + "\n")
+            handle.flush()
+            if name != "steps.jsonl":
+                os.fsync(handle.fileno())

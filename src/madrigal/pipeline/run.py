@@ -1,0 +1,188 @@
+"""A whole run: data, base scores, stages, single-task baselines, scores, report."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from madrigal.errors import RunFolderError, RunStopped
+from madrigal.model.host import keep_freed_memory, set_determinism
+from madrigal.model.language_model import LanguageModel
+from madrigal.pipeline.build import Built, build
+from madrigal.pipeline.cards import write_cards
+from madrigal.pipeline.folder import RunFolder, locked, stage_label
+from madrigal.pipeline.manifest import Manifest
+from madrigal.pipeline.scores import write_run_scores
+from madrigal.pipeline.scoring import Scorer
+from madrigal.pipeline.stage import Where, train_stage
+from madrigal.pipeline.watch import Screen
+from madrigal.recipe.load import LoadedRecipe, dump_resolved
+from madrigal.training.checkpoint import write_whole
+from madrigal.training.processes import Processes, join_processes
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    built: Built
+    folder: RunFolder
+    screen: Screen
+    processes: Processes
+    manifest: Manifest
+    scorer: Scorer
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.manifest.timed(name, began)
+
+    def where(self, folder: Path, title: str) -> Where:
+        return Where(folder, title, self.screen, self.processes)
+
+
+def run(loaded: LoadedRecipe, out: Path, resume: bool = False) -> Path:
+    """Do everything that a recipe says; returns the run folder.
+
+    With `resume` an interrupted run goes on; what it then writes is what it would have written.
+
+    Raises:
+        UserMistake: before anything is written, with every mistake.
+        RunStopped: a stage stopped itself; its last good checkpoint is kept.
+    """
+    keep_freed_memory()
+    processes = join_processes()
+    screen = Screen(silent=not processes.first)
+    folder = RunFolder(out)
+    _check_folder(folder, loaded, resume)
+    set_determinism(loaded.recipe.determinism, loaded.recipe.seed)
+    screen.say(f"[bold]{loaded.recipe.name}[/bold]: loading data and model")
+    built = build(loaded, folder if resume else None)
+    for stage in loaded.recipe.stages:
+        built.source(stage)  # a mixture that cannot be filled is refused before anything is written
+    model = built.model()
+    if not processes.first:
+        return _work(_prepared(built, folder, screen, processes, loaded), model)
+    with locked(out):
+        return _work(_prepared(built, folder, screen, processes, loaded), model)
+
+
+def _check_folder(folder: RunFolder, loaded: LoadedRecipe, resume: bool) -> None:
+    if not folder.recipe.exists():
+        if resume and folder.path.exists() and any(folder.path.iterdir()):
+            raise RunFolderError(f"{folder.path}: not a run folder; give the folder of a run")
+        return
+    if not resume:
+        raise RunFolderError(
+            f"{folder.path}: holds a run already; go on with --resume, or choose another --out"
+        )
+    if folder.recipe.read_text(encoding="utf-8") != dump_resolved(loaded):
+        raise RunFolderError(
+            f"{folder.path}: was made by another recipe than the one given; "
+            "give the same recipe and --set, or choose another --out"
+        )
+
+
+def _prepared(
+    built: Built, folder: RunFolder, screen: Screen, processes: Processes, loaded: LoadedRecipe
+) -> _Run:
+    if processes.first:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        if built.recipe.model.base == "new" and not folder.tokenizer.is_dir():
+            aside = folder.path / ".aside-tokenizer"
+            shutil.rmtree(aside, ignore_errors=True)
+            built.tokenizer.save_pretrained(aside)
+            aside.rename(folder.tokenizer)
+        write_whole(folder.recipe, dump_resolved(loaded))
+        write_cards(built, folder)
+    processes.wait()
+    manifest = Manifest(folder, built, processes)
+    return _Run(
+        built, folder, screen, processes, manifest, Scorer(built, folder, screen, processes)
+    )
+
+
+def _work(run: _Run, model: LanguageModel) -> Path:
+    run.manifest.note_model(model)
+    try:
+        with run.phase("base scores"):
+            _score_base(run, model)
+        _train_and_score(run, model)
+        if run.built.recipe.evaluate.baselines:
+            _baselines(run)
+        with run.phase("scores and report"):
+            _finish(run)
+    except KeyboardInterrupt:
+        run.manifest.close("interrupted", model)
+        raise
+    except RunStopped as stop:
+        run.manifest.close(f"stopped: {stop}", model)
+        raise
+    run.manifest.close("finished", model)
+    if run.processes.first:
+        _report(run)
+    return run.folder.path
+
+
+def _watched(run: _Run) -> list[str]:
+    """Tasks that are scored after every stage: all that some stage learns, and the general ones."""
+    recipe = run.built.recipe
+    learnt = dict.fromkeys(name for stage in recipe.stages for name in stage.learn)
+    if not recipe.stages:
+        return list(recipe.tasks)
+    return [*learnt, *(name for name in recipe.evaluate.general if name not in learnt)]
+
+
+def _score_base(run: _Run, model: LanguageModel) -> None:
+    evaluate = run.built.recipe.evaluate
+    if evaluate.base:
+        run.scorer.score("base", "base model", model, _watched(run))
+    if evaluate.few_shot:
+        answering = [t for t in _watched(run) if run.built.tasks[t].kind != "text"]
+        run.scorer.score("few-shot", f"base, {evaluate.few_shot} shots", model, answering)
+
+
+def _train_and_score(run: _Run, model: LanguageModel) -> None:
+    for number, stage in enumerate(run.built.recipe.stages, 1):
+        label = stage_label(number, stage.name)
+        with run.phase(f"train {label}"):
+            where = run.where(run.folder.stage(number, stage.name), f"train {stage.name}")
+            train_stage(run.built, stage, model, stage.learn, where)
+        with run.phase(f"score {label}"):
+            run.scorer.score(label, f"after {stage.name}", model, _watched(run))
+
+
+def _baselines(run: _Run) -> None:
+    """One single-task model a task: the same examples at the same steps, nothing else."""
+    recipe = run.built.recipe
+    for name in dict.fromkeys(t for stage in recipe.stages for t in stage.learn):
+        if not run.scorer.missing("single", [name]):
+            continue
+        with run.phase("single-task baselines"):
+            model = run.built.model()
+            for number, stage in enumerate(recipe.stages, 1):
+                if name in stage.learn:
+                    folder = run.folder.baseline(name)
+                    if len(recipe.stages) > 1:
+                        folder = folder / stage_label(number, stage.name)
+                    train_stage(
+                        run.built, stage, model, [name], run.where(folder, f"only {name}")
+                    )
+            run.scorer.score("single", f"only {name}", model, [name])
+
+
+def _finish(run: _Run) -> None:
+    if run.processes.first:
+        write_run_scores(run.built, run.folder)
+    run.processes.wait()
+
+
+def _report(run: _Run) -> None:
+    from madrigal.report import closing_table, write_report
+
+    page = write_report(run.folder.path)
+    closing_table(run.folder.path, run.screen.console)
+    run.screen.say(f"report: {page}")

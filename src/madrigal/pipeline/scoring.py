@@ -1,0 +1,85 @@
+"""Evaluate models on tasks, and keep every prediction."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from madrigal.evaluation import Prediction, evaluate_task, point_score, write_predictions
+from madrigal.model.language_model import LanguageModel
+from madrigal.pipeline.build import Built
+from madrigal.pipeline.folder import RunFolder
+from madrigal.pipeline.watch import Screen
+from madrigal.recipe.stage import StageSettings
+from madrigal.training.processes import Processes
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """Evaluates on test records and writes predictions, each file whole and only once."""
+
+    built: Built
+    folder: RunFolder
+    screen: Screen
+    processes: Processes
+
+    def missing(self, label: str, tasks: Sequence[str]) -> list[str]:
+        """Tasks that have no predictions under this label yet."""
+        return [task for task in tasks if not self.folder.predictions(label, task).exists()]
+
+    def score(self, label: str, title: str, model: LanguageModel, tasks: Sequence[str]) -> None:
+        """Evaluate what is missing of `tasks`; the first process does the work and the others wait."""
+        todo = self.missing(label, tasks)
+        if todo and self.processes.first:
+            self._score(label, title, model, todo)
+        self.processes.wait()
+
+    def _score(self, label: str, title: str, model: LanguageModel, tasks: Sequence[str]) -> None:
+        built = self.built
+        sizes = {name: len(built.tasks[name].splits["test"]) for name in tasks}
+        shots = built.recipe.evaluate.few_shot if label == "few-shot" else 0
+        before = 0
+        with self.screen.bar(title, sum(sizes.values())) as (moved, remark):
+            for name in tasks:
+                remark(name)
+                done_before = before
+                rows = evaluate_task(
+                    model,
+                    built.coder,
+                    built.tasks[name],
+                    built.tasks[name].splits["test"],
+                    batch_tokens=built.recipe.evaluate.batch_tokens,
+                    on_progress=lambda done, _, base=done_before: moved(
+                        base + done, sum(sizes.values())
+                    ),
+                    few_shot=shots,
+                    seed=built.recipe.seed,
+                )
+                self._write(self.folder.predictions(label, name), rows)
+                before += sizes[name]
+                moved(before, sum(sizes.values()))
+
+    def _write(self, path: Path, rows: Sequence[Prediction]) -> None:
+        write_predictions(path, rows)
+
+
+def validation_scores(
+    built: Built, stage: StageSettings, model: LanguageModel, tasks: Sequence[str]
+) -> Mapping[str, float]:
+    """Score of each task on its validation records, in [0, 1], higher is better.
+
+    A metric where lower is better (perplexity) enters as its inverse, which is in [0, 1] too.
+    """
+    scores = {}
+    for name in tasks:
+        task = built.tasks[name]
+        records = task.splits["validation"]
+        if not records:
+            continue
+        rows = evaluate_task(
+            model, built.coder, task, records, batch_tokens=built.recipe.evaluate.batch_tokens
+        )
+        value = point_score(rows, task.metric)
+        scores[name] = 1 / value if task.metric == "perplexity" and value > 0 else value
+    assert all(math.isfinite(value) for value in scores.values())
+    return scores

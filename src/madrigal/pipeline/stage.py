@@ -1,0 +1,122 @@
+"""Train one stage of a recipe, whole or for a single task, in its folder."""
+
+import json
+import shutil
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from madrigal.errors import RunFolderError
+from madrigal.mixture import Mixture
+from madrigal.model.language_model import LanguageModel
+from madrigal.pipeline.build import Built
+from madrigal.pipeline.journal import Journal, forget_after
+from madrigal.pipeline.scoring import validation_scores
+from madrigal.pipeline.track import tracking
+from madrigal.pipeline.watch import Screen
+from madrigal.recipe.stage import StageSettings
+from madrigal.training.checkpoint import (
+    disk_full_stops,
+    load_checkpoint,
+    newest_checkpoint,
+    restore,
+    write_whole,
+)
+from madrigal.training.loop import StageRun, train
+from madrigal.training.processes import Processes
+from madrigal.training.progress import Progress
+from madrigal.training.record import Observer, Watched
+
+DONE = "done.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The folder of a stage, what it is called on the screen, and who is there."""
+
+    folder: Path
+    title: str
+    screen: Screen
+    processes: Processes
+
+
+def train_stage(
+    built: Built, stage: StageSettings, model: LanguageModel, tasks: Sequence[str], where: Where
+) -> None:
+    """Train `tasks` of a stage from where its folder says it stands; ends with its final weights.
+
+    A finished stage is not trained again: its last weights are loaded.
+    """
+    if (where.folder / DONE).exists():
+        step = json.loads((where.folder / DONE).read_text(encoding="utf-8"))["weights_of_step"]
+        found = load_checkpoint(where.folder / "checkpoints", step)
+        if found is None:
+            raise RunFolderError(
+                f"{where.folder}: the checkpoint of step {step} is missing or damaged; "
+                "start anew with another --out"
+            )
+        restore(model, None, found)
+        return
+    whole = built.source(stage)
+    source = whole if set(tasks) == set(stage.learn) else whole.only(tasks[0])
+    found = newest_checkpoint(where.folder / "checkpoints")
+    if where.processes.first:
+        forget_after(where.folder, found.step if found else 0)
+    run = StageRun(
+        settings=stage,
+        parts=built.parts(stage, model, where.processes, tasks),
+        source=source,
+        examples={name: built.examples[name] for name in tasks},
+        checkpoints=where.folder / "checkpoints",
+        validate=(lambda: validation_scores(built, stage, model, tasks)),
+        validate_every=_validate_every(stage, source),
+    )
+    with (
+        where.screen.training(where.title, source.steps, found.step if found else 0) as show,
+        tracking(built.recipe, where.folder, where.title, where.processes) as mirror,
+    ):
+        watchers: list[Observer] = [show, mirror]
+        if where.processes.first:
+            watchers.insert(0, Journal(where.folder))
+        progress = train(run, _all(watchers))
+    if where.processes.first:
+        _finish(where.folder, model, progress)
+    where.processes.wait()
+
+
+def _finish(folder: Path, model: LanguageModel, progress: Progress) -> None:
+    """Save the stage's result in its users' formats, then say that the stage is done."""
+    network: Any = model.network
+    name = "adapter" if hasattr(network, "peft_config") else "model"
+    aside = folder / f".aside-{name}"
+    shutil.rmtree(aside, ignore_errors=True)
+    with disk_full_stops(name), warnings.catch_warnings():
+        # peft looks the base up on the hub to see whether its vocabulary grew; it has not.
+        warnings.filterwarnings("ignore", message="Could not find a config file")
+        network.save_pretrained(aside)
+        model.tokenizer.save_pretrained(aside)
+    shutil.rmtree(folder / name, ignore_errors=True)
+    aside.rename(folder / name)
+    early = progress.best_step if progress.ends_with_best else None
+    body = {
+        "steps": progress.step,
+        "weights_of_step": early if early is not None else progress.step,
+        "stopped": progress.stopped,
+    }
+    write_whole(folder / DONE, json.dumps(body) + "\n")
+
+
+def _all(watchers: Sequence[Observer]) -> Observer:
+    def observe(seen: Watched) -> None:
+        for watch in watchers:
+            watch(seen)
+
+    return observe
+
+
+def _validate_every(stage: StageSettings, source: Mixture) -> int:
+    if stage.validate_every or stage.early_stop is None:
+        return stage.validate_every
+    return max(1, source.steps // 10)
