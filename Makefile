@@ -15,7 +15,7 @@ help:
 
 # A stamp a level, so that a changed requirement installs again and nothing else does.
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit("Madrigal needs Python 3.11 or later; set PYTHON=..." if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c 'import sys; sys.exit("Madrigal needs Python 3.11 or later; set PYTHON=..." if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
 
 .venv/.core: pyproject.toml constraints.txt | $(BIN)/python
@@ -30,8 +30,9 @@ $(BIN)/python:
 
 setup: .venv/.dev
 
+# --resume: an interrupted demo goes on, a finished one shows its table again.
 demo: .venv/.core
-	$(BIN)/madrigal run recipes/quickstart.yaml
+	$(BIN)/madrigal run recipes/quickstart.yaml --resume
 	@echo "Report: $(CURDIR)/runs/quickstart/report.html"
 
 test: .venv/.dev
