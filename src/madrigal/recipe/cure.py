@@ -19,7 +19,7 @@ def found(node: Node) -> str:
     return "a mapping" if isinstance(value, dict) else "a list"
 
 
-def number(value: float) -> str:
+def number(value: int | float) -> str:
     """A bound of the schema as a user would write it."""
     return str(value) if isinstance(value, int) else f"{value:g}"
 

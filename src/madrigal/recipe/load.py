@@ -88,7 +88,9 @@ def _checked(root: Node, shape: Shape, mistakes: list[Mistake]) -> Recipe:
     try:
         recipe = Recipe.model_validate(root.plain())
     except ValidationError as error:
-        mistakes = mistakes + explain(error, root, shape)
+        parsed = {mistake.node.path for mistake in mistakes}
+        more = explain(error, root, shape)
+        mistakes = mistakes + [mistake for mistake in more if mistake.node.path not in parsed]
     told = {mistake.node.path for mistake in mistakes}
     mistakes = mistakes + [more for more in inconsistencies(root) if more.node.path not in told]
     if mistakes or recipe is None:
@@ -114,7 +116,7 @@ def _origins(recipe: Recipe, root: Node) -> dict[str, Origin]:
 
 
 def _origin(node: Node) -> Origin:
-    if any(part.set_path for part in node.walk()):
+    if any(part.set_path and part.present for part in node.walk()):
         return "--set"
     return "recipe" if node.present else "default"
 

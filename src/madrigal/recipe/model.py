@@ -1,8 +1,8 @@
 """Settings of the model: its base, its adapter, its number format."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from madrigal.recipe.settings import KindShort, Names, Settings, Short
 
@@ -46,7 +46,7 @@ class ModelSettings(Short):
 
     short: ClassVar[str] = "base"
     base: str = Field(default="madrigal/base-xs", min_length=1, description="`madrigal/base-xs` (bundled), a folder, a hub id, or `new` for fresh weights.")
-    new: NewModel | None = Field(default=None, description="Shape of the fresh model; only with `base: new`.")
+    new: NewModel | None = Field(default=None, description="Shape of the fresh model; only with `base: new`, which has the default shape without it.")
     adapter: AdapterSettings = Field(default=LoraAdapter(), description="`lora` or `full`, with its settings.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="Number format of the matrix products in training; parameters stay float32. `auto`: bfloat16 where the hardware has it."
@@ -56,3 +56,12 @@ class ModelSettings(Short):
     gradient_checkpointing: bool = Field(default=False, description="Recompute activations in the backward pass: less memory, about a third more time.")
     trust_remote_code: bool = Field(default=False, description="Run code that a hub model brings along.")
     revision: str | None = Field(default=None, description="Commit or tag of a hub model.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_shape(cls, value: Any) -> Any:
+        if value == "new":
+            return {"base": "new", "new": {}}
+        if isinstance(value, dict) and value.get("base") == "new" and value.get("new") is None:
+            return {**value, "new": {}}
+        return value

@@ -72,7 +72,7 @@ class Node:
         return self.value if isinstance(self.value, str) else None
 
     @property
-    def number(self) -> float | None:
+    def number(self) -> int | float | None:
         """The value where it is a number."""
         if isinstance(self.value, bool):
             return None

@@ -9,6 +9,7 @@ from madrigal.recipe.parse import parse
 from madrigal.recipe.settings import Settings
 from madrigal.recipe.shape import Shape, kind_of
 from madrigal.recipe.suggest import did_you_mean, short
+from madrigal.recipe.unknown import unknown_key
 
 
 def override(root: Node, shape: Shape, text: str) -> tuple[Node, list[Mistake]]:
@@ -48,17 +49,14 @@ def _resolve(root: Node, shape: Shape, words: list[str]) -> tuple[KeyPath, Shape
         if isinstance(node.value, list):
             key: Key = _index(node, word, at)
         elif node.present and node.value is not None and not isinstance(node.value, dict):
-            raise _NoPlaceError(
-                f"{at} holds {short(node.value)}, not a mapping; set {at} as a whole"
-            )
+            raise _NoPlaceError(f"{at} is {short(node.value)}, not a mapping; set it as a whole")
         else:
             key = word
         below = here.child(_with_default_kind(node, here), key) if here is not None else None
         if below is None and depth < len(words) - 1:
-            model = here.model(_with_default_kind(node, here)) if here is not None else None
-            known = list(model.model_fields) if model else []
             name = dotted((*node.path, key))
-            raise _NoPlaceError(f"unknown key {name!r}{did_you_mean(word, known)}")
+            said = unknown_key(node.get(key), node, here or Shape())
+            raise _NoPlaceError(f"{name}: {said}")
         node, here = node.get(key), below
     return node.path, here
 
@@ -76,7 +74,7 @@ def _index(node: Node, word: str, at: str) -> int:
 def _value(text: str, where: str, path: KeyPath, shape: Shape | None) -> tuple[Node, list[Mistake]]:
     node, mistakes = parse(text, where, path)
     if shape is not None and shape.scalars == (str,) and shape.branches == 1:
-        null = node.value is None and not mistakes
+        null = text.lower() in ("", "~", "null")
         if node.text is None and not (null and shape.optional):
             return Node(path, where, text, raw=text, set_path=path), []
     return node, mistakes

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from madrigal.recipe.model import ModelSettings, NewModel
 from madrigal.recipe.node import Mistake, Node
 
-BUNDLED_MODELS = ("madrigal/base-xs",)
-
 
 def model_rules(root: Node) -> Iterator[Mistake]:
     """Fresh weights, and what only a hub model understands."""
@@ -16,7 +14,7 @@ def model_rules(root: Node) -> Iterator[Mistake]:
         yield from _fresh(model)
     elif model.get("new").value is not None:
         yield Mistake(model.get("new"), f"only `base: new` takes it; the base is {base!r}")
-    if base == "new" or base in BUNDLED_MODELS:
+    if base == "new" or base.startswith("madrigal/"):
         for key in ("revision", "trust_remote_code"):
             node = model.get(key)
             if node.value not in (None, False):

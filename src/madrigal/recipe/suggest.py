@@ -6,10 +6,11 @@ from difflib import get_close_matches
 
 def closest(word: str, among: Iterable[str]) -> str | None:
     """The candidate that the user most likely meant, upper and lower case aside."""
+    word = word.lower()
     by_lower = {candidate.lower(): candidate for candidate in among}
-    close = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    close = get_close_matches(word, by_lower, n=1, cutoff=0.6)
     if not close and len(word) > 1:
-        close = [lower for lower in by_lower if word.lower() in lower.split("_")]
+        close = [lower for lower in by_lower if word in lower.split("_") or lower.startswith(word)]
     return by_lower[close[0]] if close else None
 
 

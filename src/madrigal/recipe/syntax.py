@@ -24,8 +24,8 @@ def syntax_mistake(error: yaml.YAMLError, text: str) -> tuple[int, str]:
     """Line (from 1) and sentence."""
     if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1
-        found = f"U+{ord(error.character):04X}" if isinstance(error.character, str) else "a byte"
-        return line, f"control character {found}; remove it"
+        code = ord(error.character) if isinstance(error.character, str) else error.character
+        return line, f"control character U+{code:04X}; remove it"
     if not isinstance(error, yaml.MarkedYAMLError):
         return 1, f"not valid YAML: {error}"
     context, problem = error.context or "", error.problem or ""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from madrigal.recipe.node import Node
+from madrigal.recipe.schema import Recipe
 from madrigal.recipe.settings import Settings
 from madrigal.recipe.shape import Shape, kind_of, shapes
 from madrigal.recipe.suggest import closest, did_you_mean
@@ -33,30 +34,24 @@ def unknown_key(node: Node, parent: Node, shape: Shape) -> str:
     model = shape.model(parent)
     known = list(model.model_fields) if model else []
     meant = _SYNONYMS.get(key.lower(), key)
-    near = meant if meant in known else closest(key, known)
-    if near is not None:
-        return f"unknown key; did you mean {near!r}?"
+    if meant in known:
+        return f"unknown key; did you mean {meant!r}?"
     kinds = [str(kind_of(other)) for other in shape.models if key in other.model_fields]
     if kinds:
         return f"unknown key; only kind {' and '.join(map(repr, kinds))} has it"
-    places = list(_places(meant, model)) if model else []
-    if places:
-        return f"unknown key here; did you mean {places[0]!r}?"
+    here = next(_places(meant, model, ""), None) if model else None
+    near = closest(key, known)
+    place = here or (None if near else next(_places(meant, Recipe, ""), None))
+    if place is not None:
+        return f"unknown key here; did you mean {place!r}?"
     return f"unknown key{did_you_mean(key, known)}"
 
 
-def _places(key: str, model: type[Settings]) -> Iterator[str]:
-    """Where `key` is known: below this place first, then anywhere in the recipe."""
-    from madrigal.recipe.schema import Recipe
-
-    yield from _below(key, model, "")
-    yield from _below(key, Recipe, "")
-
-
-def _below(key: str, model: type[Settings], before: str) -> Iterator[str]:
+def _places(key: str, model: type[Settings], before: str) -> Iterator[str]:
+    """Where `key` is known in and below this place, the nearest first."""
     for name, shape in shapes(model).items():
         if name == key:
             yield before + name
         for part, step in ((shape, ""), (shape.items, "[N]"), (shape.values, ".NAME")):
             for inner in part.models if part is not None else ():
-                yield from _below(key, inner, f"{before}{name}{step}.")
+                yield from _places(key, inner, f"{before}{name}{step}.")

@@ -1,0 +1,14 @@
+"""`madrigal run RECIPE`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from madrigal.recipe.load import load_recipe
+
+
+def run_recipe(recipe: Path, overrides: Sequence[str], out: Path | None, resume: bool) -> None:
+    """Loads the recipe, then trains, evaluates and reports."""
+    loaded = load_recipe(recipe, overrides)
+    from madrigal.pipeline.run import run
+
+    run(loaded, out or Path("runs") / loaded.recipe.name, resume)
