@@ -1,5 +1,6 @@
 """The splits of a task from what the user gave: files of their own, or shares cut by content."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,9 @@ from madrigal.recipe.task import DataSettings, FormatName
 from madrigal.tasks.record import Record
 from madrigal.tasks.split import Sides, draw, hold_out, hold_out_text, without
 from madrigal.tasks.task import Split
+
+# Natural Instructions: "the first 100 instances are the official, label-balanced test slice".
+OFFICIAL_TEST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,8 @@ def _cut(
     sides: Sides = {split: tuple(given.get(split, ())) for split in ("train", "validation", "test")}
     if "train" not in given:
         return sides, []
+    if shape == "natural_instructions" and "test" not in given and not _asked_share(data):
+        return _official(sides, data, seed)
     validation = 0.0 if "validation" in given else data.split.validation
     test = 0.0 if "test" in given else data.split.test
     if not test and "test" not in given:
@@ -80,3 +86,27 @@ def _cut(
     return {
         side: sides[side] if side in given and side != "train" else parts[side] for side in sides
     }, notes
+
+
+def _asked_share(data: DataSettings) -> bool:
+    return "test" in data.split.model_fields_set
+
+
+def _official(sides: Sides, data: DataSettings, seed: int) -> tuple[Sides, list[str]]:
+    """The test slice of Natural Instructions: the first instances of each file, as published."""
+    files: dict[str, list[Record]] = defaultdict(list)
+    for record in sides["train"]:
+        files[record.where.rpartition(" item ")[0]].append(record)
+    tests: list[Record] = []
+    rest: list[Record] = []
+    for records in files.values():
+        count = min(OFFICIAL_TEST, len(records) // 2)
+        tests += records[:count]
+        rest += records[count:]
+    rest = list(without(rest, tests))
+    notes = [f"test is the first instances of each file ({len(tests)}), as published"]
+    if sides["validation"]:
+        return {**sides, "train": tuple(rest), "test": tuple(tests)}, notes
+    parts = hold_out(rest, data.split.validation, 0.0, seed)
+    notes.append(f"validation was cut from training by content, {len(parts['validation'])} records")
+    return {**parts, "test": tuple(tests)}, notes

@@ -1,11 +1,12 @@
 """From what a format understood to a record: the user's templates, system message and labels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from madrigal.errors import DataError
 from madrigal.recipe.task import TaskSettings
 from madrigal.tasks.formats.base import Draft
+from madrigal.tasks.formats.multiple_choice import letters
 from madrigal.tasks.labels import Labels
 from madrigal.tasks.record import Record, Turn
 from madrigal.tasks.template import UnknownFieldError, fill
@@ -49,16 +50,19 @@ def _answers(
     if labels is not None:
         answers = tuple(labels.word(raw, draft.where) for raw in answers)
         choices = labels.choices
-    if settings.answer is not None:
-        template = settings.answer
-        answers = _filled(template, answers or ("",), fields)
-        choices = _filled(template, choices, fields)
+    if settings.answer is not None and not draft.templated:
+        marks = dict(zip(choices, letters(len(choices)), strict=True))
+        answers, choices = (
+            tuple(
+                fill(
+                    settings.answer,
+                    {**fields, "answer": word, "label": word, "letter": marks.get(word, "")},
+                )
+                for word in words
+            )
+            for words in (answers, choices)
+        )
     answers, choices = tuple(dict.fromkeys(answers)), tuple(dict.fromkeys(choices))
     if choices and len(choices) < 2:
         raise DataError(f"{draft.where}: one choice leaves nothing to choose")
     return answers, choices
-
-
-def _filled(template: str, words: Sequence[str], fields: Mapping[str, str]) -> tuple[str, ...]:
-    """The answer template once for each answer or choice, named `{answer}` or `{label}`."""
-    return tuple(fill(template, {**fields, "answer": word, "label": word}) for word in words)

@@ -126,11 +126,11 @@ class ChatForm:
                 "the model's chat template leaves out or repeats turns of a conversation with the "
                 f"roles {', '.join(roles)}; write `chat_template: false` under `model`"
             )
-        for place in range(2, len(frame), 2):
-            # The end token after what the model said is added as a token, not as text.
-            before, after = frame[place - 1], frame[place]
-            if roles[before] == "assistant":
-                frame[place] = after.lstrip().removeprefix(self._end_text)
+        for turn, role in enumerate(roles):
+            if role == "assistant":
+                # The end token after what the model said is added as a token, not as text.
+                after = parts[2 * turn + 2].lstrip()
+                frame[2 * turn + 2] = after.removeprefix(self._end_text)
         return tuple(frame), self._lead(roles, text)
 
     def _lead(self, roles: tuple[Role, ...], asked: str) -> str:

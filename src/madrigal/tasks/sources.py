@@ -17,8 +17,6 @@ from madrigal.tasks.template import unknown_field
 if TYPE_CHECKING:
     from madrigal.tasks.bundled.task import BundledTask
 
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-
 
 @dataclass(frozen=True, slots=True)
 class Sources:
@@ -30,8 +28,12 @@ class Sources:
 
 def read_sources(task: str, data: DataSettings, root: Path) -> Sources:
     """Everything a task is made from. DataError with all mistakes of its files."""
-    paths = {split: getattr(data, split) for split in SPLITS}
-    paths = {split: path for split, path in paths.items() if path}
+    named: list[tuple[Split, Paths | None]] = [
+        ("train", data.train),
+        ("validation", data.validation),
+        ("test", data.test),
+    ]
+    paths: dict[Split, Paths] = {split: path for split, path in named if path}
     kinds = [bool(paths), data.hub is not None, data.bundled is not None]
     if sum(kinds) != 1:
         found = "none" if not any(kinds) else "more than one"

@@ -108,7 +108,9 @@ def hold_out_text(records: Sequence[Record], validation: float, test: float, see
         return hold_out(records, validation, test, seed)
     pieces = [piece for record in records for piece in passages(record) if piece.text.strip()]
     sides = hold_out(pieces, validation, test, seed)
-    side_of = {id(piece): side for side, members in sides.items() for piece in members}
+    side_of: dict[int, Split] = {
+        id(piece): side for side, members in sides.items() for piece in members
+    }
     joined: dict[Split, list[Record]] = {"train": [], "validation": [], "test": []}
     last: tuple[Split, str] | None = None
     for piece in pieces:

@@ -19,6 +19,7 @@ class Draft:
     `labelled`, the answer is one of a set that all rows share, gathered when all rows are read.
     `fields` are what templates may name: scalars of the row, and what the format adds to them.
     `problem` says why there is no default prompt: a mistake only where the user gives no template.
+    `note` says what the format did that a reader should know; equal notes are counted.
     """
 
     where: str
@@ -27,7 +28,10 @@ class Draft:
     choices: tuple[str, ...] = ()
     text: str = ""
     labelled: bool = False
+    templated: bool = False  # the answers are made by the user's answer template already
     problem: str = ""
+    note: str = ""
+    left_out: bool = False  # no example; only the note, which says why, is kept
     fields: Mapping[str, str] = field(default_factory=dict)
 
 

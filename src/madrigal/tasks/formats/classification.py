@@ -51,7 +51,7 @@ def _drafts(row: Row, _: InstructionSettings) -> list[Draft]:
     label_field = first_of(row, LABEL_FIELDS)
     if label_field is None:
         raise DataError(f"{row.where}: {unknown_field('label', row.values)}")
-    label = need(row, label_field)
+    label = need(row, label_field).strip()
     fields = {**scalars(row.values), "label": label}
     try:
         turns, problem = user(_default_prompt(row)), ""

@@ -5,54 +5,94 @@ from collections.abc import Sequence
 
 from madrigal.errors import DataError
 from madrigal.recipe.task import InstructionSettings, TaskSettings
+from madrigal.tasks.formats.alpaca import ALPACA
 from madrigal.tasks.formats.base import Draft, Format, scalars
 from madrigal.tasks.formats.classification import CLASSIFICATION
+from madrigal.tasks.formats.messages import MESSAGES
+from madrigal.tasks.formats.multiple_choice import MULTIPLE_CHOICE
+from madrigal.tasks.formats.natural_instructions import NATURAL_INSTRUCTIONS
+from madrigal.tasks.formats.prompt_completion import PROMPT_COMPLETION
+from madrigal.tasks.formats.question_answering import QUESTION_ANSWERING
+from madrigal.tasks.formats.sharegpt import SHAREGPT
 from madrigal.tasks.formats.text import TEXT
 from madrigal.tasks.row import Row, quoted
+from madrigal.tasks.template import UnknownFieldError, field_names, fill
 
 # The first that matches is taken, so the more telling shapes stand first.
-FORMATS: tuple[Format, ...] = (CLASSIFICATION, TEXT)
-
-
-def _templated(row: Row, _: InstructionSettings) -> list[Draft]:
-    return [Draft(row.where, fields=scalars(row.values))]
-
-
-# Any fields at all: the user's `prompt` and `answer` templates say what they mean.
-TEMPLATED = Format("prompt_completion", "any fields", lambda _: True, _templated)
+FORMATS: tuple[Format, ...] = (
+    NATURAL_INSTRUCTIONS,
+    MESSAGES,
+    SHAREGPT,
+    MULTIPLE_CHOICE,
+    CLASSIFICATION,
+    ALPACA,
+    QUESTION_ANSWERING,
+    PROMPT_COMPLETION,
+    TEXT,
+)
 
 # Rows looked at: enough that a few broken ones do not hide what the others are.
 _LOOKED_AT = 50
 
+# Fields of an answer template that come from a format's own reading of a row.
+_OWN_ANSWER = {"answer", "label", "letter"}
+
 
 def choose_format(rows: Sequence[Row], settings: TaskSettings) -> Format:
-    """The named format, the detected one, or one made of the user's own templates."""
+    """The named format, the detected one, or one made of the user's own two templates."""
     name = settings.data.format
     if name != "auto":
         return next(known for known in FORMATS if known.name == name)
-    try:
-        return detect(rows)
-    except DataError:
-        if settings.prompt is not None and settings.answer is not None:
-            return TEMPLATED
-        raise
+    if settings.prompt is not None and settings.answer is not None:
+        named = set(field_names(settings.answer))
+        if named and not named & _OWN_ANSWER:
+            return templated(settings.answer)
+    return detect(rows)
+
+
+def templated(answer: str) -> Format:
+    """Rows of any fields, of which the user's `prompt` and `answer` templates say the meaning."""
+
+    def drafts(row: Row, _: InstructionSettings) -> list[Draft]:
+        fields = scalars(row.values)
+        try:
+            said = fill(answer, fields)
+        except UnknownFieldError as error:
+            raise DataError(f"{row.where}: {error.args[0]}") from error
+        return [Draft(row.where, answers=(said,), templated=True, fields=fields)]
+
+    return Format("prompt_completion", "any fields", lambda _: True, drafts)
 
 
 def detect(rows: Sequence[Row]) -> Format:
     """The format of most of the first rows. DataError with the fields found if there is none."""
-    votes: Counter[str] = Counter()
-    for row in rows[:_LOOKED_AT]:
-        known = next((known for known in FORMATS if known.matches(row)), None)
-        if known is not None:
-            votes[known.name] += 1
+    found = [format_of(row) for row in rows[:_LOOKED_AT]]
+    votes = Counter(known.name for known in found if known is not None)
     if not votes:
         raise DataError(_unknown(rows[0]))
     best = votes.most_common(1)[0][0]
     return next(known for known in FORMATS if known.name == best)
 
 
+def format_of(row: Row) -> Format | None:
+    """The format that a single row looks like."""
+    return None if _is_preference(row) else next((f for f in FORMATS if f.matches(row)), None)
+
+
+def _is_preference(row: Row) -> bool:
+    """Pairs, and answers with a thumb (prompt, completion, label: true)."""
+    values = row.values
+    thumb = isinstance(values.get("label"), bool) and "completion" in values
+    return ("chosen" in values and "rejected" in values) or thumb
+
+
 def _unknown(row: Row) -> str:
-    found = f"{row.where}: no known format has the fields {quoted(row.values)}"
-    if "chosen" in row.values and "rejected" in row.values:
-        return f"{found}; preference pairs are not trained yet"
-    return f"{found}; rename them with `columns`, or write `prompt` and `answer` templates"
+    if _is_preference(row):
+        return (
+            f"{row.where}: preference data ({quoted(row.values)}) cannot be trained yet; "
+            "for plain tuning name the fields in `columns`, as {completion: chosen}"
+        )
+    return (
+        f"{row.where}: no known format has the fields {quoted(row.values)}; rename them with "
+        "`columns`, or write `prompt` and `answer` templates"
+    )
