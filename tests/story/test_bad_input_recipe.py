@@ -121,8 +121,8 @@ MISTAKES = {
     ),
     "a word for a switch": (
         "general: [watch]",
-        "baselines: yes",
-        "recipe.yaml:22: evaluate.baselines: found the text 'yes'; must be true or false; "
+        "general: [watch]\n  baselines: yes",
+        "recipe.yaml:23: evaluate.baselines: found the text 'yes'; must be true or false; "
         "write true",
     ),
     "a template without quotes": (
@@ -189,9 +189,9 @@ MISTAKES = {
     ),
     "two tasks that differ in capitals": (
         "  watch: {data: watch.txt}",
-        "  watch: {data: watch.txt}\n  Watch: {data: b.txt}",
-        "recipe.yaml:11: tasks.watch: another task has this name in other capitals; rename one\n"
-        "recipe.yaml:12: tasks.Watch: another task has this name in other capitals; rename one",
+        "  watch: {data: watch.txt}\n  Mood: {data: b.txt}",
+        "recipe.yaml:7: tasks.mood: another task has this name in other capitals; rename one\n"
+        "recipe.yaml:12: tasks.Mood: another task has this name in other capitals; rename one",
     ),
     "two stages of the same name": (
         "name: two",
@@ -215,8 +215,8 @@ MISTAKES = {
     ),
     "learns a task twice": (
         "learn: [mood, talk]",
-        "learn: [mood, mood]",
-        "recipe.yaml:14: stages[0].learn[1]: 'mood' stands twice; "
+        "learn: [mood, talk, mood]",
+        "recipe.yaml:14: stages[0].learn[2]: 'mood' stands twice; "
         "`mixture` and `weight` give a task more",
     ),
     "learns nothing": (
@@ -343,10 +343,16 @@ MISTAKES = {
         "watch: {data: watch.txt, weight: 2}",
         "recipe.yaml:11: tasks.watch.weight: has no effect: no stage learns 'watch'; remove it",
     ),
+    "a task that nothing uses": (
+        "general: [watch]",
+        "draws: 500",
+        "recipe.yaml:11: tasks.watch: no stage learns it and `evaluate.general` does not name it; "
+        "add it to one of them or remove it",
+    ),
     "a general task that is trained": (
         "general: [watch]",
-        "general: [talk]",
-        "recipe.yaml:22: evaluate.general[0]: 'talk' is watched and never trained, "
+        "general: [watch, talk]",
+        "recipe.yaml:22: evaluate.general[1]: 'talk' is watched and never trained, "
         "but stage 'one' learns it; take it out of one of the two",
     ),
     "an unknown general task": (

@@ -10,7 +10,7 @@ from madrigal.recipe.node import Mistake, Node
 from madrigal.recipe.rules_evaluate import evaluate_rules
 from madrigal.recipe.rules_model import model_rules
 from madrigal.recipe.rules_stage import stage_rules
-from madrigal.recipe.rules_task import task_rules
+from madrigal.recipe.rules_task import task_rules, unused_rules
 
 
 def inconsistencies(root: Node) -> Iterator[Mistake]:
@@ -19,3 +19,4 @@ def inconsistencies(root: Node) -> Iterator[Mistake]:
     yield from task_rules(root)
     yield from stage_rules(root)
     yield from evaluate_rules(root)
+    yield from unused_rules(root)

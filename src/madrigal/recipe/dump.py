@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from madrigal.recipe.load import LoadedRecipe, Origin
+from madrigal.recipe.loaded import LoadedRecipe, Origin
 from madrigal.recipe.node import KeyPath, dotted
 
 _HEAD = """\

@@ -1,38 +1,24 @@
 """From a recipe file to a `Recipe`, or to all its mistakes at once."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from madrigal.errors import RecipeError
 from madrigal.recipe.consistency import inconsistencies
+from madrigal.recipe.dump import dump_resolved
 from madrigal.recipe.expand import expand
 from madrigal.recipe.explain import explain
-from madrigal.recipe.node import KeyPath, Mistake, Node, dotted, node_of
+from madrigal.recipe.loaded import LoadedRecipe, Origin, leaves
+from madrigal.recipe.node import Mistake, Node, dotted, node_of
 from madrigal.recipe.override import override
 from madrigal.recipe.parse import parse
 from madrigal.recipe.schema import Recipe
 from madrigal.recipe.shape import Shape, shape_of
 from madrigal.recipe.source import read_recipe
 
-Origin = Literal["recipe", "--set", "default"]
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedRecipe:
-    """A recipe with what is needed to say where it came from.
-
-    Relative paths of data and models are relative to `root`. `origins` has an entry for every key
-    of the resolved recipe, `stages[0].optimiser.clip` for example. `text` is the recipe as written.
-    """
-
-    recipe: Recipe
-    root: Path
-    origins: Mapping[str, Origin]
-    text: str
+__all__ = ["LoadedRecipe", "dump_resolved", "load_recipe", "loaded"]
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> LoadedRecipe:
@@ -67,35 +53,24 @@ def loaded(recipe: Recipe, root: str | Path = ".") -> LoadedRecipe:
     return LoadedRecipe(recipe, Path(root).resolve(), _origins(recipe, tree), "")
 
 
-def leaves(recipe: Recipe) -> list[tuple[KeyPath, Any]]:
-    """Path and value of every key of the resolved recipe; a list of plain values is one value."""
-    found: list[tuple[KeyPath, Any]] = []
-
-    def visit(value: Any, path: KeyPath) -> None:
-        nested = isinstance(value, tuple) and any(isinstance(part, dict) for part in value)
-        if not value or not (nested or isinstance(value, dict)):
-            found.append((path, value))
-            return
-        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
-            visit(child, (*path, key))
-
-    visit(recipe.model_dump(), ())
-    return found
-
-
 def _checked(root: Node, shape: Shape, mistakes: list[Mistake]) -> Recipe:
     recipe = None
+    found = list(mistakes)
     try:
         recipe = Recipe.model_validate(root.plain())
     except ValidationError as error:
-        parsed = {mistake.node.path for mistake in mistakes}
-        more = explain(error, root, shape)
-        mistakes = mistakes + [mistake for mistake in more if mistake.node.path not in parsed]
-    told = {mistake.node.path for mistake in mistakes}
-    mistakes = mistakes + [more for more in inconsistencies(root) if more.node.path not in told]
-    if mistakes or recipe is None:
-        raise RecipeError(dict.fromkeys(str(mistake) for mistake in _in_order(mistakes, root)))
+        found += _elsewhere(explain(error, root, shape), found)
+    for one in inconsistencies(root):
+        found += _elsewhere([one], found)
+    if found or recipe is None:
+        raise RecipeError(dict.fromkeys(str(mistake) for mistake in _in_order(found, root)))
     return recipe
+
+
+def _elsewhere(mistakes: Sequence[Mistake], told: Sequence[Mistake]) -> list[Mistake]:
+    """Those at places of which nothing is told yet: what follows from a mistake is not one."""
+    places = {mistake.node.path for mistake in told}
+    return [mistake for mistake in mistakes if mistake.node.path not in places]
 
 
 def _in_order(mistakes: list[Mistake], root: Node) -> list[Mistake]:

@@ -31,6 +31,22 @@ def task_rules(root: Node) -> Iterator[Mistake]:
                 yield Mistake(node, f"has no effect: no stage learns {name!r}; remove it")
 
 
+def unused_rules(root: Node) -> Iterator[Mistake]:
+    """Tasks that nothing uses: told only where no misspelt name or `--set` explains them."""
+    tasks, general = root.get("tasks"), root.get("evaluate", "general")
+    lists = [stage.get("learn") for stage in root.get("stages").elements()]
+    named = [name for part in (*lists, general) for name in part.elements()]
+    misspelt = any(name.text not in tasks.names() for name in named)
+    narrowed = any(node.set_path for part in lists for node in part.walk())
+    if not lists or misspelt or narrowed or not all(part.elements() for part in lists):
+        return
+    used = {name.text for name in named}
+    for name, task in tasks.entries():
+        if name not in used:
+            text = "no stage learns it and `evaluate.general` does not name it"
+            yield Mistake(task, f"{text}; add it to one of them or remove it")
+
+
 def _source(data: Node) -> Iterator[Mistake]:
     if not isinstance(data.value, dict):
         return

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from madrigal.errors import RecipeError
-from madrigal.recipe.dump import dump_resolved
-from madrigal.recipe.load import LoadedRecipe, leaves, load_recipe, loaded
+from madrigal.recipe.load import LoadedRecipe, dump_resolved, load_recipe, loaded
+from madrigal.recipe.loaded import leaves
 from madrigal.recipe.model import ModelSettings, NewModel
 from madrigal.recipe.node import dotted
 from madrigal.recipe.schema import Recipe

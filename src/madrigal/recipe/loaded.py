@@ -1,0 +1,41 @@
+"""A loaded recipe: the settings, and where each of them came from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from madrigal.recipe.node import KeyPath
+from madrigal.recipe.schema import Recipe
+
+Origin = Literal["recipe", "--set", "default"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRecipe:
+    """A recipe with what is needed to say where it came from.
+
+    Relative paths of data and models are relative to `root`. `origins` has an entry for every key
+    of the resolved recipe, `stages[0].optimiser.clip` for example. `text` is the recipe as written.
+    """
+
+    recipe: Recipe
+    root: Path
+    origins: Mapping[str, Origin]
+    text: str
+
+
+def leaves(recipe: Recipe) -> list[tuple[KeyPath, Any]]:
+    """Path and value of every key of the resolved recipe; a list of plain values is one value."""
+    found: list[tuple[KeyPath, Any]] = []
+
+    def visit(value: Any, path: KeyPath) -> None:
+        nested = isinstance(value, tuple) and any(isinstance(part, dict) for part in value)
+        if not value or not (nested or isinstance(value, dict)):
+            found.append((path, value))
+            return
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+            visit(child, (*path, key))
+
+    visit(recipe.model_dump(), ())
+    return found
