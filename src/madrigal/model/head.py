@@ -5,7 +5,16 @@ import copy
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from transformers.modeling_outputs import BaseModelOutputWithPast
+
+
+class _States(BaseModelOutputWithPast):
+    """States, and nothing of what else some decoder returns (cross attentions, router logits)."""
+
+    def __getattr__(self, name: str) -> None:
+        if name.startswith("__"):
+            raise AttributeError(name)
 
 
 class _Given(nn.Module):
@@ -13,14 +22,14 @@ class _Given(nn.Module):
 
     def forward(
         self, input_ids: Tensor | None = None, inputs_embeds: Tensor | None = None, **_: object
-    ) -> BaseModelOutputWithPast:
+    ) -> _States:
         assert input_ids is None
         assert inputs_embeds is not None
-        return BaseModelOutputWithPast(last_hidden_state=inputs_embeds)  # type: ignore[arg-type]
+        return _States(last_hidden_state=inputs_embeds)  # type: ignore[arg-type]
 
 
 def _without_decoder(module: nn.Module, decoder: nn.Module) -> nn.Module:
-    """A copy of the modules on the way to `decoder`, which is replaced; everything else is shared."""
+    """A copy of the modules on the way to `decoder`, which is replaced; the rest is shared."""
     if module is decoder:
         return _Given()
     twin = copy.copy(module)
@@ -70,9 +79,7 @@ def logps_in_chunks(
     several = states.shape[0] > chunk and torch.is_grad_enabled()
     for part, wanted in zip(states.split(chunk), targets.split(chunk), strict=True):
         if several:
-            pieces.append(
-                torch.utils.checkpoint.checkpoint(block, part, wanted, use_reentrant=False)
-            )
+            pieces.append(checkpoint(block, part, wanted, use_reentrant=False))
         else:
             pieces.append(block(part, wanted))
     logps = torch.cat([piece[0] for piece in pieces])

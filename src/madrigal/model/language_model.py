@@ -41,7 +41,7 @@ class LanguageModel:
         causal: Any = self.causal
         return Head(causal, causal.get_decoder())
 
-    def autocast(self) -> AbstractContextManager[None]:
+    def autocast(self) -> AbstractContextManager[Any]:
         """Matrix products in `precision`; a no-op for float32."""
         return torch.autocast(
             self.device.type, self.precision, enabled=self.precision != torch.float32

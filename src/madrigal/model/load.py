@@ -1,5 +1,6 @@
 """Load a model: bundled, a folder, a hub id, or fresh weights; then put its adapter on."""
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ _PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 
 
 def resolve_base(base: str, root: Path) -> str:
-    """A folder where there is one (bundled, relative to the recipe, as it stands), else the hub id."""
+    """A folder where there is one (bundled, beside the recipe, as it stands), else the hub id."""
     if base in BUNDLED:
         return str(BUNDLED[base])
     for folder in (root / base, Path(base).expanduser()):
@@ -37,7 +38,11 @@ def _check_folder(folder: Path) -> None:
         raise ModelError(f"{folder}: no config.json; this is not a transformers model folder")
     if not any(name.endswith(".safetensors") for name in names):
         pickled = sorted(name for name in names if name.endswith(_PICKLED))
-        found = f"found pickled {pickled[0]}, which could run code; convert it" if pickled else "save it"
+        found = (
+            f"found pickled {pickled[0]}, which could run code; convert it"
+            if pickled
+            else "save it"
+        )
         raise ModelError(f"{folder}: no *.safetensors weights; {found} with save_pretrained")
     if not names & {"tokenizer.json", "tokenizer.model", "vocab.json"}:
         raise ModelError(f"{folder}: no tokenizer.json; copy the model's tokenizer files beside it")
@@ -59,7 +64,9 @@ def load_tokenizer(settings: ModelSettings, root: Path) -> Any:
 
 
 def _unloadable(base: str, problem: Exception) -> str:
-    reason = str(problem).strip().splitlines()[0][:200] if str(problem).strip() else "no reason given"
+    reason = (
+        str(problem).strip().splitlines()[0][:200] if str(problem).strip() else "no reason given"
+    )
     return f"model.base: cannot load '{base}': {reason}; give a model folder or a reachable hub id"
 
 
@@ -134,18 +141,21 @@ def add_adapter(network: Any, adapter: LoraAdapter | FullAdapter, seed: int) -> 
     from peft import LoraConfig, get_peft_model
 
     targets = "all-linear" if adapter.targets == "all_linear" else list(adapter.targets)
+    config = LoraConfig(
+        r=adapter.rank,
+        lora_alpha=adapter.alpha if adapter.alpha is not None else 2 * adapter.rank,  # type: ignore[arg-type]
+        lora_dropout=adapter.dropout,
+        target_modules=targets,
+        task_type="CAUSAL_LM",
+    )
     torch.manual_seed(seed)  # the adapter's initial values
     try:
-        return get_peft_model(
-            network,
-            LoraConfig(
-                r=adapter.rank,
-                lora_alpha=adapter.alpha if adapter.alpha is not None else 2 * adapter.rank,  # type: ignore[arg-type]
-                lora_dropout=adapter.dropout,
-                target_modules=targets,
-                task_type="CAUSAL_LM",
-            ),
-        )
+        with warnings.catch_warnings():
+            # peft sees by itself that GPT-2 stores its weights transposed; and a name of
+            # transformers that peft still uses has changed.
+            warnings.filterwarnings("ignore", message="fan_in_fan_out is set to False")
+            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`")
+            return get_peft_model(network, config)
     except ValueError as problem:
         raise ModelError(f"model.adapter.targets: {str(problem).splitlines()[0]}") from problem
 
@@ -193,7 +203,7 @@ def training_precision(settings: ModelSettings, device: torch.device) -> torch.d
 def load_model(
     settings: ModelSettings, root: Path, seed: int, tokenizer: Any | None = None
 ) -> LanguageModel:
-    """The model of a recipe, adapter on, on this process's device. `tokenizer` is given for `new`."""
+    """The model of a recipe on this process's device, adapter on. `new` needs a tokenizer."""
     if settings.base == "new":
         assert tokenizer is not None, "a fresh model needs its tokenizer made first"
         network = _fresh_network(settings, tokenizer, seed)
@@ -206,7 +216,7 @@ def load_model(
     network = add_adapter(network, settings.adapter, seed)
     device = choose_device()
     return LanguageModel(
-        network=network.to(device),
+        network=network.to(device).eval(),  # fresh weights and adapters arrive in training mode
         tokenizer=tokenizer,
         device=device,
         context=model_context(settings, root),

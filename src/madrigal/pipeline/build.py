@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from madrigal.balancing import build_balancer
 from madrigal.errors import DataError
 from madrigal.mixture import Mixture, TaskSize, build_source
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.load import fresh_tokenizer, load_model, load_tokenizer, model_context
 from madrigal.objectives import build_objective
-from madrigal.balancing import build_balancer
 from madrigal.pipeline.folder import RunFolder
 from madrigal.recipe.load import LoadedRecipe
 from madrigal.recipe.schema import Recipe

@@ -18,10 +18,8 @@ def forget_after(folder: Path, step: int) -> None:
         path = folder / name
         if not path.exists():
             continue
-        kept = []
-        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-            if line.endswith("\n") and json.loads(line)["step"] <= step:
-                kept.append(line)
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [x for x in lines if x.endswith("\n") and json.loads(x)["step"] <= step]
         write_whole(path, "".join(kept))
 
 

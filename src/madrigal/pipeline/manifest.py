@@ -24,7 +24,12 @@ from madrigal.training.processes import Processes
 
 VERSION = 1
 # Never the whole environment: it may hold secrets.
-_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "CUBLAS_WORKSPACE_CONFIG")
+_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "CUDA_VISIBLE_DEVICES",
+    "CUBLAS_WORKSPACE_CONFIG",
+)
 _PACKAGES = (
     "torch", "transformers", "tokenizers", "peft", "accelerate", "safetensors", "datasets",
     "numpy", "scikit-learn", "sacrebleu", "rouge-score", "pydantic", "jinja2",
@@ -72,9 +77,7 @@ def _processor() -> str:
 
 
 def _hardware(processes: Processes) -> dict[str, Any]:
-    accelerators = [
-        torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())
-    ]
+    accelerators = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),

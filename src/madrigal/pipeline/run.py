@@ -18,7 +18,8 @@ from madrigal.pipeline.scores import write_run_scores
 from madrigal.pipeline.scoring import Scorer
 from madrigal.pipeline.stage import Where, train_stage
 from madrigal.pipeline.watch import Screen
-from madrigal.recipe.load import LoadedRecipe, dump_resolved
+from madrigal.recipe.dump import dump_resolved
+from madrigal.recipe.load import LoadedRecipe
 from madrigal.training.checkpoint import write_whole
 from madrigal.training.processes import Processes, join_processes
 
@@ -168,9 +169,7 @@ def _baselines(run: _Run) -> None:
                     folder = run.folder.baseline(name)
                     if len(recipe.stages) > 1:
                         folder = folder / stage_label(number, stage.name)
-                    train_stage(
-                        run.built, stage, model, [name], run.where(folder, f"only {name}")
-                    )
+                    train_stage(run.built, stage, model, [name], run.where(folder, f"only {name}"))
             run.scorer.score("single", f"only {name}", model, [name])
 
 
@@ -184,5 +183,5 @@ def _report(run: _Run) -> None:
     from madrigal.report import closing_table, write_report
 
     page = write_report(run.folder.path)
-    closing_table(run.folder.path, run.screen.console)
+    run.screen.console.print(closing_table(run.folder.path))
     run.screen.say(f"report: {page}")

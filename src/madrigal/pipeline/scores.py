@@ -10,7 +10,9 @@ def scoring_plan(built: Built) -> Plan:
     recipe = built.recipe
     return Plan(
         metrics={name: task.metric for name, task in built.tasks.items()},
-        learned={stage_label(n, stage.name): stage.learn for n, stage in enumerate(recipe.stages, 1)},
+        learned={
+            stage_label(n, stage.name): stage.learn for n, stage in enumerate(recipe.stages, 1)
+        },
         general=recipe.evaluate.general,
         resampling=Resampling(recipe.seed, recipe.evaluate.draws, recipe.evaluate.confidence),
     )

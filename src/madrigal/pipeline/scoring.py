@@ -10,7 +10,6 @@ from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.folder import RunFolder
 from madrigal.pipeline.watch import Screen
-from madrigal.recipe.stage import StageSettings
 from madrigal.training.processes import Processes
 
 
@@ -28,7 +27,7 @@ class Scorer:
         return [task for task in tasks if not self.folder.predictions(label, task).exists()]
 
     def score(self, label: str, title: str, model: LanguageModel, tasks: Sequence[str]) -> None:
-        """Evaluate what is missing of `tasks`; the first process does the work and the others wait."""
+        """Evaluate what is missing of `tasks`; the first process works and the others wait."""
         todo = self.missing(label, tasks)
         if todo and self.processes.first:
             self._score(label, title, model, todo)
@@ -64,7 +63,7 @@ class Scorer:
 
 
 def validation_scores(
-    built: Built, stage: StageSettings, model: LanguageModel, tasks: Sequence[str]
+    built: Built, model: LanguageModel, tasks: Sequence[str]
 ) -> Mapping[str, float]:
     """Score of each task on its validation records, in [0, 1], higher is better.
 

@@ -70,7 +70,7 @@ def train_stage(
         source=source,
         examples={name: built.examples[name] for name in tasks},
         checkpoints=where.folder / "checkpoints",
-        validate=(lambda: validation_scores(built, stage, model, tasks)),
+        validate=(lambda: validation_scores(built, model, tasks)),
         validate_every=_validate_every(stage, source),
     )
     with (

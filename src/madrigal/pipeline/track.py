@@ -24,9 +24,7 @@ def _values(seen: Watched) -> dict[str, float]:
 
 
 @contextmanager
-def tracking(
-    recipe: Recipe, folder: Path, title: str, processes: Processes
-) -> Iterator[Observer]:
+def tracking(recipe: Recipe, folder: Path, title: str, processes: Processes) -> Iterator[Observer]:
     """An observer that mirrors records to the trackers of the recipe, through accelerate."""
     if not recipe.track or not processes.first:
         yield lambda _: None
@@ -57,7 +55,8 @@ def _start(recipe: Recipe, folder: Path, title: str) -> Any:
     missing = [name for name in recipe.track if importlib.util.find_spec(name) is None]
     if missing:
         raise RecipeError(
-            f"track: '{missing[0]}' is not installed; pip install 'madrigal[{missing[0]}]' or leave it out"
+            f"track: '{missing[0]}' is not installed; pip install 'madrigal[{missing[0]}]' "
+            "or leave it out"
         )
     from accelerate import Accelerator
 

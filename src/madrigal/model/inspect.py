@@ -1,0 +1,95 @@
+"""What a model is, without loading its weights."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from madrigal.errors import ModelError
+from madrigal.model.load import resolve_base
+from madrigal.recipe.model import LoraAdapter, ModelSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Numbers of parameters; `matrices` are those that every token is multiplied with."""
+
+    parameters: int
+    trainable: int
+    matrices: int
+
+    def flops_per_token(self) -> float:
+        """Operations of one training token: forward 2, gradient of the input 2 a parameter, and 2
+        for each parameter that is trained (attention itself is left out)."""
+        if self.trainable >= self.parameters:
+            return 6.0 * self.matrices
+        return 4.0 * self.matrices + 6.0 * self.trainable
+
+
+def model_size(settings: ModelSettings, root: Path) -> Size | None:
+    """Sizes from the headers of the weight files; None where these are not on this machine."""
+    shapes = _fresh(settings) if settings.base == "new" else _stored(settings, root)
+    if shapes is None:
+        return None
+    counts = {name: _product(shape) for name, shape in shapes.items()}
+    total = sum(counts.values())
+    linear = {n: s for n, s in shapes.items() if len(s) == 2 and not _embeds(n)}
+    if not isinstance(settings.adapter, LoraAdapter):
+        return Size(total, total, sum(counts[name] for name in linear))
+    adapter = settings.adapter
+    adapted = [
+        shape
+        for name, shape in linear.items()
+        if "lm_head" not in name
+        and (adapter.targets == "all_linear" or any(f".{t}." in name for t in adapter.targets))
+    ]
+    trainable = sum(adapter.rank * (shape[0] + shape[1]) for shape in adapted)
+    return Size(total + trainable, trainable, sum(counts[name] for name in linear))
+
+
+def _embeds(name: str) -> bool:
+    return any(part in name for part in ("embed", "wte", "wpe"))
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    size = 1
+    for side in shape:
+        size *= side
+    return size
+
+
+def _stored(settings: ModelSettings, root: Path) -> dict[str, tuple[int, ...]] | None:
+    from safetensors import SafetensorError, safe_open
+
+    folder = Path(resolve_base(settings.base, root))
+    if not folder.is_dir():
+        return None
+    shapes: dict[str, tuple[int, ...]] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(path, "pt") as handle:
+                for name in handle.keys():  # noqa: SIM118  (not a mapping)
+                    shapes[name] = tuple(handle.get_slice(name).get_shape())
+        except SafetensorError as problem:
+            raise ModelError(
+                f"{path}: damaged weights ({problem}); copy the file again"
+            ) from problem
+    return shapes
+
+
+def _fresh(settings: ModelSettings) -> dict[str, tuple[int, ...]]:
+    new = settings.new
+    assert new is not None
+    inner = new.width // new.heads * new.key_value_heads
+    shapes: dict[str, tuple[int, ...]] = {"embed_tokens": (new.vocabulary, new.width)}
+    for layer in range(new.layers):
+        sides = {
+            "q_proj": (new.width, new.width),
+            "k_proj": (inner, new.width),
+            "v_proj": (inner, new.width),
+            "o_proj": (new.width, new.width),
+            "gate_proj": (new.mlp, new.width),
+            "up_proj": (new.mlp, new.width),
+            "down_proj": (new.width, new.mlp),
+        }
+        shapes |= {f"layers.{layer}.{name}.weight": shape for name, shape in sides.items()}
+        shapes |= {f"layers.{layer}.norm_{which}": (new.width,) for which in ("1", "2")}
+    return shapes | {"norm": (new.width,)}

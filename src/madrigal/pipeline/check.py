@@ -1,0 +1,119 @@
+"""Look at everything that a run would use, and train nothing."""
+
+import time
+
+import torch
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from madrigal.model.host import choose_device
+from madrigal.model.inspect import Size, model_size
+from madrigal.pipeline.build import Built, build
+from madrigal.recipe.load import LoadedRecipe
+from madrigal.tasks.card import CLOSE, OPEN, marked
+from madrigal.tasks.encoded import Encoded
+
+# What a step reaches of the speed of one large matrix product, on small models on a CPU.
+EFFICIENCY = 0.35
+_SHOWN = 600  # characters of an example
+
+
+def check(loaded: LoadedRecipe, console: Console | None = None) -> Built:
+    """Load data, tokenizer and the model's shape, and show what a run would do. Writes nothing.
+
+    Raises:
+        UserMistake: with every mistake that a run would meet before its first step.
+    """
+    console = console or Console()
+    built = build(loaded)
+    size = model_size(loaded.recipe.model, loaded.root)
+    sources = [built.source(stage) for stage in loaded.recipe.stages]
+    console.print(_head(built, size))
+    console.print(_task_table(built))
+    for name in built.tasks:
+        for note in built.tasks[name].notes:
+            console.print(f"[dim]{escape(name)}: {escape(note)}[/dim]")
+    for name in built.examples:
+        console.print(f"\n[bold]{escape(name)}[/bold], one example, [green]trained part[/green]:")
+        console.print(shown(built, built.examples[name][0][0]))
+    speed = matrix_speed()
+    for stage, source in zip(loaded.recipe.stages, sources, strict=True):
+        achieved = source.achieved()
+        tokens = sum(got.tokens for got in achieved.values())
+        parts = ", ".join(
+            f"{task} {got.share_of_examples:.0%} ({got.epochs:.2g} epochs)"
+            for task, got in achieved.items()
+        )
+        console.print(
+            f"\n[bold]stage {stage.name}[/bold]: {source.steps} steps, {tokens:,} tokens"
+            f"{_duration(size, tokens, speed)}; {parts}",
+            highlight=False,
+        )
+    console.print("\nNothing was trained and nothing was written.")
+    return built
+
+
+def matrix_speed() -> float:
+    """Operations per second of a large matrix product on this process's device, right now."""
+    device = choose_device()
+    side = 1024 if device.type == "cpu" else 8192
+    matrix = torch.ones(side, side, device=device)
+    product = matrix @ matrix  # the first one warms up
+    began, products = time.perf_counter(), 3
+    for _ in range(products):
+        torch.mm(matrix, matrix, out=product)
+    float(product[0, 0])  # waits for an accelerator
+    return products * 2 * side**3 / (time.perf_counter() - began)
+
+
+def _duration(size: Size | None, tokens: int, speed: float) -> str:
+    if size is None:
+        return ""
+    seconds = size.flops_per_token() * tokens / (EFFICIENCY * speed)
+    words = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    return f", about {words} of training on this machine"
+
+
+def _head(built: Built, size: Size | None) -> str:
+    model = built.recipe.model
+    text = f"[bold]{escape(built.recipe.name)}[/bold]: {escape(model.base)}"
+    if size is not None:
+        text += f", {size.parameters:,} parameters, {size.trainable:,} trained"
+    return f"{text} ({model.adapter.kind}), context {built.coder.context} tokens"
+
+
+def _task_table(built: Built) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for title in ("task", "format", "kind", "metric"):
+        table.add_column(title)
+    for title in ("train", "validation", "test", "tokens/epoch", "cut prompts"):
+        table.add_column(title, justify="right")
+    for name, task in built.tasks.items():
+        rows = [row for example in built.examples.get(name, ()) for row in example]
+        table.add_row(
+            name,
+            task.format,
+            task.kind,
+            task.metric,
+            *(f"{len(task.splits[split]):,}" for split in ("train", "validation", "test")),
+            f"{sum(row.length for row in rows):,}" if rows else "not trained",
+            f"{sum(row.lost > 0 for row in rows):,}" if rows else "",
+        )
+    return table
+
+
+def shown(built: Built, row: Encoded) -> Text:
+    """A row decoded, its trained part marked in colour and by brackets."""
+    text = Text()
+    for piece, trained in marked(row, built.coder):
+        if trained:
+            text.append(f"{OPEN}{_short(piece)}{CLOSE}", style="green")
+        else:
+            text.append(_short(piece))
+    return text
+
+
+def _short(piece: str) -> str:
+    return piece if len(piece) <= _SHOWN else f"{piece[: _SHOWN // 2]} ... {piece[-_SHOWN // 2 :]}"
