@@ -45,7 +45,8 @@ def divide(
             notes.append(f"{count} {side} records dropped: their prompt is in {others} too")
     if not tests:
         raise DataError(
-            f"tasks.{task}.data: no test records; name a `test` file or raise `split.test`"
+            f"tasks.{task}.data: no test records: all prompts are alike, so none can be held out; "
+            "name a `test` file"
         )
     splits: dict[Split, tuple[Record, ...]] = {
         "train": draw(trains, data.max_train, seed),

@@ -45,7 +45,7 @@ def understand(
     return Understood(
         kind,
         records,
-        _shared_choices(labels, records),
+        _shared_choices(records),
         (
             *(f"{count} {note}" for note, count in notes.items()),
             *(_new_labels(drafts) if labels is not None else ()),
@@ -115,13 +115,10 @@ def _records(
     return records
 
 
-def _shared_choices(
-    labels: Labels | None, records: Mapping[Split, Sequence[Record]]
-) -> tuple[str, ...]:
-    """The labels as the model says them, unless an answer template makes them differ by record."""
+def _shared_choices(records: Mapping[Split, Sequence[Record]]) -> tuple[str, ...]:
+    """The labels as the model says them; empty where records have choices of their own."""
     flat = [record for some in records.values() for record in some]
-    same = labels is not None and all(record.choices == flat[0].choices for record in flat)
-    return flat[0].choices if same else ()
+    return flat[0].choices if all(r.choices == flat[0].choices for r in flat) else ()
 
 
 def _new_labels(drafts: Drafts) -> list[str]:

@@ -76,7 +76,12 @@ def detect(rows: Sequence[Row]) -> Format:
 
 def format_of(row: Row) -> Format | None:
     """The format that a single row looks like."""
-    return None if _is_preference(row) else next((f for f in FORMATS if f.matches(row)), None)
+    if _is_preference(row):
+        return None
+    # The canonical shape may carry the fields of the row that it was converted from.
+    if "prompt" in row.values and "completion" in row.values:
+        return PROMPT_COMPLETION
+    return next((known for known in FORMATS if known.matches(row)), None)
 
 
 def _is_preference(row: Row) -> bool:
@@ -88,9 +93,11 @@ def _is_preference(row: Row) -> bool:
 
 def _unknown(row: Row) -> str:
     if _is_preference(row):
+        hint = "; for plain tuning write `columns: {completion: chosen}`"
+        plain = "prompt" in row.values and "chosen" in row.values
         return (
-            f"{row.where}: preference data ({quoted(row.values)}) cannot be trained yet; "
-            "for plain tuning name the fields in `columns`, as {completion: chosen}"
+            f"{row.where}: preference data ({quoted(row.values)}) cannot be trained yet"
+            f"{hint if plain else ''}"
         )
     return (
         f"{row.where}: no known format has the fields {quoted(row.values)}; rename them with "

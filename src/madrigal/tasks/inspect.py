@@ -1,0 +1,126 @@
+"""A look at a user's files: what they are, and which belong together."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from madrigal.errors import DataError
+from madrigal.recipe.task import FormatName, InstructionSettings
+from madrigal.tasks.find import DATA_SUFFIXES, find_files, suffix_of
+from madrigal.tasks.formats.base import Draft
+from madrigal.tasks.formats.detect import detect
+from madrigal.tasks.read import read_file
+from madrigal.tasks.row import Mistakes, Row
+from madrigal.tasks.task import Kind, Split
+
+_PARTS: Mapping[str, Split] = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A task that some files could be: paths as given, records by split."""
+
+    name: str
+    paths: Mapping[Split, str]
+    format: FormatName
+    kind: Kind
+    fields: tuple[str, ...]
+    records: Mapping[Split, int]
+    labels: Mapping[str, int] = field(default_factory=dict)  # with their counts, all splits
+
+
+def inspect_files(paths: Sequence[str], root: Path) -> list[Inspected]:
+    """What each path would be as a task; `train` and `test` files of one name become one task.
+
+    DataError with the mistakes of all files.
+    """
+    groups: dict[str, dict[Split, str]] = {}
+    for path in _expanded(paths, root):
+        name, split = name_of(path)
+        if split in groups.get(name, {}):
+            name = _free(name, groups)
+        groups.setdefault(name, {})[split] = path
+    mistakes = Mistakes()
+    found: list[Inspected] = []
+    for name, group in groups.items():
+        try:
+            found.append(_inspect(name, group, root))
+        except DataError as error:
+            mistakes.add(name, error.mistakes)
+    mistakes.raise_any()
+    return found
+
+
+def name_of(path: str) -> tuple[str, Split]:
+    """Task name and split that a path suggests: `reviews/train.jsonl` is `reviews`, train."""
+    parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    last = parts[-1] if parts else "task"
+    stem = last.removesuffix(".gz")
+    suffix = suffix_of(last)
+    stem = stem.removesuffix(suffix) if suffix else stem
+    match = re.fullmatch(rf"(?:(.+)[_.-])?({'|'.join(_PARTS)})", stem.lower())
+    if match is None:
+        return _slug(stem), "train"
+    parent = parts[-2] if len(parts) > 1 else "task"
+    return _slug(match[1] or parent), _PARTS[match[2]]
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or "task"
+
+
+def _free(name: str, taken: Mapping[str, object]) -> str:
+    return next(f"{name}_{i}" for i in range(2, len(taken) + 3) if f"{name}_{i}" not in taken)
+
+
+def _expanded(paths: Sequence[str], root: Path) -> list[str]:
+    """The paths, with each folder of data files replaced by its files."""
+    expanded: list[str] = []
+    for path in paths:
+        folder = root / path
+        inside = sorted(folder.iterdir()) if folder.is_dir() else []
+        data = [file.name for file in inside if suffix_of(file.name) in DATA_SUFFIXES]
+        expanded += [f"{path.rstrip('/')}/{name}" for name in data] if data else [path]
+    return expanded
+
+
+def _inspect(name: str, group: Mapping[Split, str], root: Path) -> Inspected:
+    rows: dict[Split, list[Row]] = {}
+    for split, path in group.items():
+        rows[split] = _rows(path, root)
+    flat = [row for some in rows.values() for row in some]
+    shape = detect(flat)
+    drafts: list[Draft] = []
+    mistakes = Mistakes()
+    for row in flat:
+        try:
+            drafts += shape.drafts(row, InstructionSettings())
+        except DataError as error:
+            mistakes.add(row.file, error.mistakes)
+    mistakes.raise_any()
+    first = drafts[0]
+    kind: Kind = "text" if first.text else "choice" if first.labelled or first.choices else "answer"
+    labels = Counter(draft.answers[0] for draft in drafts if draft.labelled)
+    return Inspected(
+        name=name,
+        paths=dict(group),
+        format=shape.name,
+        kind=kind,
+        fields=tuple(flat[0].values),
+        records=dict(zip(rows, map(len, rows.values()), strict=True)),
+        labels=dict(sorted(labels.items())),
+    )
+
+
+def _rows(path: str, root: Path) -> list[Row]:
+    return [row for found in find_files(path, root) for row in read_file(found)[0]]
