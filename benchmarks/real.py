@@ -114,10 +114,10 @@ def main() -> None:
     rows = [(row.title, _cells(study, row)) for row in STUDIES[study].rows]
     metrics = _metrics(study, STUDIES[study].rows[0])
     text = _table(rows, metrics)
+    seeds = ", ".join(map(str, SEEDS))
     note = (
-        f"\nRecipe recipes/real/{STUDIES[study].recipe}, seeds {', '.join(map(str, SEEDS))}; percent, "
-        "95 % intervals over seeds and test examples. Made by "
-        f"`python benchmarks/real.py {study}`.\n"
+        f"\nRecipe recipes/real/{STUDIES[study].recipe}, seeds {seeds}; percent, 95 % intervals "
+        f"over seeds and test examples. Made by `python benchmarks/real.py {study}`.\n"
     )
     (HERE / "results" / f"real_{study}.md").write_text(text + note, encoding="utf-8")
     body = {title: {task: vars_of(cell) for task, cell in cells.items()} for title, cells in rows}
