@@ -30,22 +30,22 @@ def _mapping(
     for key, value in values.items():
         here = (*path, key)
         if isinstance(value, dict) and value:
-            yield f"{_text(key)}:"
+            yield f"{scalar(key)}:"
             yield from (f"  {line}" for line in _mapping(value, here, origins))
         elif isinstance(value, tuple) and any(isinstance(part, dict) for part in value):
-            yield f"{_text(key)}:"
+            yield f"{scalar(key)}:"
             for index, part in enumerate(value):
                 for number, line in enumerate(_mapping(part, (*here, index), origins)):
                     yield f"  {'  ' if number else '- '}{line}"
         else:
-            yield f"{_text(key)}: {_value(value)}  # {origins[dotted(here)]}"
+            yield f"{scalar(key)}: {_value(value)}  # {origins[dotted(here)]}"
 
 
 def _value(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(_value(part) for part in value)}]"
     if isinstance(value, str):
-        return _text(value)
+        return scalar(value)
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, dict):
@@ -53,7 +53,8 @@ def _value(value: Any) -> str:
     return yaml.safe_dump(value).split("\n")[0]
 
 
-def _text(text: str) -> str:
+def scalar(text: str) -> str:
+    """Text as one YAML scalar, quoted where it must be."""
     if _PLAIN.fullmatch(text) and text.lower() not in _NOT_PLAIN:
         return text
     return yaml.safe_dump(text, default_style='"', allow_unicode=True, width=2**30).rstrip("\n")

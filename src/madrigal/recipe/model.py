@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from madrigal.recipe.settings import KindShort, Names, Settings, Short
+from madrigal.recipe.settings import KindShort, Method, Names, Settings, Short
 
 
 class NewModel(Settings):
@@ -23,6 +23,7 @@ class NewModel(Settings):
 class LoraAdapter(Settings):
     """Low-rank adapters (Hu et al., 2021) through peft; the base is frozen."""
 
+    method: ClassVar[Method] = Method("Hu et al., 2021", "linear layers", "adds rank x (inputs + outputs) parameters a layer; trains only these")
     kind: Literal["lora"] = "lora"
     rank: int = Field(default=16, ge=1, le=1024, description="Rank of the update.")
     alpha: float | None = Field(default=None, gt=0, description="Scale numerator; the update is alpha/rank times BA. Left out: 2 x rank.")
@@ -35,6 +36,7 @@ class LoraAdapter(Settings):
 class FullAdapter(Settings):
     """No adapter: every parameter is trained."""
 
+    method: ClassVar[Method] = Method(cost="a gradient and two moments for every parameter: 12 bytes each")
     kind: Literal["full"] = "full"
 
 

@@ -1,5 +1,6 @@
 """The strict base of every settings class, and the short forms."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
@@ -25,9 +26,22 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_named)]
 KindShort = BeforeValidator(_kinded)
 
 
-class Settings(BaseModel):
-    """Frozen and closed: an unknown key is a mistake, a number written as text too."""
+@dataclass(frozen=True, slots=True)
+class Method:
+    """What one wants to know before choosing a kind: its paper, what it needs, what it costs."""
 
+    paper: str = ""
+    needs: str = "nothing"
+    cost: str = "nothing"
+
+
+class Settings(BaseModel):
+    """Frozen and closed: an unknown key is a mistake, a number written as text too.
+
+    A class with a `kind` also has a `method`.
+    """
+
+    method: ClassVar[Method] = Method()
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 

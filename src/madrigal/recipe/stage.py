@@ -1,10 +1,10 @@
 """Settings of one stage: which tasks, for how long, sampled, weighted and optimised how."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from madrigal.recipe.settings import KindShort, Names, Settings
+from madrigal.recipe.settings import KindShort, Method, Names, Settings
 
 
 class Batch(Settings):
@@ -30,12 +30,14 @@ class _Mixture(Settings):
 class Proportional(_Mixture):
     """Shares in proportion to the tasks' sizes."""
 
+    method: ClassVar[Method] = Method()
     kind: Literal["proportional"] = "proportional"
 
 
 class Temperature(_Mixture):
     """Shares in proportion to size to the power of 1/temperature (Raffel et al., 2020)."""
 
+    method: ClassVar[Method] = Method("Raffel et al., 2020")
     kind: Literal["temperature"] = "temperature"
     temperature: float = Field(default=2.0, ge=1, description="1 is proportional; large is uniform.")
 
@@ -43,12 +45,14 @@ class Temperature(_Mixture):
 class Uniform(_Mixture):
     """Equal shares."""
 
+    method: ClassVar[Method] = Method()
     kind: Literal["uniform"] = "uniform"
 
 
 class Weights(_Mixture):
     """Shares as given."""
 
+    method: ClassVar[Method] = Method(needs="a share for each task")
     kind: Literal["weights"] = "weights"
     weights: dict[str, Annotated[float, Field(gt=0)]] = Field(description="Share of each task of the stage; they are scaled to sum to 1.")
 
@@ -56,6 +60,7 @@ class Weights(_Mixture):
 class Balanced(_Mixture):
     """Equal shares, but no example more often than `max_epochs`; what is over goes to the others (UniMax, Chung et al., 2023)."""
 
+    method: ClassVar[Method] = Method("Chung et al., 2023")
     kind: Literal["balanced"] = "balanced"
     max_epochs: float = Field(default=4.0, gt=0, description="Cap on the passes over any task's examples.")
 
@@ -66,12 +71,14 @@ MixtureSettings = Annotated[Proportional | Temperature | Uniform | Weights | Bal
 class Mean(Settings):
     """Every example counts the same: a task's weight is its share of the step's examples times its own `weight`."""
 
+    method: ClassVar[Method] = Method()
     kind: Literal["mean"] = "mean"
 
 
 class Equal(Settings):
     """Every task counts the same, however many examples it has in the step, times its own `weight`."""
 
+    method: ClassVar[Method] = Method()
     kind: Literal["equal"] = "equal"
 
 
@@ -81,6 +88,7 @@ BalancerSettings = Annotated[Mean | Equal, Field(discriminator="kind"), KindShor
 class Likelihood(Settings):
     """Negative log-likelihood of the answer (of every token, for raw text)."""
 
+    method: ClassVar[Method] = Method(needs="an answer, or raw text", cost="one forward and one backward pass")
     kind: Literal["likelihood"] = "likelihood"
     normalise: Literal["tokens", "examples"] = Field(default="tokens", description="`tokens`: mean over answer tokens. `examples`: mean over examples of their token means.")
 
