@@ -211,7 +211,10 @@ def load_model(
         tokenizer = tokenizer if tokenizer is not None else load_tokenizer(settings, root)
         network = _load_network(settings, root)
     if settings.gradient_checkpointing:
-        network.gradient_checkpointing_enable({"use_reentrant": False})
+        with warnings.catch_warnings():
+            # Newer versions of transformers have another name for it.
+            warnings.filterwarnings("ignore", message="`gradient_checkpointing_enable`")
+            network.gradient_checkpointing_enable({"use_reentrant": False})
         network.enable_input_require_grads()
     network = add_adapter(network, settings.adapter, seed)
     device = choose_device()
