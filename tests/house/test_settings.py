@@ -35,3 +35,14 @@ def test_settings_are_closed_frozen_and_documented(kind):
     assert kind.model_config["extra"] == "forbid"
     assert kind.model_config["frozen"]
     assert kind.__doc__ or kind.__name__.startswith(("_", "Short"))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [c for c in CLASSES if "kind" in c.model_fields],
+    ids=lambda kind: kind.__name__,
+)
+def test_a_kind_says_what_it_needs_and_costs(kind):
+    assert "method" in vars(kind)
+    assert kind.method.needs
+    assert kind.method.cost
