@@ -200,6 +200,36 @@ def training_precision(settings: ModelSettings, device: torch.device) -> torch.d
     return torch.float32
 
 
+# What architectures of transformers call their dropout probabilities.
+_DROPOUTS = (
+    "attention_dropout", "hidden_dropout", "resid_dropout", "embed_dropout", "dropout",
+    "resid_pdrop", "embd_pdrop", "attn_pdrop",
+    "hidden_dropout_prob", "attention_probs_dropout_prob",
+)  # fmt: skip
+
+
+def set_dropout(network: Any, probability: float) -> None:
+    """Give every dropout of the network this probability.
+
+    Raises:
+        ModelError: the architecture has none.
+    """
+    names = [name for name in _DROPOUTS if isinstance(getattr(network.config, name, None), float)]
+    if not names:
+        raise ModelError(
+            f"model.dropout: {network.config.model_type} models have no dropout; leave it out and "
+            "use adapter.dropout or weight decay"
+        )
+    for module in network.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = probability
+        for name in names:  # attention layers keep the number and apply it themselves
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, probability)
+    for name in names:
+        setattr(network.config, name, probability)
+
+
 def load_model(
     settings: ModelSettings, root: Path, seed: int, tokenizer: Any | None = None
 ) -> LanguageModel:
@@ -210,6 +240,8 @@ def load_model(
     else:
         tokenizer = tokenizer if tokenizer is not None else load_tokenizer(settings, root)
         network = _load_network(settings, root)
+    if settings.dropout is not None:
+        set_dropout(network, settings.dropout)
     if settings.gradient_checkpointing:
         with warnings.catch_warnings():
             # Newer versions of transformers have another name for it.

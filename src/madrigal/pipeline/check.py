@@ -86,21 +86,24 @@ def _head(built: Built, size: Size | None) -> str:
 
 def _task_table(built: Built) -> Table:
     table = Table(box=None, pad_edge=False)
-    for title in ("task", "format", "kind", "metric"):
-        table.add_column(title)
-    for title in ("train", "validation", "test", "tokens/epoch", "cut prompts"):
-        table.add_column(title, justify="right")
+    for title in ("task", "format", "metric"):
+        table.add_column(title, overflow="fold")
+    for title in ("train", "valid", "test", "tokens", "cut"):
+        table.add_column(title, justify="right", no_wrap=True)
     for name, task in built.tasks.items():
         rows = [row for example in built.examples.get(name, ()) for row in example]
         table.add_row(
             name,
             task.format,
-            task.kind,
             task.metric,
             *(f"{len(task.splits[split]):,}" for split in ("train", "validation", "test")),
             f"{sum(row.length for row in rows):,}" if rows else "not trained",
             f"{sum(row.lost > 0 for row in rows):,}" if rows else "",
         )
+    table.caption = (
+        "tokens: in one epoch; cut: examples whose prompt was too long and lost its start"
+    )
+    table.caption_justify = "left"
     return table
 
 

@@ -13,6 +13,9 @@ from madrigal.recipe.schema import Recipe
 from madrigal.training.checkpoint import write_whole
 
 
+_LOCK = ".lock"
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """Names of the files of a run; the only place that knows them, beside the report."""
@@ -38,6 +41,14 @@ class RunFolder:
     @property
     def data(self) -> Path:
         return self.path / "data"
+
+    def foreign(self) -> str | None:
+        """Something that stands here and that no run wrote before its recipe; None if nothing."""
+        if self.path.exists() and not self.path.is_dir():
+            return self.path.name
+        found = self.path.iterdir() if self.path.exists() else ()
+        own = {_LOCK, self.recipe.name, f"{self.recipe.name}.aside"}
+        return min((path.name for path in found if path.name not in own), default=None)
 
     def stage(self, number: int, name: str) -> Path:
         """Folder of a stage, numbered from 1."""
@@ -73,8 +84,14 @@ def locked(folder: Path) -> Iterator[None]:
 
     The lock is the kernel's and goes with the process, so a killed run leaves none behind.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as handle:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = (folder / _LOCK).open("w")
+    except PermissionError as problem:
+        raise RunFolderError(
+            f"{folder}: this user may not write here; choose another --out"
+        ) from problem
+    with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as problem:

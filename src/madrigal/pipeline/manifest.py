@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from madrigal.errors import RunFolderError
 from madrigal.model.host import peak_memory_bytes
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.load import resolve_base
@@ -141,6 +142,27 @@ def _shares(built: Built) -> dict[str, Any]:
             for task, got in achieved.items()
         }
     return shares
+
+
+def refuse_changed_data(folder: RunFolder, built: Built) -> None:
+    """A run goes on with the data that it began with.
+
+    Raises:
+        RunFolderError: the records of some task are others than the manifest says.
+    """
+    if not folder.manifest.exists():
+        return
+    began = json.loads(folder.manifest.read_text(encoding="utf-8"))["data"]
+    changed = [
+        name
+        for name in built.tasks
+        if began.get(name, {}).get("records_sha256") != _records_sha256(built, name)
+    ]
+    if changed:
+        raise RunFolderError(
+            f"{folder.path}: the data of task '{changed[0]}' changed since this run began; "
+            "put the old data back, or choose another --out"
+        )
 
 
 class Manifest:

@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +13,14 @@ from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built, build
 from madrigal.pipeline.cards import write_cards
 from madrigal.pipeline.folder import RunFolder, locked, stage_label
-from madrigal.pipeline.manifest import Manifest
+from madrigal.pipeline.manifest import Manifest, refuse_changed_data
 from madrigal.pipeline.scores import write_run_scores
 from madrigal.pipeline.scoring import Scorer
 from madrigal.pipeline.stage import Where, train_stage
 from madrigal.pipeline.watch import Screen
 from madrigal.recipe.dump import dump_resolved
 from madrigal.recipe.load import LoadedRecipe
-from madrigal.training.checkpoint import write_whole
+from madrigal.training.checkpoint import disk_full_stops, write_whole
 from madrigal.training.processes import Processes, join_processes
 
 
@@ -58,7 +58,8 @@ def run(loaded: LoadedRecipe, out: Path, resume: bool = False) -> Path:
     processes = join_processes()
     screen = Screen(silent=not processes.first)
     folder = RunFolder(out)
-    _check_folder(folder, loaded, resume)
+    if processes.first:  # the others may come late and find what the first has written
+        _check_folder(folder, loaded, resume)
     set_determinism(loaded.recipe.determinism, loaded.recipe.seed)
     screen.say(f"[bold]{loaded.recipe.name}[/bold]: loading data and model")
     built = build(loaded, folder if resume else None)
@@ -67,14 +68,18 @@ def run(loaded: LoadedRecipe, out: Path, resume: bool = False) -> Path:
     model = built.model()
     if not processes.first:
         return _work(_prepared(built, folder, screen, processes, loaded), model)
-    with locked(out):
+    with disk_full_stops(str(out)), locked(out):
+        _check_folder(folder, loaded, resume)  # another run may have come meanwhile
         return _work(_prepared(built, folder, screen, processes, loaded), model)
 
 
 def _check_folder(folder: RunFolder, loaded: LoadedRecipe, resume: bool) -> None:
     if not folder.recipe.exists():
-        if resume and folder.path.exists() and any(folder.path.iterdir()):
-            raise RunFolderError(f"{folder.path}: not a run folder; give the folder of a run")
+        foreign = folder.foreign()
+        if foreign is not None:
+            raise RunFolderError(
+                f"{folder.path}: not a run folder, it holds '{foreign}'; choose another --out"
+            )
         return
     if not resume:
         raise RunFolderError(
@@ -91,13 +96,13 @@ def _prepared(
     built: Built, folder: RunFolder, screen: Screen, processes: Processes, loaded: LoadedRecipe
 ) -> _Run:
     if processes.first:
-        folder.path.mkdir(parents=True, exist_ok=True)
+        refuse_changed_data(folder, built)
+        write_whole(folder.recipe, dump_resolved(loaded))  # from here on it is a run folder
         if built.recipe.model.base == "new" and not folder.tokenizer.is_dir():
             aside = folder.path / ".aside-tokenizer"
             shutil.rmtree(aside, ignore_errors=True)
             built.tokenizer.save_pretrained(aside)
             aside.rename(folder.tokenizer)
-        write_whole(folder.recipe, dump_resolved(loaded))
         write_cards(built, folder)
     processes.wait()
     manifest = Manifest(folder, built, processes)
@@ -109,18 +114,20 @@ def _prepared(
 def _work(run: _Run, model: LanguageModel) -> Path:
     run.manifest.note_model(model)
     try:
-        with run.phase("base scores"):
-            _score_base(run, model)
-        _train_and_score(run, model)
-        if run.built.recipe.evaluate.baselines:
-            _baselines(run)
-        with run.phase("scores and report"):
-            _finish(run)
+        with disk_full_stops(str(run.folder.path)):
+            with run.phase("base scores"):
+                _score_base(run, model)
+            _train_and_score(run, model)
+            if run.built.recipe.evaluate.baselines:
+                _baselines(run)
+            with run.phase("scores and report"):
+                _finish(run)
     except KeyboardInterrupt:
         run.manifest.close("interrupted", model)
         raise
     except RunStopped as stop:
-        run.manifest.close(f"stopped: {stop}", model)
+        with suppress(RunStopped):  # on a full disk there is no room for this either
+            run.manifest.close(f"stopped: {stop}", model)
         raise
     run.manifest.close("finished", model)
     if run.processes.first:

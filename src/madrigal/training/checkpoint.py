@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from madrigal.errors import RunStopped
 from madrigal.model.language_model import LanguageModel
 
 _PREFIX = "step-"
+_FILES = ("weights.safetensors", "optimiser.safetensors", "state.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ def flush(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def disk_full_stops(what: str) -> Any:
+def disk_full_stops(what: str) -> Iterator[None]:
     """Turn a full disk into a stop of the run with its reason."""
     try:
         yield
@@ -93,9 +95,10 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
             aside.mkdir(parents=True)
             save_file(checkpoint.weights, aside / "weights.safetensors")
             save_file(checkpoint.moments, aside / "optimiser.safetensors")
-            hashes = {p.name: _digest(p) for p in sorted(aside.iterdir())}
-            body = {"step": checkpoint.step, "state": checkpoint.state, "sha256": hashes}
+            body = {"step": checkpoint.step, "state": checkpoint.state}
             (aside / "state.json").write_text(json.dumps(body, indent=1), encoding="utf-8")
+            hashes = {name: _digest(aside / name) for name in _FILES}
+            (aside / "sha256.json").write_text(json.dumps(hashes, indent=1), encoding="utf-8")
             for path in aside.iterdir():
                 flush(path)
             flush(aside)
@@ -115,23 +118,25 @@ def _digest(path: Path) -> str:
 
 def checkpoint_steps(folder: Path) -> list[int]:
     """Steps that have a checkpoint, in order."""
-    return sorted(int(p.name.removeprefix(_PREFIX)) for p in folder.glob(f"{_PREFIX}[0-9]*"))
+    ends = (path.name.removeprefix(_PREFIX) for path in folder.glob(f"{_PREFIX}*"))
+    return sorted(int(end) for end in ends if end.isdecimal())
 
 
 def load_checkpoint(folder: Path, step: int) -> Checkpoint | None:
     """The checkpoint of a step, or None where it is damaged."""
     place = folder / f"{_PREFIX}{step:06d}"
     try:
-        body = json.loads((place / "state.json").read_text(encoding="utf-8"))
-        if any(_digest(place / name) != digest for name, digest in body["sha256"].items()):
+        hashes = json.loads((place / "sha256.json").read_text(encoding="utf-8"))
+        if any(_digest(place / name) != hashes[name] for name in _FILES):
             return None
+        body = json.loads((place / "state.json").read_text(encoding="utf-8"))
         return Checkpoint(
             step=body["step"],
             weights=load_file(place / "weights.safetensors"),
             moments=load_file(place / "optimiser.safetensors"),
             state=body["state"],
         )
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

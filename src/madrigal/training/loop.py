@@ -1,5 +1,6 @@
 """A stage of training: steps, validations, checkpoints, and what to do when a step goes wrong."""
 
+import copy
 import math
 import signal
 import threading
@@ -17,8 +18,8 @@ from madrigal.mixture.row import Source
 from madrigal.recipe.stage import StageSettings
 from madrigal.tasks.encoded import Example
 from madrigal.training.checkpoint import (
-    newest_checkpoint,
     load_checkpoint,
+    newest_checkpoint,
     prune,
     restore,
     save_checkpoint,
@@ -80,6 +81,7 @@ class _Trainer:
         self.observe = observe
         self.optimiser = build_optimiser(run.settings.optimiser, run.parts.model)
         self.progress = Progress()
+        self.kept: dict[str, Any] | None = None  # state of the last checkpoint written here
         found = newest_checkpoint(run.checkpoints)
         if found is not None:
             restore(run.parts.model, self.optimiser, found)
@@ -95,11 +97,14 @@ class _Trainer:
         run, processes = self.run, self.run.parts.processes
         if regular:
             self.progress.regular_step = self.progress.step
+        state = {
+            "progress": self.progress.state_dict(),
+            "balancer": run.parts.balancer.state_dict(),
+        }
+        if state == self.kept:  # the best one may also be due
+            return
+        self.kept = copy.deepcopy(state)
         if processes.first:
-            state = {
-                "progress": self.progress.state_dict(),
-                "balancer": run.parts.balancer.state_dict(),
-            }
             kept = snapshot(run.parts.model, self.optimiser, self.progress.step, state)
             save_checkpoint(run.checkpoints, kept)
             kept_too = {self.progress.best_step or 0, self.progress.regular_step}
@@ -185,8 +190,10 @@ class _Trainer:
 
     def validate(self) -> None:
         """Score the validation sets, note gains, let tasks leave, keep the best."""
-        assert self.run.validate is not None
-        scores = dict(self.run.validate())
+        validate, processes = self.run.validate, self.run.parts.processes
+        assert validate is not None
+        # One process measures: rounding must not make two of them decide differently.
+        scores = processes.from_first(dict(validate()) if processes.first else {})
         best, leaving = judge(self.progress, self.run.settings.early_stop, scores)
         mean = sum(scores.values()) / len(scores)
         self.observe(Validation(self.progress.step, scores, mean, best))
@@ -228,11 +235,12 @@ def train(run: StageRun, observe: Observer) -> Progress:
                 trainer.validate()
                 run.parts.model.network.train()
             last = progress.step == steps or bool(progress.stopped)
+            interrupted = run.parts.processes.any_(interrupt.pressed, run.parts.model.device)
             if last or progress.step % run.settings.checkpoint_every == 0:
                 trainer.save()
-            elif interrupt.pressed:
+            elif interrupted:
                 trainer.save(regular=False)
-            if interrupt.pressed and not last:
+            if interrupted:
                 raise KeyboardInterrupt
     trainer.keep_best()
     run.parts.model.network.eval()

@@ -3,9 +3,19 @@
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from madrigal.model.host import choose_device
+
+T = TypeVar("T")
+
+# The others wait while the first evaluates, however long that takes. When a process dies, it is
+# torchrun that ends the others.
+_PATIENCE = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,24 @@ class Processes:
             from accelerate import PartialState
 
             PartialState().wait_for_everyone()
+
+    def from_first(self, value: T) -> T:
+        """The first process's value, in every process."""
+        if self.count == 1:
+            return value
+        from accelerate.utils import broadcast_object_list
+
+        held = [value]
+        broadcast_object_list(held)
+        return held[0]
+
+    def any_(self, flag: bool, device: torch.device) -> bool:
+        """Whether any process says so; all of them get the same answer."""
+        if self.count == 1:
+            return flag
+        votes = torch.tensor([float(flag)], device=device)
+        self.sum_([votes])
+        return bool(votes.item() > 0)
 
     def sum_(self, tensors: Iterable[Tensor]) -> None:
         """Add each tensor up over all processes, in place, in one message."""
@@ -56,5 +84,5 @@ def join_processes() -> Processes:
         return Processes()
     from accelerate import PartialState
 
-    state = PartialState(cpu=not torch.cuda.is_available())
+    state = PartialState(cpu=choose_device().type == "cpu", timeout=_PATIENCE)
     return Processes(state.process_index, state.num_processes)

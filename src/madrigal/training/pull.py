@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 
-
 class Pull:
     """Adds sum_k w_k lambda_k / 2 |theta - theta_0|^2 over the tasks k present in the step.
 

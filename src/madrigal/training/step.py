@@ -82,9 +82,7 @@ def _losses(parts: StepParts, batch: Microbatch) -> dict[str, Tensor]:
     return losses
 
 
-def compute_gradient(
-    parts: StepParts, step: int, drawn: Sequence[tuple[str, Example]]
-) -> Gradient:
+def compute_gradient(parts: StepParts, step: int, drawn: Sequence[tuple[str, Example]]) -> Gradient:
     """Fill `parameter.grad` with the gradient of the weighted sum of the tasks' mean losses.
 
     The loss is sum_k w_k S_k / N_k: S_k is task k's summed loss and N_k its count of units, both
@@ -94,8 +92,9 @@ def compute_gradient(
     began = time.perf_counter()
     placed = place(parts, drawn)
     tasks = _per_task(placed)
+    # Rows without a trained token cost nothing, and nothing by nothing is nothing.
     counts = {
-        task: parts.objectives[task].count([row for e in examples for row in e.rows])
+        task: parts.objectives[task].count([row for e in examples for row in e.rows]) or 1.0
         for task, examples in tasks.items()
     }
     view = _view(parts, tasks)
@@ -120,7 +119,9 @@ def compute_gradient(
     return Gradient(
         loss=loss,
         weight=weights,
-        tokens={t: sum(r.length for e in examples for r in e.rows) for t, examples in tasks.items()},
+        tokens={
+            t: sum(r.length for e in examples for r in e.rows) for t, examples in tasks.items()
+        },
         rows={task: len(examples) for task, examples in tasks.items()},
         padded_tokens=sum(max(e.width for e in g) * sum(len(e.rows) for e in g) for g in groups),
         terms=terms,
@@ -135,6 +136,4 @@ def _reduced(
     summed = torch.tensor(list(sums.values()), device=parts.model.device)
     parts.processes.sum_([summed])
     parts.processes.sum_gradients(parameter for _, parameter in parts.model.trainable())
-    return {
-        task: value / counts[task] for task, value in zip(sums, summed.tolist(), strict=True)
-    }
+    return {task: value / counts[task] for task, value in zip(sums, summed.tolist(), strict=True)}
