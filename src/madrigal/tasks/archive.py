@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from madrigal.errors import DataError
-from madrigal.tasks.decode import UNPACKED_LIMIT
+from madrigal.tasks.decode import UNPACKED_LIMIT, size_text
 from madrigal.tasks.find import DATA_SUFFIXES, TEXT_SUFFIXES, Found, suffix_of
 
 
@@ -66,7 +66,7 @@ def _chosen(
         _check(member, outer)
         total += member.size
         if total > UNPACKED_LIMIT:
-            raise DataError(f"{outer}: unpacks to more than {UNPACKED_LIMIT >> 30} GiB")
+            raise DataError(f"{outer}: unpacks to more than {size_text(UNPACKED_LIMIT)}")
         if suffix_of(member.name) in (*DATA_SUFFIXES, *TEXT_SUFFIXES):
             known.append(member.name)
     if found.member is not None:

@@ -26,7 +26,9 @@ def unpack(data: bytes, name: str) -> bytes:
     except EOFError as error:
         raise DataError(f"{name}: the gzip file ends early; copy it again") from error
     if len(content) > UNPACKED_LIMIT:
-        raise DataError(f"{name}: unpacks to more than {_size(UNPACKED_LIMIT)}; unpack it yourself")
+        raise DataError(
+            f"{name}: unpacks to more than {size_text(UNPACKED_LIMIT)}; unpack it yourself"
+        )
     return content
 
 
@@ -57,10 +59,11 @@ def lines_of(text: str, name: str) -> list[str]:
     for number, line in enumerate(lines, 1):
         if len(line) > LINE_LIMIT:
             raise DataError(
-                f"{name}:{number}: a line of {_size(len(line))}; the limit is {_size(LINE_LIMIT)}"
+                f"{name}:{number}: a line of {size_text(len(line))}; the limit is {size_text(LINE_LIMIT)}"
             )
     return lines
 
 
-def _size(count: int) -> str:
+def size_text(count: int) -> str:
+    """A number of bytes or characters for people."""
     return f"{count / 2**30:.0f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"

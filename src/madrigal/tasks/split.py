@@ -22,7 +22,10 @@ Sides = dict[Split, tuple[Record, ...]]
 
 def fingerprint(record: Record) -> str:
     """Hash of the normalised prompt: case, spacing and Unicode form do not count."""
-    text = unicodedata.normalize("NFKC", record.text or record.prompt).casefold()
+    text = record.text or record.prompt
+    # For ASCII both steps come to this, and it is ten times faster.
+    plain = text.isascii()
+    text = text.lower() if plain else unicodedata.normalize("NFKC", text).casefold()
     return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()
 
 
@@ -63,6 +66,8 @@ def _lowest(ordered: Sequence[str], places: dict[str, float], limit: float, spar
 def without(records: Sequence[Record], held_out: Sequence[Record]) -> tuple[Record, ...]:
     """The records whose prompt does not occur among the held-out ones."""
     taken = {fingerprint(record) for record in held_out}
+    if not taken:
+        return tuple(records)
     return tuple(record for record in records if fingerprint(record) not in taken)
 
 

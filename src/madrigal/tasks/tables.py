@@ -104,8 +104,8 @@ def _parse(text: str, where: str) -> Any:
         raise DataError(f"{where}: broken JSON at {at}: {error.msg}") from error
     except RecursionError as error:
         raise DataError(f"{where}: JSON nested too deeply") from error
-    except ValueError as error:  # a number of thousands of digits
-        raise DataError(f"{where}: broken JSON: {error}") from error
+    except ValueError as error:
+        raise DataError(f"{where}: broken JSON: a number of thousands of digits") from error
     if r"\ud" in text.lower() and _LONE_SURROGATE.search(json.dumps(value, ensure_ascii=False)):
         raise DataError(f"{where}: half of a surrogate pair (\\ud800 to \\udfff); not a character")
     return value

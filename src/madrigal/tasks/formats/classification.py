@@ -9,7 +9,7 @@ The default prompt names the fields, one a line, and asks for the label:
 
 from madrigal.errors import DataError
 from madrigal.recipe.task import InstructionSettings
-from madrigal.tasks.formats.base import Draft, Format, first_of, has, need, scalars, user
+from madrigal.tasks.formats.base import Draft, Format, first_of, need, scalars, user
 from madrigal.tasks.row import Row
 from madrigal.tasks.template import unknown_field
 
@@ -36,11 +36,12 @@ INPUTS: tuple[tuple[str, ...], ...] = (
     ("comment",),
     ("tweet",),
 )
+_INPUT_SETS = {names: frozenset(names) for names in INPUTS}
 
 
 def inputs_of(row: Row) -> tuple[str, ...] | None:
     """The fields that the label is about."""
-    return next((names for names in INPUTS if has(row, *names)), None)
+    return next((names for names in INPUTS if _INPUT_SETS[names] <= row.values.keys()), None)
 
 
 def _matches(row: Row) -> bool:
