@@ -1,6 +1,6 @@
 """From a recipe to the objects of a run: the only wiring."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from madrigal.model.language_model import LanguageModel
 from madrigal.model.load import fresh_tokenizer, load_model, load_tokenizer, model_context
 from madrigal.objectives import build_objective
 from madrigal.pipeline.folder import RunFolder
+from madrigal.pipeline.track import missing_trackers
 from madrigal.recipe.load import LoadedRecipe
 from madrigal.recipe.schema import Recipe
 from madrigal.recipe.stage import Likelihood, StageSettings
@@ -114,6 +115,19 @@ def _tokenizer(loaded: LoadedRecipe, tasks: Mapping[str, Task], folder: RunFolde
     )
 
 
+def _without_validation(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
+    """Stages that ask for validation where no task has a record for it."""
+    for number, stage in enumerate(recipe.stages):
+        asks = "early_stop" if stage.early_stop else "validate_every"
+        if not (stage.early_stop or stage.validate_every):
+            continue
+        if not any(tasks[name].splits["validation"] for name in stage.learn):
+            yield (
+                f"stages[{number}].{asks}: no task of the stage has validation records; "
+                "raise data.split.validation, name data.validation, or leave it out"
+            )
+
+
 def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
     """Load and encode everything that a recipe names. Writes nothing.
 
@@ -127,7 +141,7 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
     coder = Coder(tokenizer, context, recipe.model.chat_template)
     learnt = dict.fromkeys(name for stage in recipe.stages for name in stage.learn)
     examples: dict[str, Sequence[Example]] = {}
-    mistakes: list[str] = []
+    mistakes = [*missing_trackers(recipe), *_without_validation(recipe, tasks)]
     for name in learnt:
         try:
             examples[name] = coder.training(tasks[name], "train")

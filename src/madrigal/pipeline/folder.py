@@ -12,7 +12,6 @@ from madrigal.errors import RunFolderError
 from madrigal.recipe.schema import Recipe
 from madrigal.training.checkpoint import write_whole
 
-
 _LOCK = ".lock"
 
 

@@ -1,6 +1,8 @@
 """scores.json of a run: the plan that its recipe implies, over the predictions in its folder."""
 
-from madrigal.evaluation import Plan, Resampling, score_run, write_scores
+from madrigal.evaluation.intervals import Resampling
+from madrigal.evaluation.plan import Plan
+from madrigal.evaluation.scores_file import score_run, write_scores
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.folder import RunFolder, stage_label
 

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from madrigal.evaluation import Prediction, evaluate_task, point_score, write_predictions
+from madrigal.evaluation.evaluate import evaluate_task
+from madrigal.evaluation.metrics import value
+from madrigal.evaluation.prediction import Prediction, write_predictions
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.folder import RunFolder
@@ -72,13 +74,14 @@ def validation_scores(
     scores = {}
     for name in tasks:
         task = built.tasks[name]
-        records = task.splits["validation"]
-        if not records:
-            continue
         rows = evaluate_task(
-            model, built.coder, task, records, batch_tokens=built.recipe.evaluate.batch_tokens
+            model,
+            built.coder,
+            task,
+            task.splits["validation"],
+            batch_tokens=built.recipe.evaluate.batch_tokens,
         )
-        value = point_score(rows, task.metric)
-        scores[name] = 1 / value if task.metric == "perplexity" and value > 0 else value
-    assert all(math.isfinite(value) for value in scores.values())
+        score = value(rows, task.metric)
+        scores[name] = 1 / score if task.metric == "perplexity" and score > 0 else score
+    assert all(math.isfinite(score) for score in scores.values())
     return scores

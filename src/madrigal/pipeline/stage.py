@@ -19,12 +19,13 @@ from madrigal.pipeline.watch import Screen
 from madrigal.recipe.stage import StageSettings
 from madrigal.training.checkpoint import (
     disk_full_stops,
+    flush,
     load_checkpoint,
     newest_checkpoint,
     restore,
     write_whole,
 )
-from madrigal.training.loop import StageRun, train
+from madrigal.training.loop import StageRun, Validate, train
 from madrigal.training.processes import Processes
 from madrigal.training.progress import Progress
 from madrigal.training.record import Observer, Watched
@@ -70,7 +71,7 @@ def train_stage(
         source=source,
         examples={name: built.examples[name] for name in tasks},
         checkpoints=where.folder / "checkpoints",
-        validate=(lambda: validation_scores(built, model, tasks)),
+        validate=_validation(built, model, tasks),
         validate_every=_validate_every(stage, source),
     )
     with (
@@ -97,6 +98,8 @@ def _finish(folder: Path, model: LanguageModel, progress: Progress) -> None:
         warnings.filterwarnings("ignore", message="Could not find a config file")
         network.save_pretrained(aside)
         model.tokenizer.save_pretrained(aside)
+        for path in (*aside.iterdir(), aside):
+            flush(path)
     shutil.rmtree(folder / name, ignore_errors=True)
     aside.rename(folder / name)
     early = progress.best_step if progress.ends_with_best else None
@@ -114,6 +117,12 @@ def _all(watchers: Sequence[Observer]) -> Observer:
             watch(seen)
 
     return observe
+
+
+def _validation(built: Built, model: LanguageModel, tasks: Sequence[str]) -> Validate | None:
+    """Scores the tasks that have validation records; None where none has."""
+    judged = [name for name in tasks if built.tasks[name].splits["validation"]]
+    return (lambda: validation_scores(built, model, judged)) if judged else None
 
 
 def _validate_every(stage: StageSettings, source: Mixture) -> int:

@@ -1,12 +1,11 @@
 """Trackers (TensorBoard, W&B, trackio) as mirrors: a dead tracker never stops training."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from madrigal.errors import RecipeError
 from madrigal.recipe.schema import Recipe
 from madrigal.training.processes import Processes
 from madrigal.training.record import Event, Observer, StepRecord, Watched
@@ -29,37 +28,53 @@ def tracking(recipe: Recipe, folder: Path, title: str, processes: Processes) -> 
     if not recipe.track or not processes.first:
         yield lambda _: None
         return
-    accelerator = _start(recipe, folder, title)
-    alive = True
+    mirror = _Mirror(recipe, folder, title)
+    try:
+        yield mirror.observe
+    finally:
+        mirror.move(lambda accelerator: accelerator.end_training())
 
-    def observe(seen: Watched) -> None:
-        nonlocal alive
-        if not alive or not (values := _values(seen)):
+
+class _Mirror:
+    """The trackers while they live; whatever they raise ends them and nothing else."""
+
+    def __init__(self, recipe: Recipe, folder: Path, title: str) -> None:
+        self._accelerator: Any = None
+        self._alive = True
+        self.move(lambda _: self._start(recipe, folder, title))
+
+    def _start(self, recipe: Recipe, folder: Path, title: str) -> None:
+        from accelerate import Accelerator
+
+        self._accelerator = Accelerator(
+            log_with=list(recipe.track), project_dir=folder / "tracking"
+        )
+        self._accelerator.init_trackers(recipe.name, {"stage": title, "seed": recipe.seed})
+
+    def move(self, act: Callable[[Any], None]) -> None:
+        """Do something with the accelerator that holds the trackers, if they live."""
+        if not self._alive:
             return
         try:
-            accelerator.log(values, step=seen.step)
-        except Exception as problem:  # whatever a tracker raises, training goes on
-            alive = False
-            warnings.warn(f"tracker stopped: {problem}; steps.jsonl goes on", stacklevel=2)
+            act(self._accelerator)
+        except Exception as problem:
+            self._alive = False
+            reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+            warnings.warn(f"tracking stopped: {reason}; steps.jsonl goes on", stacklevel=3)
 
-    yield observe
-    try:
-        accelerator.end_training()
-    except Exception as problem:
-        warnings.warn(f"tracker did not close: {problem}", stacklevel=2)
+    def observe(self, seen: Watched) -> None:
+        """An observer, see `madrigal.training.record`."""
+        values = _values(seen)
+        if values:
+            self.move(lambda accelerator: accelerator.log(values, step=seen.step))
 
 
-def _start(recipe: Recipe, folder: Path, title: str) -> Any:
-    import importlib.util
+def missing_trackers(recipe: Recipe) -> list[str]:
+    """A line for every tracker of the recipe that is not installed."""
+    from importlib.util import find_spec
 
-    missing = [name for name in recipe.track if importlib.util.find_spec(name) is None]
-    if missing:
-        raise RecipeError(
-            f"track: '{missing[0]}' is not installed; pip install 'madrigal[{missing[0]}]' "
-            "or leave it out"
-        )
-    from accelerate import Accelerator
-
-    accelerator = Accelerator(log_with=list(recipe.track), project_dir=folder / "tracking")
-    accelerator.init_trackers(recipe.name, {"stage": title, "seed": recipe.seed})
-    return accelerator
+    return [
+        f"track: '{name}' is not installed; pip install 'madrigal[{name}]' or leave it out"
+        for name in recipe.track
+        if find_spec(name) is None
+    ]

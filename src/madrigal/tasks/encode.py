@@ -94,6 +94,10 @@ class Coder:
         prompt = self._prompts([record])[0]
         return self._cut(prompt, max(room, self._needed(record, prompt))).tokens
 
+    def prompt_length(self, record: Record) -> int:
+        """Tokens of the whole prompt, before anything is cut away."""
+        return len(self._prompts([record])[0].tokens)
+
     def answer(self, record: Record, text: str) -> Int[np.ndarray, " A"]:
         """The tokens that `text` has as this record's answer, without the end token."""
         lead = self._form.render(record.turns).lead_of(text)

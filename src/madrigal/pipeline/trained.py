@@ -1,0 +1,89 @@
+"""The models that a run left behind."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from madrigal.errors import RunFolderError
+from madrigal.model.language_model import LanguageModel
+from madrigal.model.load import BUNDLED, load_model
+from madrigal.recipe.load import load_recipe
+from madrigal.recipe.model import FullAdapter, ModelSettings
+from madrigal.recipe.schema import Recipe
+from madrigal.recipe.suggest import did_you_mean
+from madrigal.tasks.encode import Coder
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What one stage of a run ended with: a PEFT adapter or a transformers model in `folder`."""
+
+    recipe: Recipe
+    label: str  # 01-together
+    folder: Path
+
+    @property
+    def is_adapter(self) -> bool:
+        return (self.folder / "adapter_config.json").is_file()
+
+
+def find_trained(run: Path, stage: str | None = None) -> Trained:
+    """The result of the last finished stage, or of the stage of this name or label.
+
+    Raises:
+        RunFolderError: not a run folder, no such stage, or the stage has not finished.
+    """
+    recipe_file = run / "recipe.yaml"
+    if not recipe_file.is_file():
+        raise RunFolderError(f"{run}: no recipe.yaml; give the folder that `madrigal run` wrote")
+    recipe = load_recipe(recipe_file).recipe
+    finished: dict[str, Path] = {}
+    for place in sorted((run / "stages").glob("*")):
+        for kind in ("adapter", "model"):
+            if (place / kind).is_dir():
+                finished[place.name] = place / kind
+    if not finished:
+        cure = "go on with `madrigal run ... --resume`"
+        raise RunFolderError(f"{run}: no stage has finished; {cure}")
+    if stage is None:
+        label = max(finished)
+        return Trained(recipe, label, finished[label])
+    for label, folder in finished.items():
+        if stage in (label, label.partition("-")[2]):
+            return Trained(recipe, label, folder)
+    names = [label.partition("-")[2] for label in finished]
+    raise RunFolderError(f"{run}: no finished stage {stage!r}{did_you_mean(stage, names)}")
+
+
+def load_trained(trained: Trained) -> tuple[LanguageModel, Coder]:
+    """The model in evaluation mode, with the coder that its run used."""
+    from transformers import AutoTokenizer
+
+    settings = _settings(trained)
+    tokenizer = AutoTokenizer.from_pretrained(trained.folder)
+    model = load_model(settings, trained.folder, trained.recipe.seed, tokenizer)
+    if trained.is_adapter:
+        from peft import PeftModel
+
+        network = PeftModel.from_pretrained(model.network, trained.folder)
+        model = replace(model, network=network.to(model.device))
+    model.network.eval()
+    return model, Coder(tokenizer, model.context, settings.chat_template)
+
+
+def _settings(trained: Trained) -> ModelSettings:
+    """Settings that load the trained weights, or the base that the adapter goes on."""
+    settings = trained.recipe.model
+    if not trained.is_adapter:
+        return _plain(settings, str(trained.folder))
+    if settings.base in BUNDLED:
+        return _plain(settings, settings.base)
+    from peft import PeftConfig
+
+    # Where the base was found when the run was made; relative paths may lead elsewhere now.
+    base = PeftConfig.from_pretrained(str(trained.folder)).base_model_name_or_path
+    return _plain(settings, base or settings.base)
+
+
+def _plain(settings: ModelSettings, base: str) -> ModelSettings:
+    changes = {"base": base, "new": None, "adapter": FullAdapter(), "gradient_checkpointing": False}
+    return settings.model_copy(update=changes)
