@@ -31,15 +31,15 @@ TEXTS = (
 )
 
 SHAPES = {
-    "llama": dict(
-        hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=CONTEXT,
-    ),
-    "gpt2": dict(n_embd=32, n_layer=2, n_head=4, n_positions=CONTEXT),
-    "gpt_neo": dict(
-        hidden_size=32, num_layers=2, num_heads=4, intermediate_size=48, window_size=8,
-        attention_types=[[["global", "local"], 1]], max_position_embeddings=CONTEXT,
-    ),
+    "llama": {
+        "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "max_position_embeddings": CONTEXT,
+    },
+    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": CONTEXT},
+    "gpt_neo": {
+        "hidden_size": 32, "num_layers": 2, "num_heads": 4, "intermediate_size": 48, "window_size": 8,
+        "attention_types": [[["global", "local"], 1]], "max_position_embeddings": CONTEXT,
+    },
 }  # fmt: skip
 
 # Dropout has another name in every architecture.

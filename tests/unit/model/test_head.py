@@ -8,10 +8,10 @@ from madrigal.model.head import Head, logps_in_chunks
 from tiny import CONTEXT, LORA, VOCABULARY, model, network
 
 # Architectures by what they do behind the decoder: scale, cap, project, another name, a bias.
-WIDE = dict(
-    hidden_size=32, intermediate_size=48, num_hidden_layers=1, num_attention_heads=4,
-    num_key_value_heads=2, max_position_embeddings=CONTEXT,
-)  # fmt: skip
+WIDE = {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": CONTEXT,
+}  # fmt: skip
 SHAPES = {
     "llama": {},
     "gpt2": {},
@@ -20,16 +20,16 @@ SHAPES = {
     "gemma3_text": WIDE | {"head_dim": 8},
     "granite": WIDE | {"logits_scaling": 7.0},
     "cohere": WIDE | {"logit_scale": 0.3},
-    "opt": dict(
-        hidden_size=32, ffn_dim=48, num_hidden_layers=1, num_attention_heads=4,
-        max_position_embeddings=CONTEXT, word_embed_proj_dim=16, dropout=0.0,
-    ),
+    "opt": {
+        "hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 1, "num_attention_heads": 4,
+        "max_position_embeddings": CONTEXT, "word_embed_proj_dim": 16, "dropout": 0.0,
+    },
     "qwen3": WIDE | {"head_dim": 8},
     "phi": WIDE,  # a head with a bias
     "gpt_neox": {k: v for k, v in WIDE.items() if k != "num_key_value_heads"},
-    "bloom": dict(hidden_size=32, n_layer=1, n_head=4),
+    "bloom": {"hidden_size": 32, "n_layer": 1, "n_head": 4},
     "mixtral": WIDE | {"num_local_experts": 2, "output_router_logits": False},
-    "falcon": dict(hidden_size=32, num_hidden_layers=1, num_attention_heads=4),
+    "falcon": {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4},
 }  # fmt: skip
 
 
