@@ -58,9 +58,8 @@ def lines_of(text: str, name: str) -> list[str]:
     lines = text.replace("\r\n", "\n").split("\n")
     for number, line in enumerate(lines, 1):
         if len(line) > LINE_LIMIT:
-            raise DataError(
-                f"{name}:{number}: a line of {size_text(len(line))}; the limit is {size_text(LINE_LIMIT)}"
-            )
+            size, limit = size_text(len(line)), size_text(LINE_LIMIT)
+            raise DataError(f"{name}:{number}: a line of {size}; the limit is {limit}")
     return lines
 
 

@@ -70,6 +70,14 @@ def _lead(prompt: str) -> str:
 _SLOT = re.compile("\ue000(\\d+)\ue001")
 
 
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """Where the text of a turn goes, and what the model says before it as part of its answer."""
+
+    turn: int
+    lead: str
+
+
 class ChatForm:
     """The tokenizer's chat template, rendered once for each sequence of roles.
 
@@ -80,6 +88,7 @@ class ChatForm:
     def __init__(self, tokenizer: Any, end: int) -> None:
         self._tokenizer = tokenizer
         self._specials = tuple(sorted(map(str, tokenizer.get_added_vocab()), key=len, reverse=True))
+        self._trims = "  \ue000" not in self._apply(("user",), True, around="  ")
         self._frame = lru_cache(maxsize=4096)(self._make_frame)
         after = _SLOT.split(self._apply(("user", "assistant"), False))[-1].strip()
         first = next((s for s in self._specials if after.startswith(s)), None)
@@ -93,10 +102,11 @@ class ChatForm:
         for part in frame:
             if isinstance(part, str):
                 _extend(pieces, part, special=True)
-            elif turns[part].role == "assistant":
-                pieces.append(Piece(lead + turns[part].text, trained=True))
+                continue
+            content = turns[part.turn].text.strip() if self._trims else turns[part.turn].text
+            if turns[part.turn].role == "assistant":
+                pieces.append(Piece(part.lead + content, trained=True))
             else:
-                content = turns[part].text
                 # Ordinary text is joined with its frame: that is how servers tokenise it.
                 _extend(pieces, content, special=not any(s in content for s in self._specials))
         return Rendered(tuple(pieces), lead)
@@ -117,21 +127,25 @@ class ChatForm:
             return False
         return True
 
-    def _make_frame(self, roles: tuple[Role, ...]) -> tuple[tuple[str | int, ...], str]:
+    def _make_frame(self, roles: tuple[Role, ...]) -> tuple[tuple[str | _Slot, ...], str]:
         text = self._apply(roles, True)
         parts = _SLOT.split(text)
-        frame: list[str | int] = [int(p) if i % 2 else p for i, p in enumerate(parts)]
-        if frame[1::2] != list(range(len(roles))):
+        if parts[1::2] != [str(turn) for turn in range(len(roles))]:
             raise ModelError(
                 "the model's chat template leaves out or repeats turns of a conversation with the "
                 f"roles {', '.join(roles)}; write `chat_template: false` under `model`"
             )
+        lead = self._lead(roles, text)
+        frame: list[str | _Slot] = []
         for turn, role in enumerate(roles):
-            if role == "assistant":
+            before = parts[2 * turn]
+            said = role == "assistant"
+            inner = lead if said and before.endswith(lead) else ""
+            frame += [before.removesuffix(inner), _Slot(turn, inner)]
+            if said:
                 # The end token after what the model said is added as a token, not as text.
-                after = parts[2 * turn + 2].lstrip()
-                frame[2 * turn + 2] = after.removeprefix(self._end_text)
-        return tuple(frame), self._lead(roles, text)
+                parts[2 * turn + 2] = parts[2 * turn + 2].lstrip().removeprefix(self._end_text)
+        return (*frame, parts[-1]), lead
 
     def _lead(self, roles: tuple[Role, ...], asked: str) -> str:
         """What stands between generation prompt and answer (Llama 2: a space)."""
@@ -143,8 +157,11 @@ class ChatForm:
         lead = before.removeprefix(asked)
         return lead if before.startswith(asked) and lead.isspace() else ""
 
-    def _apply(self, roles: tuple[Role, ...], asking: bool) -> str:
-        messages = [{"role": r, "content": f"\ue000{i}\ue001"} for i, r in enumerate(roles)]
+    def _apply(self, roles: tuple[Role, ...], asking: bool, around: str = "") -> str:
+        messages = [
+            {"role": role, "content": f"{around}\ue000{turn}\ue001{around}"}
+            for turn, role in enumerate(roles)
+        ]
         try:
             return self._tokenizer.apply_chat_template(
                 messages, tokenize=False, add_generation_prompt=asking

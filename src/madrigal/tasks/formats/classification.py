@@ -36,7 +36,7 @@ INPUTS: tuple[tuple[str, ...], ...] = (
     ("comment",),
     ("tweet",),
 )
-_INPUT_SETS = {names: frozenset(names) for names in INPUTS}
+_INPUT_SETS: dict[tuple[str, ...], frozenset[str]] = {names: frozenset(names) for names in INPUTS}
 
 
 def inputs_of(row: Row) -> tuple[str, ...] | None:
