@@ -31,6 +31,9 @@ Overrides = Annotated[
         help="Set a key of the recipe, as stages.together.steps=10. May be given several times.",
     ),
 ]
+Stage = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Stage to take; left out: the last finished one.")
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that a run wrote.")]
 
 
@@ -110,5 +113,56 @@ def list_(
         from madrigal.cli.list import print_list
 
         print_list(what)
+
+    return work
+
+
+@app.command()
+def report(run: RunFolder) -> Work:
+    """Write the report of a run folder again."""
+
+    def work() -> None:
+        from madrigal.cli.report import write
+
+        write(run)
+
+    return work
+
+
+@app.command()
+def chat(
+    run: RunFolder,
+    stage: Stage = None,
+    max_new_tokens: Annotated[
+        int, typer.Option("--max-new-tokens", min=1, metavar="N", help="Longest answer, in tokens.")
+    ] = 128,
+) -> Work:
+    """Talk to the model of a run."""
+
+    def work() -> None:
+        from madrigal.cli.chat import chat
+
+        chat(run, stage, max_new_tokens)
+
+    return work
+
+
+@app.command()
+def export(
+    run: RunFolder,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="New folder; left out: RUN/export.")
+    ] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Put the adapter into the model's weights.")
+    ] = False,
+    stage: Stage = None,
+) -> Work:
+    """Write the model of a run for other programs."""
+
+    def work() -> None:
+        from madrigal.cli.export import export
+
+        export(run, out, merge, stage)
 
     return work

@@ -1,5 +1,6 @@
 """The models that a run left behind."""
 
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -64,7 +65,10 @@ def load_trained(trained: Trained) -> tuple[LanguageModel, Coder]:
     if trained.is_adapter:
         from peft import PeftModel
 
-        network = PeftModel.from_pretrained(model.network, trained.folder)
+        with warnings.catch_warnings():
+            # A name of transformers that peft still uses has changed.
+            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`")
+            network = PeftModel.from_pretrained(model.network, trained.folder)
         model = replace(model, network=network.to(model.device))
     model.network.eval()
     return model, Coder(tokenizer, model.context, settings.chat_template)

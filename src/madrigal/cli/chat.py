@@ -1,0 +1,62 @@
+"""`madrigal chat RUN`: talk to what a run has trained."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from madrigal.pipeline.trained import find_trained, load_trained
+from madrigal.tasks.encode import Coder
+from madrigal.tasks.record import Record, Turn
+
+
+def chat(run: Path, stage: str | None, max_new_tokens: int) -> None:
+    """Answers each line that is typed, greedily, until the input ends."""
+    trained = find_trained(run, stage)
+    model, coder = load_trained(trained)
+    remembers = bool(getattr(model.tokenizer, "chat_template", None))
+    remembers = remembers and trained.recipe.model.chat_template
+    if sys.stdin.isatty():
+        print(f"{run}, stage {trained.label}. A line is a prompt; \\n in it is a new line.")
+        print("The conversation is kept; /new starts another. " if remembers else "", end="")
+        print("Ctrl+D ends.")
+    turns: tuple[Turn, ...] = ()
+    for line in _lines():
+        if line == "/new":
+            turns = ()
+            continue
+        turns = (*turns, Turn("user", line)) if remembers else (Turn("user", line),)
+        said = answer(model, coder, turns, max_new_tokens)
+        turns = (*turns, Turn("assistant", said))
+
+
+def _lines() -> Iterator[str]:
+    while True:
+        try:
+            line = input("> " if sys.stdin.isatty() else "")
+        except EOFError:
+            return
+        if line.strip():
+            yield line.replace("\\n", "\n")
+
+
+def answer(model: Any, coder: Coder, turns: Sequence[Turn], max_new_tokens: int) -> str:
+    """The most likely continuation, printed as it comes."""
+    import torch
+    from transformers import TextStreamer
+
+    room = min(max_new_tokens, coder.context // 2)
+    prompt = torch.from_numpy(coder.prompt(Record("chat", turns=tuple(turns)), room))
+    tokens = prompt.unsqueeze(0).to(model.device)
+    with torch.inference_mode():
+        out = model.network.generate(
+            input_ids=tokens,
+            attention_mask=torch.ones_like(tokens),
+            do_sample=False,
+            max_new_tokens=room,
+            eos_token_id=coder.end,
+            pad_token_id=coder.pad,
+            streamer=TextStreamer(model.tokenizer, skip_prompt=True, skip_special_tokens=True),
+        )
+    said = out[0, tokens.shape[1] :]
+    return model.tokenizer.decode(said, skip_special_tokens=True).strip()
