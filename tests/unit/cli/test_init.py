@@ -1,0 +1,85 @@
+"""A starter recipe: it loads, and it says what was found."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from madrigal.cli.app import main
+from madrigal.recipe.load import load_recipe
+from madrigal.tasks.load import load_tasks
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    rows = [{"text": f"it is number {i}", "label": ["no", "yes"][i % 2]} for i in range(40)]
+    for name, part in (("reviews-train", rows[:30]), ("reviews-test", rows[30:])):
+        lines = "".join(json.dumps(row) + "\n" for row in part)
+        (tmp_path / "data" / f"{name}.jsonl").write_text(lines, encoding="utf-8")
+    titles = "prompt,completion\n" + "".join(f"title {i},The {i}\n" for i in range(300))
+    (tmp_path / "titles.csv").write_text(titles, encoding="utf-8")
+    text = "\n\n".join(f"Paragraph {i} of a long text." for i in range(40))
+    (tmp_path / "my notes: 1.txt").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+FILES = ["data/reviews-train.jsonl", "data/reviews-test.jsonl", "titles.csv", "my notes: 1.txt"]
+
+
+def test_the_recipe_loads_with_its_data(folder: Path, capsys):
+    assert main(["init", *FILES]) == 0
+    said = capsys.readouterr().out
+    assert "reviews: classification, 30 train, 10 test\n" in said
+    assert said.endswith("wrote recipe.yaml; next: madrigal check recipe.yaml\n")
+    loaded = load_recipe(folder / "recipe.yaml")
+    tasks = load_tasks(loaded.recipe, loaded.root)
+    assert {name: task.kind for name, task in tasks.items()} == {
+        "reviews": "choice",
+        "titles": "answer",
+        "my_notes_1": "text",
+    }
+    assert loaded.recipe.tasks["reviews"].labels == ("no", "yes")
+    assert len(tasks["reviews"].splits["test"]) == 10
+    assert loaded.recipe.stages[0].learn == ("reviews", "titles", "my_notes_1")
+    assert loaded.recipe.stages[0].mixture.kind == "temperature", "300 to 40 is uneven"
+    assert loaded.recipe.evaluate.baselines
+
+
+def test_a_single_task_needs_neither_mixture_nor_baselines(folder: Path):
+    assert main(["init", "titles.csv", "--out", "one.yaml"]) == 0
+    text = (folder / "one.yaml").read_text(encoding="utf-8")
+    assert "mixture" not in text
+    assert "baselines" not in text
+    assert load_recipe(folder / "one.yaml").recipe.stages[0].learn == ("titles",)
+
+
+def test_paths_are_written_as_the_recipe_sees_them(folder: Path):
+    (folder / "recipes").mkdir()
+    assert main(["init", "titles.csv", "--out", "recipes/r.yaml"]) == 0
+    loaded = load_recipe(folder / "recipes" / "r.yaml")
+    assert loaded.recipe.tasks["titles"].data.train == "../titles.csv"
+    assert load_tasks(loaded.recipe, loaded.root)["titles"].splits["train"]
+
+
+def test_a_recipe_is_never_replaced(folder: Path, capsys):
+    (folder / "recipe.yaml").write_text("mine", encoding="utf-8")
+    assert main(["init", "titles.csv"]) == 2
+    line = "recipe.yaml: is there already; remove it or choose another --out\n"
+    assert capsys.readouterr().err == line
+    assert (folder / "recipe.yaml").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["title.csv"], "title.csv: no such file; did you mean 'titles.csv'?"),
+        (["titles.csv", "--out", "no/r.yaml"], "no/r.yaml: there is no folder 'no'"),
+    ],
+)
+def test_what_cannot_be_read_leaves_nothing(folder: Path, capsys, words: list[str], line: str):
+    before = sorted(folder.rglob("*"))
+    assert main(["init", *words]) == 2
+    assert capsys.readouterr().err == f"{line}\n"
+    assert sorted(folder.rglob("*")) == before
