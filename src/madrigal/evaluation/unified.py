@@ -92,7 +92,7 @@ def unified(
 
 def _share(score: Drawn, reference: Drawn | None, scale: Scale) -> tuple[Values, bool]:
     """u of the score and of each draw, and whether the reference is a perfect score."""
-    chance = float(scale.gain(np.array(scale.chance)))
+    chance = float(scale.gain(np.array([scale.chance]))[0])
     above = scale.gain(_joined(score)) - chance
     if reference is not None:
         span = scale.gain(_joined(reference)) - chance
