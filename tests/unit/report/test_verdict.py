@@ -1,0 +1,170 @@
+"""From stored differences to words, on boards made by hand."""
+
+import pytest
+
+from fake_run import write_json
+from madrigal.report.folder import read_run
+from madrigal.report.numbers import Interval
+from madrigal.report.scoreboard import label, outcome_of, read_scores
+from madrigal.report.verdict import headline, judgements, worst_task
+
+
+def board_of(tmp_path, tasks, *, summary=None, single=True, stages=("01-together",)):
+    """`tasks`: name to (base, single, last, change from base, change from single)."""
+    per_task, rows = {}, {"base": {}, **{stage: {} for stage in stages}}
+    baselines = {}
+    for name, (base, alone, last, from_base, from_single) in tasks.items():
+        rows["base"][name] = {"value": base, "low": base - 0.02, "high": base + 0.02}
+        rows[stages[-1]][name] = {"value": last, "low": last - 0.02, "high": last + 0.02}
+        per_task[name] = {"base_to_last": from_base, "single_to_last": from_single}
+        if single and alone is not None:
+            baselines[name] = {"value": alone, "low": alone - 0.02, "high": alone + 0.02}
+    write_json(
+        tmp_path / "scores.json",
+        {
+            "version": 1,
+            "tasks": {name: {"metric": "accuracy", "n": 100} for name in tasks},
+            "rows": [{"stage": stage, "scores": scores} for stage, scores in rows.items()],
+            "baselines": baselines,
+            "summary": {"per_task": per_task, **(summary or {})},
+        },
+    )
+    return read_scores(read_run(tmp_path))
+
+
+def change(value, low, high, **more):
+    return {"difference": value, "low": low, "high": high, **more}
+
+
+UP, DOWN, NONE = change(0.2, 0.1, 0.3), change(-0.2, -0.3, -0.1), change(0.01, -0.02, 0.04)
+
+
+@pytest.mark.parametrize(
+    ("interval", "lower", "expected"),
+    [
+        (Interval(0.2, 0.1, 0.3), False, "better"),
+        (Interval(-0.2, -0.3, -0.1), False, "worse"),
+        (Interval(-0.2, -0.3, -0.1), True, "better"),
+        (Interval(0.2, 0.1, 0.3), True, "worse"),
+        (Interval(0.2, -0.1, 0.3), False, "unclear"),
+        (Interval(0.2, 0.0, 0.3), False, "unclear"),
+        (Interval(0.2), False, "unknown"),
+    ],
+)
+def test_what_a_difference_means(interval, lower, expected):
+    assert outcome_of(interval, lower) == expected
+
+
+def test_better_than_the_base_and_worse_than_single(tmp_path):
+    tasks = {"a": (0.5, 0.9, 0.7, UP, DOWN), "b": (0.5, 0.7, 0.7, UP, NONE)}
+    summary = {
+        "unified_gain": {"value": 0.4, "low": 0.3, "high": 0.5},
+        "delta_m": {"value": -4.4, "low": -7.9, "high": -1.1},
+    }
+    base, single = judgements(board_of(tmp_path, tasks, summary=summary))
+    assert (base.verdict, base.headline) == ("better", "Better than the base model")
+    assert base.figure == "unified score +40.0\N{NO-BREAK SPACE}points (+30.0 to +50.0)"
+    assert base.tally == "better on all 2 tasks"
+    assert (single.verdict, single.headline) == ("worse", "Worse than single-task training")
+    assert single.figure == "mean relative change −4.4\N{NO-BREAK SPACE}% (−7.9 to −1.1)"
+    assert single.tally == "worse on 1 of 2 tasks (a), no clear difference on 1 (b)"
+    assert headline([base, single]) == (
+        "Better than the base model; worse than single-task training."
+    )
+
+
+def test_an_interval_over_zero_is_no_clear_difference(tmp_path):
+    summary = {"delta_m": {"value": 9.0, "low": -0.1, "high": 18.0}}
+    tasks = {"a": (0.5, 0.7, 0.7, NONE, UP), "b": (0.5, 0.7, 0.7, NONE, UP)}
+    base, single = judgements(board_of(tmp_path, tasks, summary=summary))
+    assert single.headline == "No clear difference to single-task training"
+    assert base.verdict == "unclear"
+
+
+def test_without_overall_scores_the_tasks_decide(tmp_path):
+    tasks = {"a": (0.5, None, 0.7, UP, None), "b": (0.5, None, 0.3, DOWN, None)}
+    (base,) = judgements(board_of(tmp_path, tasks))
+    assert base.verdict == "mixed"
+    assert base.headline == "Better and worse than the base model, by task"
+    assert base.figure == ""
+
+
+def test_without_stored_differences_nothing_is_claimed(tmp_path):
+    tasks = {"a": (0.5, None, 0.7, None, None), "b": (0.5, None, 0.7, None, None)}
+    board = board_of(tmp_path, tasks)
+    bare = board.tasks[0].from_base.interval
+    assert (bare.value, bare.low, bare.high) == (pytest.approx(0.2), None, None)
+    (base,) = judgements(board)
+    assert base.verdict == "unknown"
+    assert base.tally == "no interval on all 2 tasks"
+
+
+def test_unified_scores_without_their_difference_need_to_stand_apart(tmp_path):
+    def unified(low, high):
+        return {
+            "unified": {
+                "base": {"value": 0.1, "low": 0.0, "high": 0.2},
+                "01-together": {"value": 0.3, "low": low, "high": high},
+            }
+        }
+
+    tasks = {"a": (0.5, None, 0.7, UP, None)}
+    (apart,) = judgements(board_of(tmp_path / "1", tasks, summary=unified(0.25, 0.4)))
+    (overlap,) = judgements(board_of(tmp_path / "2", tasks, summary=unified(0.15, 0.4)))
+    assert (apart.verdict, overlap.verdict) == ("better", "unclear")
+    assert "10.0" in apart.figure
+    assert "→" in apart.figure
+
+
+def test_correction_for_many_tasks_takes_a_difference_back(tmp_path):
+    weak = change(0.2, 0.01, 0.4, p=0.03, p_holm=0.15)
+    tasks = {"a": (0.5, None, 0.7, weak, None), "b": (0.5, None, 0.7, UP, None)}
+    board = board_of(tmp_path, tasks)
+    assert board.tasks[0].from_base.outcome == "better"
+    assert board.tasks[0].from_base.settled == "unclear"
+    assert not board.tasks[0].from_base.clear
+    (base,) = judgements(board)
+    assert base.tally == "better on 1 of 2 tasks, no clear difference on 1 (a)"
+
+
+def test_nothing_to_compare_with(tmp_path):
+    write_json(tmp_path / "scores.json", {"tasks": {"a": {"metric": "accuracy"}}, "rows": []})
+    found = judgements(read_scores(read_run(tmp_path)))
+    assert found == ()
+    assert "nothing to compare with" in headline(found)
+
+
+def test_the_worst_task_lost_most_relative_to_what_it_had(tmp_path):
+    small = change(-0.1, -0.12, -0.08)
+    tasks = {"a": (0.1, 0.9, 0.7, UP, DOWN), "b": (0.1, 0.2, 0.1, UP, small)}
+    worst = worst_task(board_of(tmp_path, tasks))
+    assert (worst.task.name, worst.against) == ("b", "single")
+    assert worst.sentence == (
+        "b lost most against its single-task model, accuracy 10.0\N{NO-BREAK SPACE}% against "
+        "20.0\N{NO-BREAK SPACE}%: −10.0\N{NO-BREAK SPACE}points (−12.0 to −8.0)."
+    )
+
+
+def test_a_watched_task_that_got_worse_is_the_worst(tmp_path):
+    tasks = {"a": (0.5, 0.7, 0.7, UP, NONE), "general": (0.9, None, 0.7, DOWN, None)}
+    worst = worst_task(board_of(tmp_path, tasks))
+    assert (worst.task.name, worst.against) == ("general", "base")
+    assert "general lost most against the base model" in worst.sentence
+
+
+def test_where_nothing_got_worse_the_smallest_gain_is_named(tmp_path):
+    tasks = {"a": (0.5, 0.5, 0.7, UP, UP), "b": (0.5, 0.7, 0.71, UP, NONE)}
+    worst = worst_task(board_of(tmp_path, tasks))
+    assert worst.task.name == "b"
+    assert worst.sentence.endswith("no clear difference.")
+    better = dict.fromkeys("ab", (0.5, 0.5, 0.7, UP, UP))
+    assert worst_task(board_of(tmp_path, better)).sentence.endswith("still better.")
+
+
+def test_one_task_is_not_the_worst(tmp_path):
+    assert worst_task(board_of(tmp_path, {"a": (0.5, 0.7, 0.6, UP, DOWN)})) is None
+
+
+def test_stages_are_named_without_their_number():
+    found = [label(row) for row in ("base", "single", "few-shot", "01-together", "12-a-b", "plain")]
+    assert found == ["base", "single-task", "few-shot", "together", "a-b", "plain"]
