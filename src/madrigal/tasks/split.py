@@ -43,10 +43,11 @@ def hold_out(records: Sequence[Record], validation: float, test: float, seed: in
     keys = [fingerprint(record) for record in records]
     places = {key: position(seed, "split", key) for key in keys}
     ordered = sorted(places, key=places.__getitem__)
-    tests = _lowest(ordered, places, test, spare=1)
-    validations = _lowest(ordered[len(tests) :], places, test + validation, spare=1)
-    if not validation:
-        validations = set()
+    # Of few prompts one goes to test first, one stays for training, and one is for validation.
+    spare = 2 if validation and len(ordered) > 2 else 1
+    tests = _lowest(ordered, places, test, len(ordered) - spare)
+    rest = ordered[len(tests) :]
+    validations = _lowest(rest, places, test + validation if validation else 0, len(rest) - 1)
     sides: dict[Split, list[Record]] = {"train": [], "validation": [], "test": []}
     for key, record in zip(keys, records, strict=True):
         side: Split = "test" if key in tests else "validation" if key in validations else "train"
@@ -54,13 +55,12 @@ def hold_out(records: Sequence[Record], validation: float, test: float, seed: in
     return {side: tuple(members) for side, members in sides.items()}
 
 
-def _lowest(ordered: Sequence[str], places: dict[str, float], limit: float, spare: int) -> set[str]:
-    """Keys placed below the limit, at least one of them; `spare` keys are left over."""
+def _lowest(ordered: Sequence[str], places: dict[str, float], limit: float, most: int) -> set[str]:
+    """The keys placed below the limit: at least one of them, at most `most`."""
     if limit <= 0:
         return set()
-    chosen = [key for key in ordered if places[key] < limit]
-    chosen = chosen or list(ordered[:1])
-    return set(chosen[: max(0, len(ordered) - spare)])
+    below = [key for key in ordered if places[key] < limit]
+    return set((below or ordered[:1])[: max(0, most)])
 
 
 def without(records: Sequence[Record], held_out: Sequence[Record]) -> tuple[Record, ...]:

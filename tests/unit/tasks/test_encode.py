@@ -284,10 +284,10 @@ LLAMA2 = (
 
 
 def test_a_template_without_system_role_or_end_mark():
-    coder = chat(LLAMA2)
+    coder = chat(LLAMA2)  # it also trims what a user says
     talk = (
         Turn("system", "Be brief."),
-        Turn("user", "1"),
+        Turn("user", " 1 "),
         Turn("assistant", "2"),
         Turn("user", "3"),
     )
