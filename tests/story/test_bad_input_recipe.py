@@ -279,7 +279,7 @@ MISTAKES = {
     ),
     "a task without examples": (
         "watch: {data: watch.txt}",
-        "watch: {data: {test: watch.txt}}",
+        "watch: {data: {validation: watch.txt}}",
         "recipe.yaml:11: tasks.watch.data: no examples are named; "
         "give one of `train`, `hub` and `bundled`",
     ),

@@ -166,3 +166,28 @@ def export(
         export(run, out, merge, stage)
 
     return work
+
+
+@app.command()
+def evaluate(
+    run: RunFolder,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TASK=FILE", help="Score the model on another file instead."),
+    ] = None,
+    stage: Stage = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the predictions on FILE.")
+    ] = None,
+) -> Work:
+    """Score a run again, or its model on other data."""
+
+    def work() -> None:
+        from madrigal.cli.evaluate import score_again, score_files
+
+        if task:
+            score_files(run, task, stage, out)
+        else:
+            score_again(run)
+
+    return work

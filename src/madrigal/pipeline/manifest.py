@@ -185,6 +185,7 @@ class Manifest:
             "status": "running",
             "seed": built.recipe.seed,
             "determinism": built.recipe.determinism,
+            "root": os.path.relpath(built.root, folder.path),  # relative paths of data start here
             "recipe_sha256": hashlib.sha256(recipe_text).hexdigest(),
             "code": _code(),
             "data": _data(built),

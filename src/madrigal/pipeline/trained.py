@@ -1,5 +1,6 @@
 """The models that a run left behind."""
 
+import json
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from madrigal.errors import RunFolderError
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.load import BUNDLED, load_model
-from madrigal.recipe.load import load_recipe
+from madrigal.recipe.load import LoadedRecipe, load_recipe
 from madrigal.recipe.model import FullAdapter, ModelSettings
 from madrigal.recipe.schema import Recipe
 from madrigal.recipe.suggest import did_you_mean
@@ -27,16 +28,30 @@ class Trained:
         return (self.folder / "adapter_config.json").is_file()
 
 
+def recipe_of(run: Path) -> LoadedRecipe:
+    """The recipe of a run, with the folder at which the relative paths of its data start.
+
+    Raises:
+        RunFolderError: not a run folder.
+    """
+    file = run / "recipe.yaml"
+    if not file.is_file():
+        raise RunFolderError(f"{run}: no recipe.yaml; give the folder that `madrigal run` wrote")
+    try:
+        manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+        root = run / manifest["root"]
+    except (OSError, ValueError, KeyError, TypeError):
+        root = Path()
+    return load_recipe(file, root=root)
+
+
 def find_trained(run: Path, stage: str | None = None) -> Trained:
     """The result of the last finished stage, or of the stage of this name or label.
 
     Raises:
         RunFolderError: not a run folder, no such stage, or the stage has not finished.
     """
-    recipe_file = run / "recipe.yaml"
-    if not recipe_file.is_file():
-        raise RunFolderError(f"{run}: no recipe.yaml; give the folder that `madrigal run` wrote")
-    recipe = load_recipe(recipe_file).recipe
+    recipe = recipe_of(run).recipe
     finished: dict[str, Path] = {}
     for place in sorted((run / "stages").glob("*")):
         for kind in ("adapter", "model"):

@@ -21,29 +21,33 @@ from madrigal.recipe.source import read_recipe
 __all__ = ["LoadedRecipe", "dump_resolved", "load_recipe", "loaded"]
 
 
-def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> LoadedRecipe:
+def load_recipe(
+    path: str | Path, overrides: Sequence[str] = (), root: str | Path | None = None
+) -> LoadedRecipe:
     """Reads, overrides and checks a recipe.
 
-    Each of `overrides` is what stands behind `--set`: `stages.together.steps=10`.
+    Each of `overrides` is what stands behind `--set`: `stages.together.steps=10`. Relative paths
+    in the recipe start at `root`; left out: at the recipe's own folder.
 
     Raises:
         RecipeError: with every mistake of the recipe and of the overrides.
     """
     path = Path(path)
     text = read_recipe(path)
-    root, mistakes = parse(text, str(path))
-    if root.value is None and not mistakes:
+    tree, mistakes = parse(text, str(path))
+    if tree.value is None and not mistakes:
         cure = "`madrigal init FILES...` writes a recipe to start from"
         raise RecipeError(f"{path}: empty; {cure}")
-    if not isinstance(root.value, dict):
-        raise RecipeError([str(mistake) for mistake in mistakes] or [_not_a_mapping(root, path)])
+    if not isinstance(tree.value, dict):
+        raise RecipeError([str(mistake) for mistake in mistakes] or [_not_a_mapping(tree, path)])
     shape = shape_of(Recipe)
-    root = expand(root, shape)
+    tree = expand(tree, shape)
     for one in overrides:
-        root, more = override(root, shape, one)
+        tree, more = override(tree, shape, one)
         mistakes += more
-    recipe = _checked(root, shape, mistakes)
-    return LoadedRecipe(recipe, path.parent.resolve(), _origins(recipe, root), text)
+    recipe = _checked(tree, shape, mistakes)
+    start = path.parent if root is None else Path(root)
+    return LoadedRecipe(recipe, start.resolve(), _origins(recipe, tree), text)
 
 
 def loaded(recipe: Recipe, root: str | Path = ".") -> LoadedRecipe:

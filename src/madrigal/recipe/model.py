@@ -55,7 +55,7 @@ class ModelSettings(Short):
     )
     context: int | None = Field(default=None, ge=16, description="Longest sequence in tokens; left out: the model's own limit, at most 1024.")
     chat_template: bool = Field(default=True, description="Use the model's chat template where it has one.")
-    dropout: float | None = Field(None, ge=0, lt=1, description="Dropout inside the base model while training, as a probability; left out: the model's own.")
+    dropout: float | None = Field(default=None, ge=0, lt=1, description="Dropout inside the base model while training, as a probability; left out: the model's own.")
     gradient_checkpointing: bool = Field(default=False, description="Recompute activations in the backward pass: less memory, about a third more time.")
     trust_remote_code: bool = Field(default=False, description="Run code that a hub model brings along.")
     revision: str | None = Field(default=None, description="Commit or tag of a hub model.")

@@ -22,7 +22,7 @@ def task_rules(root: Node) -> Iterator[Mistake]:
     for name, task in tasks.entries():
         if lower[name.lower()] > 1:
             yield Mistake(task, "another task has this name in other capitals; rename one")
-        yield from _source(task.get("data"))
+        yield from _source(task.get("data"), name in trained)
         yield from _split(task.get("data"))
         yield from _format(task)
         yield from _labels(task.get("labels"))
@@ -47,11 +47,11 @@ def unused_rules(root: Node) -> Iterator[Mistake]:
             yield Mistake(task, f"{text}; add it to one of them or remove it")
 
 
-def _source(data: Node) -> Iterator[Mistake]:
+def _source(data: Node, trained: bool) -> Iterator[Mistake]:
     if not isinstance(data.value, dict):
         return
     given = [key for key in _SOURCES if data.get(key).value is not None]
-    if not given:
+    if not given and (trained or data.get("test").value is None):
         yield Mistake(data, "no examples are named; give one of `train`, `hub` and `bundled`")
     for key in given[1:]:
         yield Mistake(data.get(key), f"`{given[0]}` is given too; keep one source of examples")

@@ -74,7 +74,11 @@ def with_bundled_settings(task: str, settings: TaskSettings) -> TaskSettings:
     suited = TaskSettings.model_validate(
         {"data": settings.data, **_made(task, settings.data.bundled).settings}
     )
-    keys = suited.model_fields_set - settings.model_fields_set
+    # By value and not by what was written: a resolved recipe writes every key.
+    defaults = TaskSettings(data=settings.data)
+    keys = [
+        key for key in suited.model_fields_set if getattr(settings, key) == getattr(defaults, key)
+    ]
     return settings.model_copy(update={key: getattr(suited, key) for key in keys})
 
 

@@ -1,0 +1,101 @@
+"""`madrigal evaluate RUN`: scores again from what was predicted, or a run's model on other data."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from madrigal.errors import RunFolderError, UserMistake
+from madrigal.evaluation.evaluate import evaluate_task
+from madrigal.evaluation.intervals import Resampling, Score, score
+from madrigal.evaluation.prediction import write_predictions
+from madrigal.evaluation.scores_file import recompute, score_run, write_scores
+from madrigal.pipeline.build import build
+from madrigal.pipeline.scores import scoring_plan
+from madrigal.pipeline.trained import find_trained, load_trained, recipe_of
+from madrigal.recipe.load import LoadedRecipe
+from madrigal.recipe.suggest import did_you_mean
+from madrigal.recipe.task import DataSettings, SplitShares
+from madrigal.report import closing_table, write_report
+from madrigal.tasks.load import load_task
+from madrigal.tasks.sources import with_bundled_settings
+from madrigal.tasks.task import Task
+
+
+def score_again(run: Path) -> None:
+    """Makes scores.json and the report anew from the predictions in a run folder."""
+    loaded = recipe_of(run)
+    try:
+        matrix = recompute(run)
+    except RunFolderError:
+        # No scores.json to say what was judged how: the recipe and its data say it.
+        matrix = score_run(run, scoring_plan(build(loaded)))
+    write_scores(run, matrix)
+    write_report(run)
+    Console().print(closing_table(run))
+
+
+def score_files(run: Path, given: Sequence[str], stage: str | None, out: Path | None) -> None:
+    """Scores a run's model on `TASK=FILE`s and prints a table; predictions go to `out` if given."""
+    loaded, trained = recipe_of(run), find_trained(run, stage)
+    files = _files(given, loaded)
+    tasks = {name: _task(name, path, loaded) for name, path in files.items()}
+    if out is not None and out.exists() and any(out.iterdir()):
+        raise RunFolderError(f"{out}: is there already; remove it or choose another --out")
+    model, coder = load_trained(trained)
+    settings = loaded.recipe.evaluate
+    resampling = Resampling(loaded.recipe.seed, settings.draws, settings.confidence)
+    scores: dict[str, Score] = {}
+    for name, task in tasks.items():
+        rows = evaluate_task(model, coder, task, task.splits["train"], settings.batch_tokens)
+        scores[name] = score(rows, task.metric, resampling)
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            write_predictions(out / f"{name}.jsonl", rows)
+    Console().print(_table(tasks, scores, f"{run}, stage {trained.label}"))
+
+
+def _files(given: Sequence[str], loaded: LoadedRecipe) -> dict[str, str]:
+    files: dict[str, str] = {}
+    mistakes: list[str] = []
+    for text in given:
+        name, equals, path = text.partition("=")
+        if not equals or not path:
+            mistakes.append(f"--task {text}: no 'TASK=FILE'; write --task reviews=new.jsonl")
+        elif name not in loaded.recipe.tasks:
+            hint = did_you_mean(name, loaded.recipe.tasks, "tasks")
+            mistakes.append(f"--task {text}: the run has no task {name!r}{hint}")
+        files[name] = str(Path(path).expanduser().absolute())
+    if mistakes:
+        raise UserMistake(mistakes)
+    return files
+
+
+def _task(name: str, path: str, loaded: LoadedRecipe) -> Task:
+    """The run's task with the records of another file, all of them in its training split."""
+    recipe = loaded.recipe
+    settings = with_bundled_settings(name, recipe.tasks[name])
+    known = load_task(name, recipe.tasks[name], loaded.root, recipe.seed)
+    data = DataSettings(
+        train=path,
+        format=settings.data.format,
+        columns=settings.data.columns,
+        split=SplitShares(validation=0.0, test=0.0),
+    )
+    changes: dict[str, object] = {"data": data, "metric": known.metric}
+    if settings.labels is None and known.labels:
+        # A file may lack a label that the model must still be able to choose.
+        changes["labels"] = known.labels
+    return load_task(name, settings.model_copy(update=changes), loaded.root, recipe.seed)
+
+
+def _table(tasks: Mapping[str, Task], scores: Mapping[str, Score], title: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("task", "metric", "score", "interval", "n"):
+        table.add_column(column, justify="right" if column in ("score", "n") else "left")
+    for name, found in scores.items():
+        bounds = (found.low, found.high)
+        interval = "-" if None in bounds else f"{found.low:.3f} to {found.high:.3f}"
+        table.add_row(name, tasks[name].metric, f"{found.value:.3f}", interval, f"{found.n:,}")
+    return table
