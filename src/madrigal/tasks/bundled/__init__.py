@@ -6,21 +6,16 @@ own; the test has patterns that training has not (`BundledTask.held_out` says wh
 
 from collections.abc import Callable, Mapping
 
-from madrigal.tasks.bundled.clock import clock
-from madrigal.tasks.bundled.inference import inference
-from madrigal.tasks.bundled.passages import passages
-from madrigal.tasks.bundled.sentiment import sentiment
+from madrigal.tasks.bundled import clock, inference, passages, sentiment, titles, translation
 from madrigal.tasks.bundled.task import BundledTask
-from madrigal.tasks.bundled.titles import titles
-from madrigal.tasks.bundled.translation import translation
 
 BUNDLED: Mapping[str, Callable[[], BundledTask]] = {
-    "sentiment": sentiment,
-    "inference": inference,
-    "passages": passages,
-    "titles": titles,
-    "translation": translation,
-    "clock": clock,
+    "sentiment": sentiment.task,
+    "inference": inference.task,
+    "passages": passages.task,
+    "titles": titles.task,
+    "translation": translation.task,
+    "clock": clock.task,
 }
 
 __all__ = ["BUNDLED", "BundledTask"]

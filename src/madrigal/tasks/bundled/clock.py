@@ -93,7 +93,7 @@ def _make(rng: Random, split: Split, group: int) -> Iterator[Row]:
     }
 
 
-def clock() -> BundledTask:
+def task() -> BundledTask:
     """When trains leave and concerts begin, in figures."""
     return BundledTask(
         name="clock",

@@ -72,7 +72,7 @@ ACTIONS = by_split(
         ("empty", "emptied", "the bucket"), ("bring", "brought", "a present"),
         ("catch", "caught", "the train"), ("cut", "cut", "the grass"),
         ("win", "won", "the race"), ("repair", "repaired", "the roof"),
-        ("hide", "hid", "the ring"), ("meet", "met", "the mayor"),
+        ("hide", "hid", "the coin"), ("meet", "met", "the mayor"),
     ),
 )  # fmt: skip
 
@@ -138,7 +138,7 @@ def _make(rng: Random, split: Split, group: int) -> Iterator[Row]:
     }
 
 
-def inference() -> BundledTask:
+def task() -> BundledTask:
     """What someone managed, forgot or hoped to do, and a claim about it."""
     return BundledTask(
         name="inference",

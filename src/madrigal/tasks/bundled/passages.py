@@ -128,7 +128,7 @@ def _make(rng: Random, split: Split, group: int) -> Iterator[Row]:
         }
 
 
-def passages() -> BundledTask:
+def task() -> BundledTask:
     """Who did what to which thing, where; of which colour is it, and what is the person's trade?"""
     return BundledTask(
         name="passages",

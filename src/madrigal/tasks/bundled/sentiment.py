@@ -141,7 +141,7 @@ def _make(rng: Random, split: Split, group: int) -> Iterator[Row]:
     yield {"text": text, "label": label, "topic": topic, "pattern": f"{kind}-{index + 1}"}
 
 
-def sentiment() -> BundledTask:
+def task() -> BundledTask:
     """Reviews of films, lodgings, meals and devices: negative or positive."""
     return BundledTask(
         name="sentiment",

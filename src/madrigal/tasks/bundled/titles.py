@@ -245,7 +245,7 @@ def _make(rng: Random, split: Split, group: int) -> Iterator[Row]:
     }
 
 
-def titles() -> BundledTask:
+def task() -> BundledTask:
     """News of lost things, storms, contests, thieves: one line that says it."""
     return BundledTask(
         name="titles",

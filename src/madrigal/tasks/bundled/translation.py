@@ -131,7 +131,7 @@ def _make(rng: Random, split: Split, group: int) -> Iterator[Row]:  # noqa: ARG0
     }
 
 
-def translation() -> BundledTask:
+def task() -> BundledTask:
     """Short English sentences in an invented language."""
     return BundledTask(
         name="translation",
