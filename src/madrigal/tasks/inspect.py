@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from glob import has_magic
 from pathlib import Path
 
 from madrigal.errors import DataError
@@ -64,6 +65,8 @@ def inspect_files(paths: Sequence[str], root: Path) -> list[Inspected]:
 def name_of(path: str) -> tuple[str, Split]:
     """Task name and split that a path suggests: `reviews/train.jsonl` is `reviews`, train."""
     parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    if len(parts) > 1 and has_magic(parts[-1]):
+        parts.pop()  # `law/*.txt` is about law
     last = parts[-1] if parts else "task"
     stem = last.removesuffix(".gz")
     suffix = suffix_of(last)

@@ -47,7 +47,7 @@ def hold_out(records: Sequence[Record], validation: float, test: float, seed: in
     spare = 2 if validation and len(ordered) > 2 else 1
     tests = _lowest(ordered, places, test, len(ordered) - spare)
     rest = ordered[len(tests) :]
-    validations = _lowest(rest, places, test + validation if validation else 0, len(rest) - 1)
+    validations = _lowest(rest, places, test + validation if validation else 0.0, len(rest) - 1)
     sides: dict[Split, list[Record]] = {"train": [], "validation": [], "test": []}
     for key, record in zip(keys, records, strict=True):
         side: Split = "test" if key in tests else "validation" if key in validations else "train"
