@@ -38,7 +38,7 @@ SKILL = {
     "few-shot": (0.58, 0.36, 0.14, 0.16, 3.88),
     "single": (0.70, 0.60, 0.55, 0.62, 2.61),
     "01-together": (0.74, 0.62, 0.57, 0.55, 3.70),
-    "02-law": (0.72, 0.62, 0.48, 0.52, 2.55),
+    "02-law": (0.72, 0.62, 0.40, 0.34, 2.55),
 }
 FILMS = ("The harbour film", "This long novel", "Her second album", "That documentary")
 PRAISE = ("moves quietly and never loses its way", "is generous and brave", "glows to the end")

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from madrigal.report.folder import read_run
-from madrigal.report.scoreboard import Scoreboard, read_scores
+from madrigal.report.scoreboard import FEW_SHOT, Scoreboard, read_scores
 from madrigal.report.summary import TaskRow, columns, task_rows
 from madrigal.report.verdict import headline, judgements, worst_task
 
@@ -25,12 +25,13 @@ def closing_table(run: Path) -> RenderableType:
 def _table(board: Scoreboard) -> Table:
     rows = task_rows(board)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("task", no_wrap=True)
-    table.add_column("metric", style="dim")
-    for _, title, _ in columns(board):
-        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("task", min_width=8, overflow="fold")
+    # Short heads, two lines a row and no few-shot scores: the table fits into 80 columns.
+    for row, title, _ in columns(board):
+        if row != FEW_SHOT:
+            table.add_column(title.removesuffix("-task"), justify="right")
     for title, _ in rows[0].changes:
-        table.add_column(title.removeprefix("change "), no_wrap=True)
+        table.add_column(title.removeprefix("change ").removesuffix("-task"))
     table.add_column("n", justify="right")
     for row in rows:
         table.add_row(*_cells(row))
@@ -38,15 +39,16 @@ def _table(board: Scoreboard) -> Table:
 
 
 def _cells(row: TaskRow) -> list[Text]:
-    cells = [Text(row.name), Text(row.metric + (" ↓" if "lower" in row.note else ""))]
-    cells += [Text(cell.value) for *_, cell in row.cells]
+    metric = row.metric + (" ↓" if "lower is better" in row.note else "")
+    cells = [Text.assemble(row.name, "\n", (metric, "dim"))]
+    cells += [Text(cell.value) for key, _, cell in row.cells if key != FEW_SHOT]
     for _, change in row.changes:
         if change is None:
             cells.append(Text("–", style="dim"))
             continue
         sign = change.words.partition(" ")[0]
-        bracket = f" ({change.range})" if change.range else ""
-        cells.append(Text(f"{sign} {change.value}{bracket}", style=_STYLES[change.outcome]))
+        value = (f"{sign} {change.value}", _STYLES[change.outcome])
+        cells.append(Text.assemble(value, "\n", (change.range, "dim")))
     return [*cells, Text("" if row.n is None else f"{row.n:,}", style="dim")]
 
 
@@ -56,7 +58,5 @@ def _verdict(board: Scoreboard) -> list[Text]:
     worst = worst_task(board)
     if worst:
         lines.append(Text(worst.sentence))
-    lines.append(
-        Text("▲ better  ▼ worse  ≈ no clear difference; in brackets the interval", style="dim")
-    )
+    lines.append(Text("▲ better  ▼ worse  ≈ no clear difference; below, the interval", style="dim"))
     return lines

@@ -96,11 +96,11 @@ def against_single(
 
 def event_marks(log: StageLog) -> tuple[Mark, ...]:
     """The events of a stage in order, with steps that were skipped and have no event."""
-    told = {(event.get("step"), event.get("kind")) for event in log.events}
+    told = {number(event.get("step")) for event in log.events if event.get("kind") == "skipped"}
     skipped = [
         {"step": step.get("step"), "kind": "skipped", "text": f"skipped: {step['skipped']}"}
         for step in log.steps
-        if "skipped" in step and (step.get("step"), "skipped") not in told
+        if "skipped" in step and number(step.get("step")) not in told
     ]
     marks = [
         Mark(at, EVENT_SIGNS.get(str(event.get("kind")), "•"), _sentence(at, event.get("text")))

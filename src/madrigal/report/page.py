@@ -1,6 +1,7 @@
 """One self-contained HTML page for a run folder: everything inside, nothing fetched."""
 
 import base64
+import functools
 import hashlib
 import json
 import os
@@ -56,9 +57,10 @@ def _write_whole(path: Path, text: str) -> Path:
 def render(run: RunFolder) -> str:
     """The page as text; with fewer outputs and coarser curves where it would grow too large."""
     board = read_scores(run)
+    template = _environment().get_template("page.html.jinja")
     share = 1.0
     while True:
-        page = _environment().get_template("page.html.jinja").render(_content(run, board, share))
+        page = template.render(_content(run, board, share))
         if len(page.encode(errors="replace")) <= LIMIT or share < 0.05:
             return page
         share /= 2
@@ -136,6 +138,7 @@ def _asset(name: str) -> str:
     return (Path(__file__).parent / "assets" / name).read_text(encoding="utf-8")
 
 
+@functools.cache
 def _environment() -> Environment:
     return Environment(
         loader=PackageLoader("madrigal.report", "assets"),
