@@ -47,7 +47,7 @@ def _continue(
     answers: list[list[int]] = [[] for _ in prompts]
     cache, mask, places = known.cache, known.mask, known.lengths
     active = list(range(len(prompts)))
-    following = known.logits.argmax(dim=-1)
+    following = model.logits(known.last).float().argmax(dim=-1)
     for count in range(1, max_new_tokens + 1):
         kept = []
         for place, (row, token) in enumerate(zip(active, following.tolist(), strict=True)):

@@ -1,6 +1,7 @@
 """Prompts through the network once, with a cache to continue them from."""
 
 import copy
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +18,12 @@ from madrigal.model.language_model import LanguageModel
 class Prefilled:
     """What the network knows after B prompts, padded on the left to T tokens.
 
-    `logits` are those of each prompt's last token, in float32. `mask` is 0 at padding; None where
+    `last` are the states after each prompt's last token. `mask` is 0 at padding; None where
     all prompts have the same length. `cache` holds the prompts' keys and values, or is None where
     the architecture has no cache whose rows can be chosen (recurrent models).
     """
 
-    logits: Float[Tensor, "B V"]
+    last: Float[Tensor, "B D"]
     lengths: Int[Tensor, " B"]
     mask: Int[Tensor, "B T"] | None
     cache: Any
@@ -30,13 +31,12 @@ class Prefilled:
     def branch(self, rows: Int[Tensor, " R"]) -> Any:
         """A cache of its own with the given prompts, each as often as it is named."""
         twin = copy.copy(self.cache)
-        twin.layers = [copy.copy(layer) for layer in self.cache.layers]
-        twin.batch_select_indices(rows)
+        twin.layers = [_chosen(layer, rows) for layer in self.cache.layers]
         return twin
 
 
 def prefill(model: LanguageModel, prompts: Sequence[Int[np.ndarray, " _"]]) -> Prefilled:
-    """Run the prompts, with the head at their last positions only.
+    """Run the prompts through the decoder.
 
     They are padded on the left, as for generation: whatever the architecture does with distances
     (rotary or learned positions, attention windows), the tokens that follow are adjacent.
@@ -65,7 +65,7 @@ def prefill(model: LanguageModel, prompts: Sequence[Int[np.ndarray, " _"]]) -> P
         cache, states = None, model.states(right_padded(prompts).to(device))
         last = states[torch.arange(len(prompts)), torch.tensor(lengths) - 1]
     return Prefilled(
-        logits=model.logits(last).float(),
+        last=last,
         lengths=torch.tensor(lengths, device=device),
         mask=padding.get("attention_mask"),
         cache=cache,
@@ -94,6 +94,38 @@ def _has_rows(cache: Any) -> bool:
         isinstance(layer, DynamicLayer) and not isinstance(layer, LinearAttentionCacheLayerMixin)
         for layer in layers
     )
+
+
+def _chosen(layer: Any, rows: Int[Tensor, " R"]) -> Any:
+    """A twin of a cache layer that holds the given rows."""
+    from transformers.cache_utils import DynamicLayer
+
+    twin = copy.copy(layer)
+    if type(layer) is DynamicLayer:
+        twin.update = functools.partial(_first_update, twin, rows)
+    else:
+        twin.batch_select_indices(rows)
+    return twin
+
+
+def _first_update(
+    layer: Any, rows: Int[Tensor, " R"], keys: Tensor, values: Tensor, *_: Any, **__: Any
+) -> tuple[Tensor, Tensor]:
+    """Choose rows and append to them in one copy, where choosing first would copy all twice."""
+    del layer.update  # from now on the layer's own
+    layer.keys = _joined(layer.keys, rows, keys)
+    layer.values = _joined(layer.values, rows, values)
+    return layer.keys, layer.values
+
+
+def _joined(
+    before: Float[Tensor, "B H T D"], rows: Int[Tensor, " R"], more: Float[Tensor, "R H A D"]
+) -> Float[Tensor, "R H S D"]:
+    size = before.shape[2]
+    whole = more.new_empty(len(rows), more.shape[1], size + more.shape[2], more.shape[3])
+    torch.index_select(before, 0, rows, out=whole[:, :, :size])
+    whole[:, :, size:] = more
+    return whole
 
 
 def extend(

@@ -17,11 +17,13 @@ from torch import Tensor
 
 from madrigal.evaluation.batches import by_length, quiet
 from madrigal.evaluation.prefill import Prefilled, extend, prefill, right_padded
-from madrigal.model.language_model import LOGITS_PER_CHUNK, LanguageModel
+from madrigal.model.language_model import LanguageModel
 
 Tokens = Int[np.ndarray, " _"]
 Answer = tuple[int, ...]
 Answers = tuple[Answer, ...]
+
+_HEAD_ROWS = 128  # positions whose logits are held at a time
 
 
 def rank(
@@ -56,21 +58,6 @@ def rank(
     return results
 
 
-def _rank_batch(
-    model: LanguageModel, prompts: Sequence[Tokens], answers: Sequence[Answers], budget: int
-) -> list[Float[np.ndarray, " C"]]:
-    known = prefill(model, prompts)
-    sizes = [len(group) for group in answers]
-    owner = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes)).to(model.device)
-    firsts = torch.tensor([a[0] for group in answers for a in group], device=model.device)
-    norms = torch.logsumexp(known.logits, dim=-1)
-    totals = (known.logits[owner, firsts] - norms[owner]).double()
-    for rows, wanted in _parts(prompts, answers, budget):
-        states = _states(model, known, prompts, rows)
-        _add(model, states, wanted, totals, vocabulary=known.logits.shape[1])
-    return list(np.split(totals.cpu().numpy(), np.cumsum(sizes)[:-1]))
-
-
 @dataclass(frozen=True, slots=True)
 class _Row:
     """A beginning of answers that is fed behind a prompt."""
@@ -80,8 +67,8 @@ class _Row:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """`token`, predicted after `place` + 1 tokens of a row, counts for the flat list's `answer`."""
+class _Read:
+    """`token` counts for `answer`, as predicted where `place` tokens of `row` have been read."""
 
     answer: int
     row: int
@@ -89,47 +76,70 @@ class _Wanted:
     token: int
 
 
+def _rank_batch(
+    model: LanguageModel, prompts: Sequence[Tokens], answers: Sequence[Answers], budget: int
+) -> list[Float[np.ndarray, " C"]]:
+    known = prefill(model, prompts)
+    # Positions to apply the head at: the prompts' ends first, then those in the fed rows.
+    states = [known.last]
+    reads: list[tuple[int, int, int]] = []  # position, token, answer
+    for prompt, (base, group) in enumerate(zip(_starts(answers), answers, strict=True)):
+        reads += [(prompt, answer[0], base + i) for i, answer in enumerate(group)]
+    count = len(prompts)
+    for rows, wanted in _parts(prompts, answers, budget):
+        nodes = sorted({(read.row, read.place) for read in wanted})
+        index = {node: count + i for i, node in enumerate(nodes)}
+        reads += [(index[read.row, read.place], read.token, read.answer) for read in wanted]
+        owner, place = torch.tensor(nodes, device=model.device).unbind(dim=1)
+        states.append(_states(model, known, prompts, rows)[owner, place - 1])
+        count += len(nodes)
+    totals = _sums(model, torch.cat(states), reads, sum(map(len, answers)))
+    return list(np.split(totals.cpu().numpy(), _starts(answers)[1:]))
+
+
+def _starts(answers: Sequence[Answers]) -> list[int]:
+    """Where each prompt's answers begin in the flat list of all answers."""
+    return [0, *np.cumsum([len(group) for group in answers])[:-1].tolist()]
+
+
 @functools.lru_cache(maxsize=4096)  # a task with fixed labels asks the same thing for every prompt
-def _branches(answers: Answers) -> tuple[Answers, tuple[_Wanted, ...]]:
+def _branches(answers: Answers) -> tuple[Answers, tuple[_Read, ...]]:
     """The rows that a prompt's answers need, and what is read off them."""
     fed = sorted({answer[:-1] for answer in answers if len(answer) > 1})
     # Sorted, a beginning stands right before what it begins: only the longest are fed.
     rows = [a for a, b in zip(fed, [*fed[1:], ()], strict=True) if b[: len(a)] != a]
-    # The first row that begins alike, so that answers with a common beginning read it once.
-    first = {
-        row[:end]: r for r, row in reversed(list(enumerate(rows))) for end in range(len(row) + 1)
-    }
-    wanted = [
-        _Wanted(index, first[answer[:end]], end - 1, token)
+    # The first row that begins so: answers with a common beginning share its positions.
+    first: dict[Answer, int] = {}
+    for index, row in enumerate(rows):
+        for end in range(1, len(row) + 1):
+            first.setdefault(row[:end], index)
+    reads = [
+        _Read(index, first[answer[:place]], place, token)
         for index, answer in enumerate(answers)
-        for end, token in enumerate(answer[1:], start=1)
+        for place, token in enumerate(answer[1:], start=1)
     ]
-    return tuple(rows), tuple(wanted)
+    return tuple(rows), tuple(reads)
 
 
 def _parts(
     prompts: Sequence[Tokens], answers: Sequence[Answers], budget: int
-) -> list[tuple[list[_Row], list[_Wanted]]]:
-    """All rows of a batch of prompts in parts that keep the copied cache within the budget."""
+) -> list[tuple[list[_Row], list[_Read]]]:
+    """All rows of a batch of prompts, in parts that keep the copied cache within the budget."""
     rows: list[_Row] = []
-    wanted: list[_Wanted] = []
-    base = 0
-    for prompt, group in enumerate(answers):
-        fed, reads = _branches(group)
-        wanted += [_Wanted(base + w.answer, len(rows) + w.row, w.place, w.token) for w in reads]
+    reads: list[_Read] = []
+    for prompt, (base, group) in enumerate(zip(_starts(answers), answers, strict=True)):
+        fed, wanted = _branches(group)
+        reads += [_Read(base + r.answer, len(rows) + r.row, r.place, r.token) for r in wanted]
         rows += [_Row(prompt, tokens) for tokens in fed]
-        base += len(group)
-    if not rows:
-        return []
-    longest = max(len(prompt) for prompt in prompts)
     # Rows of one length together, so that next to nothing is padded.
+    longest = max(len(prompt) for prompt in prompts)
     parts = list(by_length([len(row.fed) for row in rows], budget, extra=longest))
-    place = {row: (p, i) for p, part in enumerate(parts) for i, row in enumerate(part)}
-    reads_of: list[list[_Wanted]] = [[] for _ in parts]
-    for w in wanted:
-        part, row = place[w.row]
-        reads_of[part].append(_Wanted(w.answer, row, w.place, w.token))
-    return [([rows[i] for i in part], reads) for part, reads in zip(parts, reads_of, strict=True)]
+    home = {row: (p, i) for p, part in enumerate(parts) for i, row in enumerate(part)}
+    found: list[list[_Read]] = [[] for _ in parts]
+    for read in reads:
+        part, row = home[read.row]
+        found[part].append(_Read(read.answer, row, read.place, read.token))
+    return [([rows[i] for i in part], wanted) for part, wanted in zip(parts, found, strict=True)]
 
 
 def _states(
@@ -140,36 +150,27 @@ def _states(
     if known.cache is None:
         whole = [np.concatenate([prompts[row.prompt], row.fed]) for row in rows]
         states = model.states(right_padded(whole).to(model.device))
-        begins = known.lengths[owner, None] + torch.arange(_longest(rows), device=model.device)
-        last = states.shape[1] - 1
-        return torch.take_along_dim(states, begins.clamp(max=last)[..., None], dim=1)
+        steps = torch.arange(max(len(row.fed) for row in rows), device=model.device)
+        places = (known.lengths[owner, None] + steps).clamp(max=states.shape[1] - 1)
+        return torch.take_along_dim(states, places[..., None], dim=1)
     tokens = right_padded([np.array(row.fed) for row in rows]).to(model.device)
     mask = None if known.mask is None else known.mask[owner]
     return extend(model, tokens, known.branch(owner), mask, known.lengths[owner])
 
 
-def _longest(rows: Sequence[_Row]) -> int:
-    return max(len(row.fed) for row in rows)
-
-
-def _add(
+def _sums(
     model: LanguageModel,
-    states: Float[Tensor, "R A D"],
-    wanted: Sequence[_Wanted],
-    totals: Float[Tensor, " N"],
-    vocabulary: int,
-) -> None:
-    """Add the wanted log-probabilities to the answers' totals, with the head once a position."""
-    nodes = sorted({(w.row, w.place) for w in wanted})
-    index = {node: i for i, node in enumerate(nodes)}
-    reads = sorted((index[w.row, w.place], w.token, w.answer) for w in wanted)
-    rows, places = torch.tensor(nodes, device=model.device).unbind(dim=1)
-    picked = states[rows, places]
-    step = max(1, LOGITS_PER_CHUNK // vocabulary)
-    starts = np.searchsorted([read[0] for read in reads], range(0, len(nodes) + step, step))
-    for part, start in enumerate(range(0, len(nodes), step)):
-        logits = model.logits(picked[start : start + step]).float()
+    states: Float[Tensor, "N D"],
+    reads: Sequence[tuple[int, int, int]],
+    answers: int,
+) -> Float[Tensor, " answers"]:
+    """Sum over (position, token, answer) of the token's log-probability at the position."""
+    totals = torch.zeros(answers, dtype=torch.float64, device=model.device)
+    position, token, answer = torch.tensor(sorted(reads), device=model.device).unbind(dim=1)
+    for start in range(0, len(states), _HEAD_ROWS):
+        logits = model.logits(states[start : start + _HEAD_ROWS]).float()
         norms = torch.logsumexp(logits, dim=-1)
-        chunk = torch.tensor(reads[starts[part] : starts[part + 1]], device=model.device)
-        node, token, answer = chunk.unbind(dim=1)
-        totals.index_add_(0, answer, (logits[node - start, token] - norms[node - start]).double())
+        here = (position >= start) & (position < start + _HEAD_ROWS)
+        at, said = position[here] - start, token[here]
+        totals.index_add_(0, answer[here], (logits[at, said] - norms[at]).double())
+    return totals
