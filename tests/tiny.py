@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import transformers
 
-from madrigal.balancing import Equal, Mean
+from madrigal.balancing import Mean
 from madrigal.mixture import Draw
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.load import add_adapter, fresh_tokenizer
@@ -30,21 +30,22 @@ TEXTS = (
     "when the rain falls the children stay in and tell stories",
 )
 
+WIDE = {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": CONTEXT,
+}  # fmt: skip
 SHAPES = {
-    "llama": {
-        "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
-        "num_key_value_heads": 2, "max_position_embeddings": CONTEXT,
-    },
+    "llama": WIDE,
     "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": CONTEXT},
     "gpt_neo": {
-        "hidden_size": 32, "num_layers": 2, "num_heads": 4, "intermediate_size": 48, "window_size": 8,
-        "attention_types": [[["global", "local"], 1]], "max_position_embeddings": CONTEXT,
+        "hidden_size": 32, "num_layers": 2, "num_heads": 4, "intermediate_size": 48,
+        "window_size": 8, "attention_types": [[["global", "local"], 1]],
+        "max_position_embeddings": CONTEXT,
     },
 }  # fmt: skip
 
 # Dropout has another name in every architecture.
 NO_DROPOUT = {
-    "llama": {"attention_dropout": 0.0},
     "gpt2": {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0},
     "gpt_neo": {"resid_dropout": 0.0, "embed_dropout": 0.0, "attention_dropout": 0.0},
 }
@@ -175,6 +176,3 @@ def stage_run(folder, held, settings=None, validate=None, validate_every=0, **ch
         validate=validate,
         validate_every=validate_every,
     )
-
-
-__all__ = ["LORA", "Equal", "Schedule", "drawn", "examples", "gradients", "model", "network"]

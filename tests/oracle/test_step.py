@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from madrigal.balancing import Equal
 from madrigal.model import language_model
 from madrigal.objectives import Likelihood
 from madrigal.training.pull import Pull
 from madrigal.training.step import compute_gradient
-from tiny import LORA, Equal, drawn, gradients, model, parts, weights
+from tiny import LORA, drawn, gradients, model, parts, weights
 
 KINDS = ("llama", "gpt2", "gpt_neo")
 ADAPTERS = pytest.mark.parametrize("adapter", [None, LORA], ids=["full", "lora"])

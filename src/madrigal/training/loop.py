@@ -107,8 +107,7 @@ class _Trainer:
         if processes.first:
             kept = snapshot(run.parts.model, self.optimiser, self.progress.step, state)
             save_checkpoint(run.checkpoints, kept)
-            kept_too = {self.progress.best_step or 0, self.progress.regular_step}
-            prune(run.checkpoints, CHECKPOINTS_KEPT, kept_too)
+            prune(run.checkpoints, CHECKPOINTS_KEPT, self.progress.needed())
         processes.wait()
 
     def step(self) -> None:

@@ -24,6 +24,11 @@ class Progress:
     stopped: str = ""  # why the stage ended early
     ends_with_best: bool = False  # the stage's result is the best checkpoint, not the last
 
+    def needed(self) -> set[int]:
+        """Steps whose checkpoints a later decision may go back to."""
+        best = set() if self.best_step is None else {self.best_step}
+        return best | {self.regular_step}
+
     def state_dict(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -5,13 +5,9 @@ import torch
 import transformers
 
 from madrigal.model.head import Head, logps_in_chunks
-from tiny import CONTEXT, LORA, VOCABULARY, model, network
+from tiny import CONTEXT, LORA, VOCABULARY, WIDE, model, network
 
 # Architectures by what they do behind the decoder: scale, cap, project, another name, a bias.
-WIDE = {
-    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "max_position_embeddings": CONTEXT,
-}  # fmt: skip
 SHAPES = {
     "llama": {},
     "gpt2": {},

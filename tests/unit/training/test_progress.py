@@ -1,0 +1,93 @@
+"""When a stage stops, which task leaves, and which weights were the best."""
+
+import json
+
+import pytest
+
+from madrigal.recipe.stage import EarlyStop
+from madrigal.training.progress import Progress, judge
+
+
+def judged(rule, *rows):
+    """Progress after validations at steps 10, 20, ..., and what `judge` said each time."""
+    progress, said = Progress(), []
+    for number, scores in enumerate(rows, 1):
+        progress.step = 10 * number
+        said.append(judge(progress, rule, scores))
+    return progress, said
+
+
+def mean_only(*scores):
+    return [{"a": score} for score in scores]
+
+
+def test_the_best_is_remembered():
+    progress, said = judged(None, *mean_only(0.1, 0.3, 0.2, 0.3, 0.4))
+    assert [best for best, _ in said] == [True, True, False, False, True]
+    assert (progress.best, progress.best_step) == (0.4, 50)
+    assert progress.stopped == ""
+
+
+def test_stops_after_as_many_validations_without_a_gain_as_patience_says():
+    progress, _ = judged(EarlyStop(patience=2), *mean_only(0.5, 0.5))
+    assert progress.stopped == ""
+    progress, _ = judged(EarlyStop(patience=2), *mean_only(0.5, 0.5, 0.4))
+    assert progress.stopped == (
+        "validation did not gain for 2 evaluations; the best was 0.5000 after step 10"
+    )
+
+
+def test_a_gain_starts_the_count_anew():
+    progress, _ = judged(EarlyStop(patience=2), *mean_only(0.5, 0.4, 0.6, 0.5))
+    assert progress.stopped == ""
+
+
+def test_a_gain_must_be_as_large_as_asked():
+    scores = mean_only(0.50, 0.54, 0.58)
+    progress, said = judged(EarlyStop(patience=9, min_gain=0.05), *scores)
+    assert [best for best, _ in said] == [True, False, True]
+    assert progress.best == 0.58
+
+
+def test_the_mean_over_tasks_decides():
+    rows = [{"a": 0.2, "b": 0.8}, {"a": 0.6, "b": 0.3}, {"a": 0.6, "b": 0.5}]
+    _, said = judged(EarlyStop(), *rows)
+    assert [best for best, _ in said] == [True, False, True]
+
+
+def test_tasks_stay_unless_asked_to_leave():
+    progress, said = judged(EarlyStop(patience=1), {"a": 0.5, "b": 0.1}, {"a": 0.4, "b": 0.9})
+    assert progress.done == []
+    assert [leaving for _, leaving in said] == [[], []]
+
+
+def test_a_task_leaves_when_its_own_score_stops_gaining():
+    rule = EarlyStop(patience=2, per_task=True)
+    rows = [{"a": 0.5, "b": x} for x in (0.1, 0.2, 0.3, 0.4, 0.4)]
+    progress, said = judged(rule, *rows)
+    assert [leaving for _, leaving in said] == [[], [], ["a"], [], []]
+    assert progress.done == ["a"]
+    assert progress.stopped == ""
+    progress, said = judged(rule, *rows, {"a": 0.5, "b": 0.3})
+    assert said[-1][1] == ["b"]
+    assert progress.stopped == "every task stopped gaining on its own"
+
+
+def test_state_survives_json():
+    progress, _ = judged(
+        EarlyStop(patience=1, per_task=True), {"a": 0.5, "b": 0.1}, {"a": 0.4, "b": 0.9}
+    )
+    assert Progress.load(json.loads(json.dumps(progress.state_dict()))) == progress
+
+
+@pytest.mark.parametrize("split", range(1, 6))
+def test_judging_goes_on_where_it_stopped(split):
+    rule = EarlyStop(patience=2, per_task=True)
+    rows = [{"a": x, "b": 1 - x} for x in (0.5, 0.4, 0.6, 0.6, 0.7, 0.2)]
+    straight, _ = judged(rule, *rows)
+    half, _ = judged(rule, *rows[:split])
+    half = Progress.load(json.loads(json.dumps(half.state_dict())))
+    for number, scores in enumerate(rows[split:], split + 1):
+        half.step = 10 * number
+        judge(half, rule, scores)
+    assert half == straight
