@@ -1,5 +1,6 @@
 """A run folder with a finished full stage and a finished LoRA stage of a tiny model."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ RECIPE = """\
 name: tiny
 model: {{base: {base}, adapter: {{kind: lora, rank: 2}}}}
 tasks:
-  mood: {{data: mood.jsonl}}
+  mood: {{data: {{train: mood.jsonl, test: mood-test.jsonl}}}}
 stages:
   - {{name: one, learn: [mood], steps: 1}}
   - {{name: two, learn: [mood], steps: 1}}
@@ -45,5 +46,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     adapted.save_pretrained(folder / "stages" / "02-two" / "adapter")
     tokenizer.save_pretrained(folder / "stages" / "02-two" / "adapter")
     (folder / "recipe.yaml").write_text(RECIPE.format(base=base), encoding="utf-8")
+    for name, count in (("mood", 12), ("mood-test", 10)):
+        rows = [{"text": f"{name} {i}", "label": ["sad", "happy"][i % 2]} for i in range(count)]
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder.parent / f"{name}.jsonl").write_text(lines, encoding="utf-8")
+    (folder / "manifest.json").write_text(json.dumps({"root": ".."}), encoding="utf-8")
     (folder / "README.md").write_text("# tiny, the card of the run\n", encoding="utf-8")
     return folder

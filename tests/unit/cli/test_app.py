@@ -1,5 +1,6 @@
 """Exit codes, and what is said with each of them."""
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -103,14 +104,12 @@ def test_every_command_has_its_own_help(capsys):
 
 
 def test_the_run_folder_is_named_after_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    import madrigal.pipeline.run
-
     text = "{name: nice, tasks: {a: {data: a}}, stages: [{name: s, learn: a, steps: 1}]}"
     recipe = tmp_path / "r.yaml"
     recipe.write_text(text, encoding="utf-8")
     seen: list[tuple[object, ...]] = []
     monkeypatch.setattr(
-        madrigal.pipeline.run,
+        importlib.import_module("madrigal.pipeline.run"),
         "run",
         lambda loaded, out, resume: seen.append((loaded.recipe.seed, out, resume)),
     )
