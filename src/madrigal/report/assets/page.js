@@ -64,7 +64,8 @@
   const kind = (row) => (change(row) > 0 ? "won" : change(row) < 0 ? "lost" : change(row) === 0 ? "tied" : "");
   const unparsed = (row) => Boolean(row.o[data.final]?.u);
   const belief = (row) => (row.o[data.final]?.b ?? 0) - (row.o[state.ref]?.b ?? 0);
-  const text = (row) => [row.i, row.p, ...row.g, ...Object.values(row.o).map((o) => o.x)].join("\n").toLowerCase();
+  const side = (name) => data.columns.includes(name) || name === state.ref; // stands side by side
+  const text = (row) => [row.i, row.w, row.p, ...row.g, ...Object.keys(row.o).filter(side).map((name) => row.o[name].x)].join("\n").toLowerCase();
   const visible = (row, show = state.show) => (!state.task || row.t === state.task)
     && (show === "all" || (show === "unparsed" ? unparsed(row) : kind(row) === show))
     && (state.order !== "sample" || row.r) && (!state.q || text(row).includes(state.q.toLowerCase()));
@@ -122,7 +123,7 @@
     const header = make("header", "", make("b", "", row.t), badge, unparsed(row) ? make("span", "badge", "unparsed") : "", make("span", "", row.w), anchor);
     const targets = row.g.map((target, i) => make("div", "said", i ? make("small", "", "or ") : "", target));
     if (row.more) targets.push(make("small", "", `and ${row.more} more accepted answers`));
-    const names = Object.keys(data.variants).filter((name) => data.columns.includes(name) || name === state.ref);
+    const names = Object.keys(data.variants).filter(side);
     const answers = make("div", "answers", row.g.length ? make("div", "answer target", make("h5", "", "target"), ...targets) : "", ...names.map((name) => answer(row, name)));
     const box = make("article", state.example === link(row) ? "card here" : "card", header, make("div", "prompt", row.p), answers);
     box.dataset.key = `${row.t}/${row.i}`;
