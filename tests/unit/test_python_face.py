@@ -30,7 +30,7 @@ def test_an_unknown_name_is_an_attribute_error():
 def test_a_recipe_file_is_checked_with_its_overrides(tmp_path: Path):
     recipe = tmp_path / "r.yaml"
     recipe.write_text("{name: a, tasks: {t: t.csv}, stages: []}", encoding="utf-8")
-    with pytest.raises(RecipeError, match="r.yaml:1: tasks.t: found the text 't.csv'"):
+    with pytest.raises(RecipeError, match=r"r\.yaml:1: tasks\.t: found the text 't\.csv'"):
         madrigal.run(recipe, overrides=["seed=1"])
 
 

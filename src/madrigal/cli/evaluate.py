@@ -16,7 +16,7 @@ from madrigal.pipeline.scores import scoring_plan
 from madrigal.pipeline.trained import find_trained, load_trained, recipe_of
 from madrigal.recipe.load import LoadedRecipe
 from madrigal.recipe.suggest import did_you_mean
-from madrigal.recipe.task import DataSettings, SplitShares
+from madrigal.recipe.task import DataSettings
 from madrigal.report import closing_table, write_report
 from madrigal.tasks.load import load_task
 from madrigal.tasks.sources import with_bundled_settings
@@ -48,7 +48,7 @@ def score_files(run: Path, given: Sequence[str], stage: str | None, out: Path | 
     resampling = Resampling(loaded.recipe.seed, settings.draws, settings.confidence)
     scores: dict[str, Score] = {}
     for name, task in tasks.items():
-        rows = evaluate_task(model, coder, task, task.splits["train"], settings.batch_tokens)
+        rows = evaluate_task(model, coder, task, task.splits["test"], settings.batch_tokens)
         scores[name] = score(rows, task.metric, resampling)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
@@ -73,16 +73,11 @@ def _files(given: Sequence[str], loaded: LoadedRecipe) -> dict[str, str]:
 
 
 def _task(name: str, path: str, loaded: LoadedRecipe) -> Task:
-    """The run's task with the records of another file, all of them in its training split."""
+    """The run's task with the records of another file, all of them in its test split."""
     recipe = loaded.recipe
     settings = with_bundled_settings(name, recipe.tasks[name])
     known = load_task(name, recipe.tasks[name], loaded.root, recipe.seed)
-    data = DataSettings(
-        train=path,
-        format=settings.data.format,
-        columns=settings.data.columns,
-        split=SplitShares(validation=0.0, test=0.0),
-    )
+    data = DataSettings(test=path, format=settings.data.format, columns=settings.data.columns)
     changes: dict[str, object] = {"data": data, "metric": known.metric}
     if settings.labels is None and known.labels:
         # A file may lack a label that the model must still be able to choose.
