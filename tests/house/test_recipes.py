@@ -1,6 +1,7 @@
-"""Every shipped recipe can be read."""
+"""Every recipe that is shipped or shown can be read."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,15 @@ from madrigal.recipe.load import load_recipe
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+# Whole recipes, and parts that show tasks.
+SHOWN = [
+    pytest.param(block, id=f"{path.relative_to(ROOT)}:{number}")
+    for path in PAGES
+    for number, block in enumerate(
+        re.findall(r"^```yaml\n((?:name|tasks):.*?)^```$", path.read_text("utf-8"), re.M | re.S), 1
+    )
+]
 
 
 def test_recipes_are_found():
@@ -23,3 +33,15 @@ def test_loads(path, monkeypatch):
     assert {name for stage in loaded.recipe.stages for name in stage.learn} <= set(
         loaded.recipe.tasks
     )
+
+
+def test_shown_recipes_are_found():
+    assert len(SHOWN) >= 3
+
+
+@pytest.mark.parametrize("block", SHOWN)
+def test_a_recipe_on_a_page_loads(block, tmp_path):
+    path = tmp_path / "recipe.yaml"
+    whole = block if block.startswith("name:") else f"name: shown\nstages: []\n{block}"
+    path.write_text(whole, encoding="utf-8")
+    assert load_recipe(path, []).recipe.tasks
