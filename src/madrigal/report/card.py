@@ -14,7 +14,7 @@ from madrigal.report import numbers
 from madrigal.report.folder import RunFolder, read_run
 from madrigal.report.numbers import number
 from madrigal.report.scoreboard import Scoreboard, read_scores
-from madrigal.report.story import base_model, method, story
+from madrigal.report.story import base_model, base_name, method, story
 from madrigal.report.summary import columns, task_rows
 from madrigal.report.verdict import headline, judgements, worst_task
 
@@ -71,8 +71,9 @@ def _front_matter(run: RunFolder, board: Scoreboard) -> str:
         for task in board.tasks
         if (value := board.score(task, board.last)) is not None
     ]
+    base = base_name(run)
     front: dict[str, Any] = {
-        "base_model": base_model(run),
+        **({"base_model": base} if base not in ("", "new") else {}),
         "library_name": "peft" if _weights(run).endswith("adapter") else "transformers",
         "tags": ["madrigal", "multi-task"],
     }

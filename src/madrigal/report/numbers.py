@@ -75,9 +75,7 @@ def scaled(value: Number, metric: str) -> float:
 
 def plain(value: Number, metric: str) -> str:
     """One value without unit: 84.2 for 0.842 accuracy, 12.3 for a perplexity of 12.3."""
-    if metric in _PLAIN:
-        return _three_digits(value)
-    return f"{100 * value:.1f}".replace("-", MINUS)
+    return _three_digits(value) if metric in _PLAIN else _fixed(100 * value, 1)
 
 
 def unit(metric: str) -> str:
@@ -162,7 +160,7 @@ def size(bytes_: Number) -> str:
 
 def percent(share: Number, digits: int = 1) -> str:
     """12.5 % for 0.125."""
-    return f"{100 * share:.{digits}f}{SPACE}%".replace("-", MINUS)
+    return f"{_fixed(100 * share, digits)}{SPACE}%"
 
 
 def p_value(value: Number) -> str:
@@ -181,4 +179,10 @@ def when(text: Any) -> str:
 
 def _three_digits(value: Number) -> str:
     digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
-    return f"{value:,.{digits}f}".replace("-", MINUS)
+    return _fixed(value, digits)
+
+
+def _fixed(value: Number, digits: int) -> str:
+    text = f"{value:,.{digits}f}"
+    # What rounds to zero has no sign.
+    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", MINUS)

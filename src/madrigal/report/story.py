@@ -45,14 +45,24 @@ def _values(value: Any) -> list[float]:
 
 
 def base_model(run: RunFolder) -> str:
-    """The base model's name as the manifest or the recipe has it."""
+    """The base model as the subject of a sentence."""
+    name = base_name(run)
+    return {"": "The base model", "new": "A new model"}.get(name, name)
+
+
+def base_name(run: RunFolder) -> str:
+    """The base model's name as the manifest or the recipe has it; `new` for fresh weights."""
     for source in (run.manifest.get("model"), run.recipe.get("model")):
-        if isinstance(source, str):
-            return source
-        if isinstance(source, dict) and source.get("base"):
-            base = str(source["base"])
-            return "A new model" if base == "new" else base
-    return "The base model"
+        name = source if isinstance(source, str) else numbers.mapping(source).get("base")
+        if name:
+            return _short(str(name))
+    return ""
+
+
+def _short(base: str) -> str:
+    """A hub id as it is, a folder by its name: its place is one machine's affair."""
+    is_id = base.count("/") == 1 and base[0] not in "./~"
+    return base if is_id else base.rstrip("/").rpartition("/")[2] or base
 
 
 def method(run: RunFolder) -> str:

@@ -150,7 +150,8 @@ def _tally(outcomes: dict[str, Outcome]) -> str:
     for kind in ("better", "worse", "unclear", "unknown"):
         names = [name for name, outcome in outcomes.items() if outcome == kind]
         if names and len(names) == len(outcomes) > 1:
-            return f"{OUTCOME_WORDS[kind]} on all {len(outcomes)} tasks"
+            every = "both" if len(outcomes) == 2 else f"all {len(outcomes)}"
+            return f"{OUTCOME_WORDS[kind]} on {every} tasks"
         if names:
             of = "" if parts else f" of {counted(len(outcomes), 'task')}"
             named = f" ({', '.join(names)})" if kind != "better" and len(names) <= 3 else ""
@@ -213,4 +214,4 @@ def _worst_sentence(
     if difference.settled == "better":
         return f"{task.name} gained least over {other}{scores}: {change}, still better."
     verdict = OUTCOME_WORDS[difference.settled]
-    return f"{task.name} comes off worst against {other}{scores}: {change}, {verdict}."
+    return f"{task.name} gained least over {other}{scores}: {change}, {verdict}."

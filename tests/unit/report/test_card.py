@@ -57,6 +57,23 @@ def test_a_run_that_knows_little_gets_a_short_card(tmp_path):
     assert "nothing to compare with" in card
 
 
+@pytest.mark.parametrize(
+    ("base", "shown"),
+    [("owner/name", "owner/name"), ("/some/place/tiny-model", "tiny-model"), ("./tiny/", "tiny"),
+     ("models/small/tiny", "tiny"), ("gpt2", "gpt2")],
+)  # fmt: skip
+def test_the_place_of_a_base_model_stays_at_home(tmp_path, base, shown):
+    write_json(tmp_path / "manifest.json", {"model": {"base": base}})
+    assert front_matter(model_card(tmp_path))["base_model"] == shown
+
+
+def test_fresh_weights_have_no_base(tmp_path):
+    write_json(tmp_path / "manifest.json", {"model": {"base": "new"}})
+    card = model_card(tmp_path)
+    assert "base_model" not in front_matter(card)
+    assert "- Base model: `A new model`" in card
+
+
 def test_names_bring_no_markup_of_their_own(tmp_path):
     facts = {"metric": "accuracy", "n": 3}
     name = "a|b`<script>\n# c"

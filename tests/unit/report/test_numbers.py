@@ -23,6 +23,9 @@ def test_differences_have_a_sign_and_their_interval():
 def test_a_difference_that_rounds_to_nothing_has_no_sign():
     assert numbers.signed(0.0002, "accuracy") == "0.0"
     assert numbers.signed(-0.0002, "accuracy") == "0.0"
+    assert numbers.plain(-0.0002, "accuracy") == "0.0"
+    assert numbers.percent(-0.0002) == f"0.0{SP}%"
+    assert numbers.percent(-0.02) == f"−2.0{SP}%"
 
 
 def test_quantities():

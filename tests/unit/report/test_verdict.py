@@ -64,7 +64,7 @@ def test_better_than_the_base_and_worse_than_single(tmp_path):
     base, single = judgements(board_of(tmp_path, tasks, summary=summary))
     assert (base.verdict, base.headline) == ("better", "Better than the base model")
     assert base.figure == "unified score +40.0\N{NO-BREAK SPACE}points (+30.0 to +50.0)"
-    assert base.tally == "better on all 2 tasks"
+    assert base.tally == "better on both tasks"
     assert (single.verdict, single.headline) == ("worse", "Worse than single-task training")
     assert single.figure == "mean relative change −4.4\N{NO-BREAK SPACE}% (−7.9 to −1.1)"
     assert single.tally == "worse on 1 of 2 tasks (a), no clear difference on 1 (b)"
@@ -96,7 +96,7 @@ def test_without_stored_differences_nothing_is_claimed(tmp_path):
     assert (bare.value, bare.low, bare.high) == (pytest.approx(0.2), None, None)
     (base,) = judgements(board)
     assert base.verdict == "unknown"
-    assert base.tally == "no interval on all 2 tasks"
+    assert base.tally == "no interval on both tasks"
 
 
 def test_unified_scores_without_their_difference_need_to_stand_apart(tmp_path):
