@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,8 +13,8 @@ from madrigal.evaluation.few_shot import with_examples
 from madrigal.evaluation.generate import generate
 from madrigal.evaluation.metrics import scored
 from madrigal.evaluation.parse import is_parsed
-from madrigal.evaluation.perplexity import row_nats
-from madrigal.evaluation.prediction import Prediction
+from madrigal.evaluation.perplexity import row_nats, windows_of
+from madrigal.evaluation.prediction import Prediction, numbered
 from madrigal.evaluation.rank import rank
 from madrigal.model.language_model import LanguageModel
 from madrigal.tasks.encode import Coder
@@ -20,6 +22,18 @@ from madrigal.tasks.record import Record
 from madrigal.tasks.task import Task
 
 OnProgress = Callable[[int, int], None]
+
+# From so many documents on, a document's windows are resampled together; of fewer, each alone.
+_MANY_DOCUMENTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    model: LanguageModel
+    coder: Coder
+    task: Task
+    batch_tokens: int
+    on_progress: OnProgress
 
 
 def evaluate_task(
@@ -35,125 +49,97 @@ def evaluate_task(
     """Predictions for some records of a task, in their order, each with its score.
 
     Choices are ranked by likelihood, free answers generated greedily, raw text is predicted token
-    by token. With `few_shot` so many training examples, drawn by seed, stand before each prompt.
+    by token, a row for each window of a document. With `few_shot` so many training examples, drawn
+    by seed, stand before each prompt; the rows keep their ids and say in `shots` how many fitted.
     The network computes in its own number format, without dropout; its mode is restored.
     """
-    shown = with_examples(task, records, few_shot, seed, coder) if few_shot else list(records)
+    job = _Job(model, coder, task, batch_tokens, on_progress)
     with _still(model):
         if task.kind == "text":
-            return _text(model, coder, task, records, batch_tokens, on_progress)
-        if task.kind == "choice":
-            rows = _choices(model, coder, task, shown, batch_tokens, on_progress)
-        else:
-            rows = _answers(model, coder, task, shown, batch_tokens, on_progress)
-    return [scored(row, task.metric) for row in rows]
+            return _text(job, records)
+        shown = list(records)
+        shots: Sequence[int | None] = [None] * len(records)
+        if few_shot:
+            found = with_examples(task, records, few_shot, seed, coder)
+            shown, shots = [one.record for one in found], [one.shots for one in found]
+        measured = (_choices if task.kind == "choice" else _answers)(job, shown)
+    ids = numbered([record.key for record in records])
+    return [
+        _row(task, record, id_, shots=count, **facts)
+        for record, id_, count, facts in zip(records, ids, shots, measured, strict=True)
+    ]
 
 
 @contextmanager
 def _still(model: LanguageModel) -> Iterator[None]:
-    training = model.network.training
+    """No dropout and no gradients; afterwards every module is in the mode it was in."""
+    modes = [(module, module.training) for module in model.network.modules()]
     model.network.eval()
     try:
         with torch.inference_mode():
             yield
     finally:
-        model.network.train(training)
+        for module, training in modes:
+            module.training = training
 
 
-def _row(task: Task, record: Record, output: str, **measured: object) -> Prediction:
+def _row(task: Task, record: Record, id_: str, **facts: Any) -> Prediction:
     cluster = record.fields.get(task.cluster, "") if task.cluster else ""
-    return Prediction(
-        task=task.name,
-        id=record.key,
-        where=record.where,
-        cluster=cluster or record.key,
-        kind=task.kind,
-        prompt=record.prompt,
-        targets=record.answers,
-        output=output,
-        score=0.0,
-        **measured,  # type: ignore[arg-type]
-    )
+    row: dict[str, Any] = {
+        "task": task.name,
+        "id": id_,
+        "where": record.where,
+        "cluster": cluster or id_,
+        "kind": task.kind,
+        "prompt": record.prompt,
+        "targets": record.answers,
+        "output": "",
+        "score": 0.0,
+    }
+    return scored(Prediction(**(row | facts)), task.metric)
 
 
-def _choices(
-    model: LanguageModel,
-    coder: Coder,
-    task: Task,
-    records: Sequence[Record],
-    batch_tokens: int,
-    on_progress: OnProgress,
-) -> list[Prediction]:
-    prompts = [coder.prompt(record) for record in records]
-    answers = [[coder.answer(record, text) for text in record.choices] for record in records]
-    found = rank(model, prompts, answers, batch_tokens, on_progress)
+def _choices(job: _Job, records: Sequence[Record]) -> list[dict[str, Any]]:
+    prompts = [job.coder.prompt(record) for record in records]
+    answers = [[job.coder.answer(record, text) for text in record.choices] for record in records]
+    found = rank(job.model, prompts, answers, job.batch_tokens, job.on_progress)
     rows = []
     for record, totals, tokens in zip(records, found, answers, strict=True):
         lengths = [(len(t), len(c.encode())) for t, c in zip(tokens, record.choices, strict=True)]
-        divisor = np.array([_divisor(task, length) for length in lengths])
-        best = record.choices[int(np.argmax(totals / divisor))]
+        divisors = np.array([_divisor(job.task, length) for length in lengths])
         rows.append(
-            _row(
-                task,
-                record,
-                best,
-                choices=dict(zip(record.choices, map(float, totals), strict=True)),
-                lengths=dict(zip(record.choices, lengths, strict=True)),
-            )
+            {
+                "output": record.choices[int(np.argmax(totals / divisors))],
+                "choices": dict(zip(record.choices, map(float, totals), strict=True)),
+                "lengths": dict(zip(record.choices, lengths, strict=True)),
+            }
         )
     return rows
 
 
-def _divisor(task: Task, length: tuple[int, int]) -> float:
-    if task.normalise_choices == "none":
-        return 1.0
-    return float(max(1, length[0 if task.normalise_choices == "tokens" else 1]))
+def _divisor(task: Task, length: tuple[int, int]) -> int:
+    tokens, size = length
+    return {"none": 1, "tokens": tokens, "bytes": max(1, size)}[task.normalise_choices]
 
 
-def _answers(
-    model: LanguageModel,
-    coder: Coder,
-    task: Task,
-    records: Sequence[Record],
-    batch_tokens: int,
-    on_progress: OnProgress,
-) -> list[Prediction]:
-    prompts = [coder.prompt(record, room=task.max_new_tokens) for record in records]
-    found = generate(model, prompts, task.max_new_tokens, coder.end, batch_tokens, on_progress)
+def _answers(job: _Job, records: Sequence[Record]) -> list[dict[str, Any]]:
+    coder, most = job.coder, job.task.max_new_tokens
+    prompts = [coder.prompt(record, room=most) for record in records]
+    found = generate(job.model, prompts, most, coder.end, job.batch_tokens, job.on_progress)
     texts = [text.strip() for text in coder.tokenizer.batch_decode(found, skip_special_tokens=True)]
-    return [
-        _row(task, record, text, parsed=is_parsed(text))
-        for record, text in zip(records, texts, strict=True)
-    ]
+    return [{"output": text, "parsed": is_parsed(text)} for text in texts]
 
 
-def _text(
-    model: LanguageModel,
-    coder: Coder,
-    task: Task,
-    records: Sequence[Record],
-    batch_tokens: int,
-    on_progress: OnProgress,
-) -> list[Prediction]:
-    """A row a document; a document longer than the context is predicted in windows."""
-    owned = [
-        (place, window)
-        for place, record in enumerate(records)
-        for window in coder.windows([record])
-        if window.answer_tokens
-    ]
-    nats = row_nats(model, [window for _, window in owned], batch_tokens, on_progress)
-    total, tokens = [0.0] * len(records), [0] * len(records)
-    for (place, window), value in zip(owned, nats, strict=True):
-        total[place] += value
-        tokens[place] += window.answer_tokens
-    return [
-        scored(
-            _row(
-                task, record, "", nats=total[i], tokens=tokens[i], bytes=len(record.text.encode())
-            ),
-            task.metric,
-        )
-        for i, record in enumerate(records)
-        if tokens[i]
-    ]
+def _text(job: _Job, records: Sequence[Record]) -> list[Prediction]:
+    windows = windows_of(job.coder, records)
+    nats = row_nats(job.model, [w.row for w in windows], job.batch_tokens, job.on_progress)
+    names = numbered([record.key for record in records])
+    many = len({window.document for window in windows}) >= _MANY_DOCUMENTS
+    rows = []
+    for window, value in zip(windows, nats, strict=True):
+        document = names[window.document]
+        name = f"{document}.{window.number}" if window.number else document
+        facts = {"nats": value, "tokens": window.row.answer_tokens, "bytes": window.bytes}
+        own = {} if job.task.cluster else {"cluster": document if many else name}
+        rows.append(_row(job.task, records[window.document], name, **facts, **own))
+    return rows

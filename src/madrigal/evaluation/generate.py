@@ -51,10 +51,11 @@ def _continue(
     for count in range(1, max_new_tokens + 1):
         kept = []
         for place, (row, token) in enumerate(zip(active, following.tolist(), strict=True)):
-            if token == end:
+            size = len(prompts[row]) + count
+            if token == end or size > model.context:
                 continue
             answers[row].append(token)
-            if count < max_new_tokens and len(prompts[row]) + count < model.context:
+            if count < max_new_tokens and size < model.context:
                 kept.append(place)
         if not kept:
             break

@@ -1,15 +1,55 @@
-"""How well raw text is predicted: nats of every token, row by row."""
+"""How well raw text is predicted: nats of every token, window by window."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from madrigal.evaluation.batches import by_length, quiet
 from madrigal.evaluation.prefill import right_padded
 from madrigal.model.language_model import LanguageModel
+from madrigal.tasks.encode import Coder
 from madrigal.tasks.encoded import Encoded
+from madrigal.tasks.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of a document that fits the context, and the bytes of what is predicted in it."""
+
+    document: int  # index into the records
+    number: int  # within the document, from 1; 0 where the document is one window
+    row: Encoded
+    bytes: int
+
+
+def windows_of(coder: Coder, records: Sequence[Record]) -> list[Window]:
+    """Each document in windows of the context's length. Those that predict nothing are left out.
+
+    A document without start token loses its first token and its bytes: nothing precedes it. The
+    last window takes what the others leave of the document's bytes, so that the sum is exact even
+    where a window ends inside a character.
+    """
+    found = []
+    for document, record in enumerate(records):
+        rows = [row for row in coder.windows([record]) if row.answer_tokens]
+        if not rows:
+            continue
+        sizes = [_size(coder.tokenizer, row.tokens[row.trained].tolist()) for row in rows[:-1]]
+        first = _size(coder.tokenizer, rows[0].tokens[:1].tolist())
+        sizes.append(max(0, len(record.text.encode()) - first - sum(sizes)))
+        for number, (row, size) in enumerate(zip(rows, sizes, strict=True), start=1):
+            found.append(Window(document, number if len(rows) > 1 else 0, row, size))
+    return found
+
+
+def _size(tokenizer: Any, tokens: list[int]) -> int:
+    """Bytes that tokens stand for; special tokens stand for none."""
+    text = tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return len(text.encode())
 
 
 def row_nats(
@@ -32,7 +72,7 @@ def row_nats(
 
 
 def _nats(
-    model: LanguageModel, states: Float[Tensor, "T D"], tokens: Tensor, row: Encoded
+    model: LanguageModel, states: Float[Tensor, "T D"], tokens: Int[Tensor, " T"], row: Encoded
 ) -> float:
     at = torch.from_numpy(row.trained.nonzero()[0]).to(model.device)
     logps, _ = model.logps(states[at - 1], tokens[at])

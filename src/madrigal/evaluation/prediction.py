@@ -19,7 +19,8 @@ class Prediction:
     example's own value of the task's metric, from 0 to 1, higher is better; `parsed` is False where
     the output could not be read as an answer (it then scores 0). `choices` gives the
     log-likelihood of each choice in nats, summed over its tokens, `lengths` its (tokens, bytes).
-    `nats`, `tokens` and `bytes` are sums over the predicted text, for perplexity.
+    `nats`, `tokens` and `bytes` are sums over the predicted text, for perplexity. `shots` is the
+    number of in-context examples before the prompt, where some were asked for.
     """
 
     task: str
@@ -37,6 +38,7 @@ class Prediction:
     nats: float | None = None
     tokens: int | None = None
     bytes: int | None = None
+    shots: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The row as plain data; a field stands only where it was measured."""

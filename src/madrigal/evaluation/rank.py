@@ -107,7 +107,7 @@ def _branches(answers: Answers) -> tuple[Answers, tuple[_Read, ...]]:
     """The rows that a prompt's answers need, and what is read off them."""
     fed = sorted({answer[:-1] for answer in answers if len(answer) > 1})
     # Sorted, a beginning stands right before what it begins: only the longest are fed.
-    rows = [a for a, b in zip(fed, [*fed[1:], ()], strict=True) if b[: len(a)] != a]
+    rows = [a for a, b in zip(fed, [*fed, ()][1:], strict=True) if b[: len(a)] != a]
     # The first row that begins so: answers with a common beginning share its positions.
     first: dict[Answer, int] = {}
     for index, row in enumerate(rows):

@@ -48,6 +48,7 @@ class Coder:
         self.context = context
         self._pieces = Pieces(tokenizer)
         templated = use_chat_template and bool(getattr(tokenizer, "chat_template", None))
+        self.templated = templated
         end = self._pieces.end
         self._form: Form = ChatForm(tokenizer, end) if templated else PlainForm(end)
         self._start = () if templated else self._pieces.start  # a template brings its own
@@ -81,6 +82,19 @@ class Coder:
         mistakes.raise_any()
         return examples
 
+    def check(self, task: Task) -> None:
+        """Refuse choices, of any split, that leave no room for a prompt. DataError with all.
+
+        Free answers are not checked: what is generated need not be as long as what was accepted.
+        """
+        mistakes = Mistakes()
+        for record in (record for split in task.splits.values() for record in split):
+            try:
+                self._check_fit(record, record.choices)
+            except DataError as error:
+                mistakes.add(task.name, error.mistakes)
+        mistakes.raise_any()
+
     def windows(self, records: Sequence[Record]) -> list[Encoded]:
         """Raw text as rows of at most `context` tokens; see `text_windows`."""
         return text_windows([record.text for record in records], self._pieces, self.context)
@@ -91,6 +105,7 @@ class Coder:
         Cut from the left where they leave too little room for the longest choice or answer, or,
         for generation, for `room` tokens.
         """
+        self._check_fit(record, record.choices)
         prompt = self._prompts([record])[0]
         return self._cut(prompt, max(room, self._needed(record, prompt))).tokens
 
@@ -114,11 +129,24 @@ class Coder:
         return list(zip(prompts, self._pieces.continuations(texts), strict=True))
 
     def _row(self, record: Record, prompt: _Prompt, answer: Sequence[int]) -> Encoded:
+        self._check_fit(record, (*record.choices, record.answers[0]))
         prompt = self._cut(prompt, self._needed(record, prompt))
         said = np.array([*answer, self.end], dtype=np.int64)
         tokens = np.concatenate([prompt.tokens, said])
         trained = np.concatenate([prompt.trained, np.ones(len(said), dtype=bool)])
         return Encoded(tokens, trained, prompt.lost)
+
+    def _check_fit(self, record: Record, texts: Sequence[str]) -> None:
+        most = self.context - self._room - 1
+        # A token is at least a byte, and a space may come before: most texts need no counting.
+        if _longest(tuple(texts)) + 1 <= most:
+            return
+        found = max(len(self.answer(record, text)) for text in texts)
+        if found > most:
+            raise DataError(
+                f"{record.where}: the answer has {found} tokens; with a context of "
+                f"{self.context} at most {most} fit; shorten it or raise `model.context`"
+            )
 
     def _needed(self, record: Record, prompt: _Prompt) -> int:
         """Tokens to keep free behind the prompt: the longest choice or answer, and its end.
@@ -126,19 +154,11 @@ class Coder:
         The same for every choice, so that all are ranked behind the same prompt.
         """
         texts = (*record.choices, *record.answers[:1])
-        # A token is at least a byte, so most records need no counting.
-        bound = max((len(text.encode()) for text in texts), default=0) + 2
+        bound = _longest(texts) + 2
         if len(prompt.tokens) + bound <= self.context:
             return bound
-        ids = [self._answer_ids(prompt.rendered.lead_of(text) + text) for text in texts]
-        longest = max(map(len, ids), default=0)
-        most = self.context - self._room - 1
-        if longest > most:
-            raise DataError(
-                f"{record.where}: the answer has {longest} tokens; with a context of "
-                f"{self.context} at most {most} fit; shorten it or raise `model.context`"
-            )
-        return longest + 1
+        ids = (self._answer_ids(prompt.rendered.lead_of(text) + text) for text in texts)
+        return 1 + max(map(len, ids), default=0)
 
     def _cut(self, prompt: _Prompt, needed: int) -> _Prompt:
         """The prompt without its first tokens, if it must be; the start token stays."""
@@ -186,3 +206,8 @@ class Coder:
             for place, ids in zip(places, batch, strict=True):
                 encoded[place] = ids
         return encoded
+
+
+@lru_cache(maxsize=1 << 12)  # the labels of a task are asked about once a record
+def _longest(texts: tuple[str, ...]) -> int:
+    return max((len(text.encode()) for text in texts), default=0)
