@@ -100,7 +100,10 @@ def _tokenizer(loaded: LoadedRecipe, tasks: Mapping[str, Task], folder: RunFolde
     if folder is not None and folder.tokenizer.is_dir():
         from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(folder.tokenizer)
+        tokenizer = AutoTokenizer.from_pretrained(folder.tokenizer)
+        for name in ("is_local", "local_files_only"):  # how it was loaded is no part of it
+            tokenizer.init_kwargs.pop(name, None)
+        return tokenizer
     learnt = {name for stage in loaded.recipe.stages for name in stage.learn}
     return fresh_tokenizer(
         (
@@ -142,9 +145,11 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
     learnt = dict.fromkeys(name for stage in recipe.stages for name in stage.learn)
     examples: dict[str, Sequence[Example]] = {}
     mistakes = [*missing_trackers(recipe), *_without_validation(recipe, tasks)]
-    for name in learnt:
+    for name, task in tasks.items():
         try:
-            examples[name] = coder.training(tasks[name], "train")
+            coder.check(task)
+            if name in learnt:
+                examples[name] = coder.training(task, "train")
         except DataError as problem:
             mistakes += problem.mistakes
     if mistakes:

@@ -15,10 +15,7 @@ class Labels:
     """`words[raw]` is what the model says for the label `raw` of the data, in ranking order."""
 
     words: Mapping[str, str]
-
-    @property
-    def choices(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(self.words.values()))
+    choices: tuple[str, ...]  # the different words
 
     def word(self, raw: str, where: str) -> str:
         if raw not in self.words:
@@ -33,16 +30,20 @@ def resolve_labels(
     if given is None:
         return _found(seen, task)
     if isinstance(given, Mapping):
-        labels = Labels(dict(given))
+        labels = _labels(given)
     elif not any(raw in given for raw in seen) and all(raw.isdecimal() for raw in seen):
-        labels = Labels({str(number): word for number, word in enumerate(given)})
+        labels = _labels({str(number): word for number, word in enumerate(given)})
     else:
-        labels = Labels({word: word for word in given})
+        labels = _labels({word: word for word in given})
     if len(labels.choices) < 2:
         raise DataError(
             f"tasks.{task}.labels: one label leaves nothing to choose; give two or more"
         )
     return labels
+
+
+def _labels(words: Mapping[str, str]) -> Labels:
+    return Labels(dict(words), tuple(dict.fromkeys(words.values())))
 
 
 def _found(seen: Collection[str], task: str) -> Labels:
@@ -57,4 +58,4 @@ def _found(seen: Collection[str], task: str) -> Labels:
             "free answers write `format: prompt_completion` and `columns`"
         )
     numeric = all(raw.lstrip("-").isdecimal() for raw in seen)
-    return Labels({raw: raw for raw in sorted(seen, key=int if numeric else str)})
+    return _labels({raw: raw for raw in sorted(seen, key=int if numeric else str)})

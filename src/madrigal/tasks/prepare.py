@@ -62,7 +62,8 @@ def _answers(
             )
             for words in (answers, choices)
         )
-    answers, choices = tuple(dict.fromkeys(answers)), tuple(dict.fromkeys(choices))
+        choices = tuple(dict.fromkeys(choices))
+    answers = tuple(dict.fromkeys(answers))
     if choices and len(choices) < 2:
         raise DataError(f"{draft.where}: one choice leaves nothing to choose")
     return answers, choices

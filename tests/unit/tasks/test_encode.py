@@ -160,8 +160,17 @@ def test_an_answer_is_never_cut():
 def test_a_choice_that_does_not_fit_is_told_too():
     coder = Coder(MADE["byte-level"], 64, True)
     record = asked("Why?", "x", choices=("x", "xy" * 40))
-    with pytest.raises(DataError, match=r"a\.jsonl:1: the answer has 81 tokens"):
-        coder.example(record, task())
+    for ask in (lambda: coder.example(record, task()), lambda: coder.prompt(record),
+                lambda: coder.check(task(record))):  # fmt: skip
+        with pytest.raises(DataError, match=r"a\.jsonl:1: the answer has 81 tokens"):
+            ask()
+
+
+def test_an_accepted_answer_that_is_too_long_does_not_stop_generation():
+    coder = Coder(MADE["byte-level"], 64, True)
+    record = asked("Why?", "xy" * 40)
+    coder.check(task(record))
+    assert decoded(coder, coder.prompt(record, room=40)) == "Why?"
 
 
 def test_an_earlier_answer_that_was_cut_through_is_not_trained():
@@ -287,7 +296,7 @@ def test_a_template_without_system_role_or_end_mark():
     coder = chat(LLAMA2)  # it also trims what a user says
     talk = (
         Turn("system", "Be brief."),
-        Turn("user", " 1 "),
+        Turn("user", "1 "),
         Turn("assistant", "2"),
         Turn("user", "3"),
     )
