@@ -83,6 +83,11 @@ class Scoreboard:
         """Whether single-task baselines were scored."""
         return any(task.single for task in self.tasks)
 
+    def bits_per_byte(self, task: TaskScores, row: str) -> float | None:
+        """Cost of a task's raw text: comparable between tokenizers, as perplexity is not."""
+        stored = mapping(mapping(self.summary.get("bits_per_byte")).get(task.name))
+        return number(stored.get(row))
+
     def score(self, task: TaskScores, row: str | None) -> Interval | None:
         """The task's score in a row; `single` means the baseline."""
         return task.single if row == SINGLE else task.scores.get(row or "")

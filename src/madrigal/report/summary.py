@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -33,6 +33,7 @@ class Cell:
     shade: int = 0  # 0 (worst) to STEPS - 1 (best)
     learnt: bool = False
     sort: float = -math.inf
+    beside: str = ""  # bits per byte of a perplexity
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def task_rows(board: Scoreboard) -> tuple[TaskRow, ...]:
 
 
 def _task_row(board: Scoreboard, task: TaskScores, limits: dict[str, float]) -> TaskRow:
-    cells = [(row, title, _cell(board.score(task, row), task)) for row, title, _ in columns(board)]
+    cells = [(row, title, _summary_cell(board, task, row)) for row, title, _ in columns(board)]
     changes = []
     for against, title in ((BASE, "change from base"), (SINGLE, "change from single-task")):
         if any(against_of(other, against) for other in board.tasks):
@@ -110,6 +111,12 @@ def _task_row(board: Scoreboard, task: TaskScores, limits: dict[str, float]) -> 
         n=task.n,
         unparsed=task.unparsed.get(board.last or "", 0),
     )
+
+
+def _summary_cell(board: Scoreboard, task: TaskScores, row: str) -> Cell:
+    cell = _cell(board.score(task, row), task)
+    bits = board.bits_per_byte(task, row)
+    return cell if bits is None else replace(cell, beside=f"{bits:.2f} bits/byte")
 
 
 def _cell(value: Interval | None, task: TaskScores, shade: int = 0, learnt: bool = False) -> Cell:

@@ -171,7 +171,8 @@
     Object.assign(state, { example: "" }, news);
     if (!keep) shown = page;
     const parts = Object.keys(start).filter((key) => key !== "example" && state[key] !== start[key]).map((key) => `${key}=${encodeURIComponent(state[key])}`);
-    history.replaceState(null, "", parts.length ? "#outputs?" + parts.join("&") : "#outputs");
+    // Some browsers forbid it for files: the view changes all the same.
+    try { history.replaceState(null, "", parts.length ? "#outputs?" + parts.join("&") : "#outputs"); } catch { /* no address to keep */ }
     draw();
   };
   const read = () => {
