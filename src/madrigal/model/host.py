@@ -43,6 +43,15 @@ def keep_freed_memory() -> None:
     libc.mallopt(trim_threshold, 2**31 - 1)
 
 
+def only_our_progress_bars() -> None:
+    """No bars of transformers for every small file that it reads or writes; downloads keep theirs."""
+    import huggingface_hub.utils
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    huggingface_hub.utils.enable_progress_bars()
+
+
 def set_determinism(level: str, seed: int) -> None:
     """`fast`: seeds only; `repeatable`: deterministic algorithms, warn; `strict`: refuse others."""
     torch.manual_seed(seed)

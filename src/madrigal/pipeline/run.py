@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from madrigal.errors import RunFolderError, RunStopped
-from madrigal.model.host import keep_freed_memory, set_determinism
+from madrigal.model.host import (
+    keep_freed_memory,
+    only_our_progress_bars,
+    set_determinism,
+)
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built, build
 from madrigal.pipeline.cards import write_cards
@@ -55,6 +59,7 @@ def run(loaded: LoadedRecipe, out: Path, resume: bool = False) -> Path:
         RunStopped: a stage stopped itself; its last good checkpoint is kept.
     """
     keep_freed_memory()
+    only_our_progress_bars()
     processes = join_processes()
     screen = Screen(silent=not processes.first)
     folder = RunFolder(out)

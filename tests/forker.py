@@ -1,0 +1,134 @@
+"""A process that has imported everything and forks a child for every command line that it is given.
+
+Starting Python and its libraries takes seconds, a fork none; so a test can start the command line
+twenty times. Where the kernel allows it the process lives in a name space of its own, in which it
+can mount a small file system.
+
+As a script it reads requests as JSON lines and answers each with one line; `Forker` talks to it.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+class Forker:
+    """A running forker. Use as a context manager."""
+
+    def __init__(self) -> None:
+        probe = ["unshare", "-rm", "true"]
+        self.can_mount = (
+            bool(shutil.which("unshare"))
+            and not subprocess.run(probe, capture_output=True, check=False).returncode
+        )
+        prefix = probe[:-1] if self.can_mount else []
+        environment = os.environ | {
+            "MADRIGAL_DEVICE": "cpu",
+            "OMP_NUM_THREADS": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+            "HF_HUB_OFFLINE": "1",
+            "COLUMNS": "200",
+        }
+        self._process = subprocess.Popen(
+            [*prefix, sys.executable, "-W", "error", __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    def __enter__(self) -> "Forker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()  # the end of its input ends it
+
+    def ask(self, **request: object) -> dict:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def madrigal(self, *words: object, kill_after: float | None = None) -> dict:
+        """Run a command line. Returns `code` (-9 where it was killed), `seconds` and `said`."""
+        return self.ask(words=[str(word) for word in words], kill_after=kill_after)
+
+    def shell(self, script: str) -> None:
+        """Run a shell script where mounts are seen; it must succeed."""
+        answer = self.ask(shell=script)
+        assert answer["code"] == 0, answer
+
+
+def _child(words: list[str], log: Path) -> None:
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    from madrigal.cli.app import main
+
+    code = 70
+    try:
+        code = main(words)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _wait(pid: int, kill_after: float | None) -> int:
+    deadline = None if kill_after is None else time.monotonic() + kill_after
+    while True:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        if deadline is not None and time.monotonic() >= deadline:
+            os.kill(pid, signal.SIGKILL)
+            deadline = None
+        time.sleep(0.002)
+
+
+def _serve() -> None:
+    import tempfile
+
+    import peft  # noqa: F401
+    import sklearn.metrics  # noqa: F401
+    import torch
+    import transformers.models.llama.modeling_llama
+
+    import madrigal.pipeline.run
+    import madrigal.report  # noqa: F401
+
+    torch.set_num_threads(1)
+    log = Path(tempfile.mkstemp()[1])
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "shell" in request:
+            done = subprocess.run(
+                ["sh", "-ec", request["shell"]], capture_output=True, text=True, check=False
+            )
+            answer = {"code": done.returncode, "said": done.stdout + done.stderr}
+        else:
+            began = time.monotonic()
+            pid = os.fork()
+            if pid == 0:
+                _child(request["words"], log)
+            code = _wait(pid, request["kill_after"])
+            said = log.read_text(encoding="utf-8", errors="replace")
+            answer = {"code": code, "seconds": time.monotonic() - began, "said": said}
+        print(json.dumps(answer), flush=True)
+    with contextlib.suppress(OSError):
+        log.unlink()
+
+
+if __name__ == "__main__":
+    _serve()
