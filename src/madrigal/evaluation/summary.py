@@ -5,11 +5,11 @@ from dataclasses import asdict
 from typing import Any
 
 from madrigal.evaluation.continual import continual
-from madrigal.evaluation.intervals import Drawn, Resampling
+from madrigal.evaluation.intervals import Drawn
 from madrigal.evaluation.metrics import bits_per_byte
 from madrigal.evaluation.paired import Difference, difference, holm
 from madrigal.evaluation.plan import BASE, SINGLE, Plan, Predictions
-from madrigal.evaluation.unified import Scale, Summary, Unified, delta_m, unified
+from madrigal.evaluation.unified import Scale, Unified, delta_m, summary, unified
 
 DEFINITIONS = {
     "average": "mean over trained tasks of the last stage's score; perplexities left out",
@@ -44,24 +44,25 @@ def summarise(
     stages = [stage for stage in plan.learned if stage in cells]
     last = stages[-1] if stages else None
     whole = {
-        stage: found
+        stage: one
         for stage in order
-        if (found := unified(trained[stage], single, scales, plan.resampling))
+        if (one := unified(trained[stage], single, scales, plan.resampling))
     }
-    summary: dict[str, Any] = {
+    found: dict[str, Any] = {
         **_over_stages(trained, scales, stages, plan),
-        "unified": {stage: _unified_json(found) for stage, found in whole.items()},
+        "unified": {stage: _unified_json(one) for stage, one in whole.items()},
         "bits_per_byte": _bits(predictions, facts),
+        "per_task": _per_task(predictions, last, plan),
     }
     if last and BASE in whole and last in whole and set(trained[BASE]) == set(trained[last]):
-        summary["unified_gain"] = _gain(whole[BASE], whole[last], plan.resampling)
+        gain = whole[last].joined - whole[BASE].joined
+        found["unified_gain"] = asdict(summary(gain, plan.resampling))
     if last and single:
         mean, each, left_out = delta_m(trained[last], single, scales, plan.resampling)
-        summary["delta_m"] = asdict(mean) if mean else None
-        summary["delta_m_per_task"] = {task: asdict(part) for task, part in each.items()}
-        summary["delta_m_left_out"] = list(left_out)
-    summary["per_task"] = _per_task(predictions, last, plan)
-    return summary
+        found["delta_m"] = asdict(mean) if mean else None
+        found["delta_m_per_task"] = {task: asdict(part) for task, part in each.items()}
+        found["delta_m_left_out"] = list(left_out)
+    return found
 
 
 def _over_stages(
@@ -87,11 +88,6 @@ def _unified_json(found: Unified) -> dict[str, Any]:
         "tasks": {task: asdict(part) for task, part in found.tasks.items()},
         "against_perfect": list(found.against_perfect),
     }
-
-
-def _gain(base: Unified, last: Unified, resampling: Resampling) -> dict[str, float]:
-    low, high = resampling.percentiles(last.draws - base.draws)
-    return asdict(Summary(last.mean.value - base.mean.value, low, high))
 
 
 def _bits(

@@ -60,7 +60,7 @@ class Unified:
     geometric: Summary
     tasks: Mapping[str, Summary]
     against_perfect: tuple[str, ...]
-    draws: Values
+    joined: Values  # the mean, and behind it the mean of every draw
 
 
 def unified(
@@ -86,7 +86,7 @@ def unified(
         geometric=summary(geometric, resampling),
         tasks={task: summary(part, resampling) for task, (part, _) in parts.items()},
         against_perfect=tuple(task for task, (_, perfect) in parts.items() if perfect),
-        draws=table.mean(axis=0)[1:],
+        joined=table.mean(axis=0),
     )
 
 
