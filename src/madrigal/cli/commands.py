@@ -191,3 +191,21 @@ def evaluate(
             score_again(run)
 
     return work
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders that runs wrote.")],
+    stage: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Stage to take, or base; left out: each run's last."),
+    ] = None,
+) -> Work:
+    """Compare runs example by example with the first."""
+
+    def work() -> None:
+        from madrigal.cli.compare import compare
+
+        compare(runs, stage)
+
+    return work

@@ -17,7 +17,7 @@ from madrigal.pipeline.trained import find_trained, load_trained, recipe_of
 from madrigal.recipe.load import LoadedRecipe
 from madrigal.recipe.suggest import did_you_mean
 from madrigal.recipe.task import DataSettings
-from madrigal.report import closing_table, write_report
+from madrigal.report import closing_table, numbers, write_report
 from madrigal.tasks.load import load_task
 from madrigal.tasks.sources import with_bundled_settings
 from madrigal.tasks.task import Task
@@ -87,10 +87,10 @@ def _task(name: str, path: str, loaded: LoadedRecipe) -> Task:
 
 def _table(tasks: Mapping[str, Task], scores: Mapping[str, Score], title: str) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("task", "metric", "score", "interval", "n"):
-        table.add_column(column, justify="right" if column in ("score", "n") else "left")
+    for column in ("task", "metric", "score", "n"):
+        table.add_column(column, justify="left" if column in ("task", "metric") else "right")
     for name, found in scores.items():
-        bounds = (found.low, found.high)
-        interval = "-" if None in bounds else f"{found.low:.3f} to {found.high:.3f}"
-        table.add_row(name, tasks[name].metric, f"{found.value:.3f}", interval, f"{found.n:,}")
+        metric = tasks[name].metric
+        value = numbers.score(numbers.Interval(found.value, found.low, found.high), metric)
+        table.add_row(name, numbers.metric_name(metric), value, numbers.count(found.n))
     return table

@@ -56,7 +56,7 @@ def test_a_model_is_scored_on_another_file(run: Path, tmp_path: Path, capsys):
     assert [set(row.choices or ()) for row in rows] == [{"happy", "sad"}] * 2
     right = sum(row.output == "happy" for row in rows) / 2
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("mood"))
-    assert line.split()[:3] == ["mood", "accuracy", f"{right:.3f}"]
+    assert line.split()[:3] == ["mood", "accuracy", f"{100 * right:.1f}"]
     assert line.split()[-1] == "2"
 
 
