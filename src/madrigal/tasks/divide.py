@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from madrigal.errors import DataError
-from madrigal.recipe.task import DataSettings, FormatName
+from madrigal.recipe.task import DataSettings, FormatName, SplitShares
 from madrigal.tasks.record import Record
 from madrigal.tasks.split import Sides, draw, hold_out, hold_out_text, without
 from madrigal.tasks.task import Split
@@ -90,7 +90,8 @@ def _cut(
 
 
 def _asked_share(data: DataSettings) -> bool:
-    return "test" in data.split.model_fields_set
+    # By value and not by what was written: a resolved recipe writes every key.
+    return data.split.test != SplitShares().test
 
 
 def _official(sides: Sides, data: DataSettings, seed: int) -> tuple[Sides, list[str]]:

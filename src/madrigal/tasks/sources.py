@@ -1,8 +1,9 @@
 """The rows of a task, per split, wherever they come from: files, the hub, the package."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,12 @@ def _made(task: str, name: str) -> "BundledTask":
         near = difflib.get_close_matches(name, BUNDLED, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known: {quoted(BUNDLED)}"
         raise DataError(f"tasks.{task}.data.bundled: no bundled task '{name}'; {hint}")
-    return BUNDLED[name]()
+    return _generated(BUNDLED[name])
+
+
+@cache  # asked for its settings and for its rows
+def _generated(make: Callable[[], "BundledTask"]) -> "BundledTask":
+    return make()
 
 
 def _bundled(task: str, name: str) -> Sources:
