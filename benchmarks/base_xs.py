@@ -87,7 +87,7 @@ def main() -> None:
             "xz": xz_bits(text, held_out) / len(held_out),
             "kn": -sum(kn.logps(row).sum() for row in rows) / np.log(2) / count,
         }
-        found.append({"domain": name, "bytes": count, **bits})
+        found.append({"domain": name, "bytes": count, **{k: float(v) for k, v in bits.items()}})
         print(found[-1], flush=True)
     total = sum(r["bytes"] for r in found)
     mean = {k: sum(r[k] * r["bytes"] for r in found) / total for k in ("model", "xz", "kn")}
