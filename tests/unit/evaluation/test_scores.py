@@ -1,0 +1,232 @@
+import json
+
+import numpy as np
+import pytest
+
+from madrigal.errors import RunFolderError
+from madrigal.evaluation.compare import compare_runs
+from madrigal.evaluation.intervals import Resampling, score
+from madrigal.evaluation.metrics import METRICS
+from madrigal.evaluation.paired import difference, holm
+from madrigal.evaluation.plan import Plan
+from madrigal.evaluation.prediction import write_predictions
+from madrigal.evaluation.scores_file import read_plan, recompute, score_run, write_scores
+from madrigal.tasks.metric import FITTING
+from predicted import answered, chosen, coins, windows
+
+PLAN = Plan(
+    metrics={"mood": "accuracy", "titles": "rouge_l", "wiki": "perplexity"},
+    learned={"01-together": ("mood", "titles"), "02-more": ("titles",)},
+    general=("wiki",),
+    resampling=Resampling(seed=5, draws=300),
+)
+
+
+def titles(seed, kept):
+    random = np.random.default_rng(seed)
+    words = [f"w{i}" for i in range(8)]
+    outputs = [" ".join(w for w in words if random.random() < kept) or "no" for _ in range(30)]
+    return answered([(o, " ".join(words)) for o in outputs], "rouge_l", "titles")
+
+
+def text(level):
+    random = np.random.default_rng(0)
+    tokens = random.integers(20, 60, 15)
+    return windows(tokens * (level + random.normal(0, 0.1, 15)), tokens, tokens * 4, "wiki")
+
+
+FOLDERS = {
+    "base": {"mood": coins(60, 0.5, 1, "mood"), "titles": titles(1, 0.2), "wiki": text(3.0)},
+    "few-shot": {"mood": coins(60, 0.6, 2, "mood")},
+    "01-together": {"mood": coins(60, 0.9, 3, "mood"), "titles": titles(2, 0.5), "wiki": text(3.1)},
+    "02-more": {"mood": coins(60, 0.8, 4, "mood"), "titles": titles(3, 0.7), "wiki": text(3.2)},
+    "single": {"mood": coins(60, 0.9, 5, "mood"), "titles": titles(4, 0.7)},
+}
+
+
+def make(path, folders=FOLDERS, plan=PLAN):
+    for folder, tasks in folders.items():
+        for task, rows in tasks.items():
+            write_predictions(path / "predictions" / folder / f"{task}.jsonl", rows)
+    write_scores(path, score_run(path, plan))
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def scores(run):
+    return json.loads((run / "scores.json").read_text())
+
+
+def test_rows_of_the_matrix_and_baselines(scores):
+    assert (scores["version"], scores["seed"]) == (1, 5)
+    assert [row["stage"] for row in scores["rows"]] == [
+        "base",
+        "few-shot",
+        "01-together",
+        "02-more",
+    ]
+    for row in scores["rows"]:
+        for task, cell in row["scores"].items():
+            found = score(FOLDERS[row["stage"]][task], PLAN.metrics[task], PLAN.resampling)
+            assert cell["value"] == found.value
+            assert (cell["low"], cell["high"]) == (found.low, found.high)
+            assert (cell["n"], cell["unparsed"]) == (found.n, 0)
+    assert set(scores["baselines"]) == {"mood", "titles"}
+
+
+def test_what_was_not_evaluated_is_absent_and_never_zero(scores):
+    few_shot = scores["rows"][1]["scores"]
+    assert set(few_shot) == {"mood"}
+    assert set(scores["summary"]["unified"]["few-shot"]["tasks"]) == {"mood"}
+
+
+def test_facts_of_the_tasks(scores):
+    mood, wiki = scores["tasks"]["mood"], scores["tasks"]["wiki"]
+    assert (mood["metric"], mood["n"], mood["kind"], mood["chance"]) == (
+        "accuracy",
+        60,
+        "choice",
+        0.5,
+    )
+    assert (wiki["direction"], wiki["general"]) == ("lower", True)
+    assert wiki["chance"] == pytest.approx(256.0**4)
+    assert scores["summary"]["bits_per_byte"]["wiki"]["base"] == pytest.approx(
+        3.0 / 4 / np.log(2), rel=0.02
+    )
+
+
+def test_summary_over_trained_tasks(scores):
+    summary = scores["summary"]
+    last = {t: c["value"] for t, c in scores["rows"][3]["scores"].items()}
+    assert summary["average"]["value"] == pytest.approx((last["mood"] + last["titles"]) / 2)
+    before = scores["rows"][2]["scores"]["mood"]["value"]
+    assert summary["bwt"]["value"] == pytest.approx(last["mood"] - before)
+    assert summary["forgetting"]["value"] == pytest.approx(before - last["mood"])
+    assert summary["fwt"] is None
+    single = {t: c["value"] for t, c in scores["baselines"].items()}
+    assert summary["delta_m"]["value"] == pytest.approx(
+        50 * sum((last[t] - single[t]) / single[t] for t in ("mood", "titles"))
+    )
+    shares = [
+        (last["mood"] - 0.5) / (single["mood"] - 0.5),
+        last["titles"] / single["titles"],
+    ]
+    assert summary["unified"]["02-more"]["value"] == pytest.approx(np.mean(shares))
+    gain = summary["unified_gain"]
+    base = summary["unified"]["base"]["value"]
+    assert gain["value"] == pytest.approx(np.mean(shares) - base)
+    assert gain["low"] < gain["value"] < gain["high"]
+
+
+def test_paired_tests_a_task_with_holm_over_the_tasks(scores):
+    per_task = scores["summary"]["per_task"]
+    expected = {
+        task: difference(
+            FOLDERS["base"][task], FOLDERS["02-more"][task], PLAN.metrics[task], PLAN.resampling
+        )
+        for task in PLAN.metrics
+    }
+    adjusted = dict(zip(expected, holm([e.p for e in expected.values()]), strict=True))
+    for task, wanted in expected.items():
+        found = per_task[task]["base_to_last"]
+        assert found["difference"] == wanted.difference
+        assert (found["low"], found["high"]) == (wanted.low, wanted.high)
+        assert (found["p"], found["p_holm"]) == (wanted.p, adjusted[task])
+        assert (found["won"], found["lost"]) == (wanted.won, wanted.lost)
+    assert "single_to_last" in per_task["mood"]
+    assert "single_to_last" not in per_task["wiki"]
+
+
+def test_every_score_is_recomputed_from_the_rows(run, scores):
+    assert json.loads(json.dumps(recompute(run).to_json())) == scores
+    assert read_plan(run) == PLAN
+
+
+def test_no_row_may_lack_a_metric(tmp_path):
+    folders = {"base": {"mood": FOLDERS["base"]["mood"], "other": coins(5, 0.5)}}
+    with pytest.raises(RunFolderError, match=r"base/other\.jsonl: no metric is known for task"):
+        make(tmp_path, folders)
+
+
+def test_a_run_without_stages_has_scores_and_no_comparison(tmp_path):
+    plan = Plan({"mood": "accuracy"}, resampling=PLAN.resampling)
+    make(tmp_path, {"base": {"mood": FOLDERS["base"]["mood"]}}, plan)
+    summary = json.loads((tmp_path / "scores.json").read_text())["summary"]
+    assert summary["average"] is None
+    assert summary["per_task"] == {"mood": {}}
+    assert "delta_m" not in summary
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no scores.json; run `madrigal run` to its end"),
+        ("{", "damaged"),
+        ("[]", "damaged"),
+        ('{"version": 1}', "damaged .*KeyError"),
+        ('{"version": 9}', "version 9 is not known here"),
+    ],
+)
+def test_a_damaged_scores_file_is_named(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "scores.json").write_text(content)
+    with pytest.raises(RunFolderError, match=message):
+        read_plan(tmp_path)
+
+
+def test_metrics_fit_the_kinds_that_tasks_accept():
+    by_kind = {
+        kind: {m for m, metric in METRICS.items() if kind in metric.kinds} for kind in FITTING
+    }
+    assert by_kind == {kind: set(names) for kind, names in FITTING.items()}
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    worse = {"mood": coins(60, 0.3, 9, "mood")[10:], "titles": titles(9, 0.7), "wiki": text(3.2)}
+    return make(tmp_path_factory.mktemp("other"), FOLDERS | {"02-more": worse})
+
+
+def test_runs_are_compared_on_their_common_examples(run, other):
+    found = compare_runs([run, other])
+    by_task = {one.task: one for one in found.tasks}
+    mood = by_task["mood"]
+    assert (mood.difference.n, mood.difference.left_out, mood.verdict) == (50, 10, "worse")
+    assert mood.first.value == mood.difference.first
+    assert mood.second.value == mood.difference.second
+    assert by_task["wiki"].verdict == "unclear"
+    assert [one.p_holm for one in found.tasks] == holm([one.difference.p for one in found.tasks])
+    assert found.notes == (
+        f"mood: 50 examples in both {run.name} and {other.name}; 10 in one only, left out",
+    )
+    assert found.stages == {run.name: "02-more", other.name: "02-more"}
+    gain = found.gains[other.name]
+    assert gain.value == pytest.approx(
+        found.unified[other.name].value - found.unified[run.name].value
+    )
+    assert gain.high < 0
+
+
+def test_another_stage_can_be_compared(run, other):
+    found = compare_runs([run, other], stage="01-together")
+    assert all(one.difference.difference == 0 for one in found.tasks)
+    with pytest.raises(RunFolderError, match="no predictions of stage '07'; found 01-together"):
+        compare_runs([run, other], stage="07")
+
+
+def test_comparison_refuses_what_cannot_be_compared(run, tmp_path):
+    with pytest.raises(RunFolderError, match="at least two run folders"):
+        compare_runs([run])
+    with pytest.raises(RunFolderError, match="no such run folder"):
+        compare_runs([run, tmp_path / "nowhere"])
+    plan = Plan({"alone": "accuracy"}, {"01-x": ("alone",)}, resampling=PLAN.resampling)
+    lonely = make(
+        tmp_path / "lonely", {"01-x": {"alone": chosen([("a", "a")], "ab", task="alone")}}, plan
+    )
+    with pytest.raises(RunFolderError, match="no evaluated task in common"):
+        compare_runs([run, lonely])

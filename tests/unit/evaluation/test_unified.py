@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+
+from madrigal.evaluation.continual import continual
+from madrigal.evaluation.intervals import Drawn, Resampling, Score
+from madrigal.evaluation.unified import Scale, delta_m, unified
+
+RESAMPLING = Resampling(draws=1000)
+
+
+def cell(value, spread=0.01, seed=0):
+    draws = value + spread * np.random.default_rng(seed).normal(size=1000)
+    return Drawn(Score(value, value - spread, value + spread, 100), draws)
+
+
+def test_unified_score_by_hand():
+    scores = {"a": cell(0.8), "b": cell(0.5)}
+    references = {"a": cell(0.9), "b": cell(0.4)}
+    scales = {"a": Scale(0.5), "b": Scale(0.0)}
+    found = unified(scores, references, scales, RESAMPLING)
+    assert found.tasks["a"].value == pytest.approx(0.3 / 0.4)
+    assert found.tasks["b"].value == pytest.approx(0.5 / 0.4)
+    assert found.mean.value == pytest.approx((0.75 + 1.25) / 2)
+    assert found.geometric.value == pytest.approx((0.75 * 1.25) ** 0.5)
+    assert (found.worst_task, found.worst.value) == ("a", pytest.approx(0.75))
+    assert found.against_perfect == ()
+
+
+def test_the_reference_itself_scores_one_and_guessing_zero():
+    references = {"a": cell(0.9, seed=1), "b": cell(30.0, 0.5, seed=2)}
+    scales = {"a": Scale(0.25), "b": Scale(1000.0, lower_is_better=True)}
+    itself = unified(references, references, scales, RESAMPLING)
+    assert (itself.mean.value, itself.mean.low, itself.mean.high) == pytest.approx((1, 1, 1))
+    guess = {"a": cell(0.25), "b": cell(1000.0)}
+    assert unified(guess, references, scales, RESAMPLING).mean.value == pytest.approx(0)
+
+
+def test_without_a_usable_single_task_model_a_perfect_score_is_the_reference():
+    scores = {"none": cell(0.6), "near chance": cell(0.6), "text": cell(10.0, 0.1)}
+    references = {"near chance": cell(0.54)}
+    scales = {"none": Scale(0.5), "near chance": Scale(0.5), "text": Scale(1000.0, True)}
+    found = unified(scores, references, scales, RESAMPLING)
+    assert found.against_perfect == ("none", "near chance", "text")
+    assert found.tasks["near chance"].value == pytest.approx(0.2)
+    assert found.tasks["text"].value == pytest.approx(1 - np.log(10) / np.log(1000))
+
+
+def test_the_interval_is_that_of_the_parts_draws():
+    scores = {"a": cell(0.8, 0.02, 1), "b": cell(0.6, 0.02, 2)}
+    scales = {"a": Scale(0.5), "b": Scale(0.0)}
+    found = unified(scores, {}, scales, RESAMPLING)
+    draws = ((scores["a"].values - 0.5) / 0.5 + scores["b"].values) / 2
+    assert (found.mean.low, found.mean.high) == pytest.approx(
+        tuple(np.quantile(draws, [0.025, 0.975]))
+    )
+
+
+def test_a_task_below_chance_pulls_the_geometric_mean_to_zero():
+    scores = {"a": cell(0.8), "b": cell(0.4)}
+    found = unified(scores, {}, {"a": Scale(0.5), "b": Scale(0.5)}, RESAMPLING)
+    assert found.geometric.value == 0.0
+    assert found.mean.value == pytest.approx((0.6 - 0.2) / 2)
+    assert unified({}, {}, {}, RESAMPLING) is None
+
+
+def test_delta_m_by_hand():
+    scores = {"a": cell(0.88), "b": cell(0.45), "c": cell(20.0), "d": cell(0.3)}
+    single = {"a": cell(0.8), "b": cell(0.5), "c": cell(25.0), "d": cell(0.01)}
+    scales = {t: Scale(0.0, lower_is_better=t == "c") for t in scores}
+    mean, each, left_out = delta_m(scores, single, scales, RESAMPLING)
+    assert each["a"].value == pytest.approx(10.0)  # gain convention: better is positive
+    assert each["b"].value == pytest.approx(-10.0)
+    assert each["c"].value == pytest.approx(100 * np.log(25 / 20))  # fewer nats is better
+    assert left_out == ("d",)  # nothing to divide by
+    assert mean.value == pytest.approx(np.mean([10.0, -10.0, 100 * np.log(25 / 20)]))
+    assert mean.low < mean.value < mean.high
+
+
+def test_delta_m_without_baselines_is_undefined():
+    mean, each, left_out = delta_m({"a": cell(0.5)}, {}, {"a": Scale(0.0)}, RESAMPLING)
+    assert (mean, each, left_out) == (None, {}, ())
+    mean, each, left_out = delta_m(
+        {"a": cell(0.5)}, {"a": cell(0.0)}, {"a": Scale(0.0)}, RESAMPLING
+    )
+    assert (mean, each, left_out) == (None, {}, ("a",))
+
+
+# R[i][j] of three stages that each train one task; the base model in front.
+MATRIX = [
+    {"x": 0.3, "y": 0.2, "z": 0.5},
+    {"x": 0.9, "y": 0.3, "z": 0.5},
+    {"x": 0.7, "y": 0.8, "z": 0.4},
+    {"x": 0.8, "y": 0.6, "z": 0.9},
+]
+LEARNED = [["x"], ["y"], ["z"]]
+
+
+def cells(matrix):
+    return [{t: cell(v, 0.01, 10 * i + ord(t)) for t, v in row.items()}
+            for i, row in enumerate(matrix)]  # fmt: skip
+
+
+def test_continual_measures_by_hand():
+    found = continual(cells(MATRIX), LEARNED, RESAMPLING)
+    assert found["average"].value == pytest.approx((0.8 + 0.6 + 0.9) / 3)
+    assert found["bwt"].value == pytest.approx(((0.8 - 0.9) + (0.6 - 0.8)) / 2)
+    assert found["fwt"].value == pytest.approx(((0.3 - 0.2) + (0.4 - 0.5)) / 2)
+    assert found["forgetting"].value == pytest.approx(((0.9 - 0.8) + (0.8 - 0.6)) / 2)
+    assert found["bwt"].low < found["bwt"].value < found["bwt"].high
+
+
+def test_continual_measures_of_a_task_trained_twice():
+    found = continual(cells(MATRIX), [["x"], ["y"], ["x", "z"]], RESAMPLING)
+    assert found["bwt"].value == pytest.approx(0.6 - 0.8)  # x was trained last in the last stage
+    assert found["fwt"].value == pytest.approx(((0.3 - 0.2) + (0.4 - 0.5)) / 2)
+
+
+def test_what_was_not_evaluated_is_left_out_and_never_zero():
+    matrix = [dict(row) for row in MATRIX]
+    del matrix[1]["y"], matrix[3]["x"]
+    found = continual(cells(matrix), LEARNED, RESAMPLING)
+    assert found["average"].value == pytest.approx((0.6 + 0.9) / 2)
+    assert found["bwt"].value == pytest.approx(0.6 - 0.8)
+    assert found["fwt"].value == pytest.approx(0.4 - 0.5)
+    assert continual([{}, *cells(MATRIX)[1:]], LEARNED, RESAMPLING)["fwt"] is None
+
+
+def test_one_stage_has_an_average_and_nothing_before_or_after():
+    found = continual(cells(MATRIX[:2]), [["x", "y"]], RESAMPLING)
+    assert found["average"].value == pytest.approx((0.9 + 0.3) / 2)
+    assert [found[k] for k in ("bwt", "fwt", "forgetting")] == [None] * 3
+    with pytest.raises(ValueError, match="one row a stage"):
+        continual(cells(MATRIX), LEARNED[:1], RESAMPLING)
