@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+_PATIENCE = 120  # seconds for one answer, on a busy machine
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -35,6 +36,7 @@ class Chromium:
         self._read, self._write, self._pid = _spawn(binary, self._profile.name)
         self._buffer, self._last = b"", 0
         self._session: str | None = None
+        self._loads = 0
         self.dialogs: list[str] = []
         self.errors: list[str] = []
         self.requests: list[str] = []
@@ -66,7 +68,7 @@ class Chromium:
         while data:
             data = data[os.write(self._write, data) :]
         while True:
-            answer = self._next(time.monotonic() + 60)
+            answer = self._next(time.monotonic() + _PATIENCE)
             if answer.get("id") == message["id"]:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']['message']}")
@@ -76,7 +78,7 @@ class Chromium:
         while b"\0" not in self._buffer:
             ready, _, _ = select.select([self._read], [], [], max(0.0, until - time.monotonic()))
             if not ready:
-                raise TimeoutError("Chromium did not answer within 60 seconds")
+                raise TimeoutError(f"Chromium did not answer within {_PATIENCE} seconds")
             part = os.read(self._read, 1 << 20)
             if not part:
                 raise RuntimeError("Chromium ended")
@@ -87,7 +89,9 @@ class Chromium:
         return message
 
     def _note(self, event: str, facts: dict[str, Any]) -> None:
-        if event == "Page.javascriptDialogOpening":
+        if event == "Page.loadEventFired":
+            self._loads += 1
+        elif event == "Page.javascriptDialogOpening":
             self.dialogs.append(facts["message"])
         elif event == "Network.requestWillBeSent":
             self.requests.append(facts["request"]["url"])
@@ -98,8 +102,11 @@ class Chromium:
 
     def open(self, url: str) -> None:
         """Opens an address and waits until the page is loaded."""
-        self.call("Page.navigate", url=url)
-        self.wait("document.readyState === 'complete'")
+        before = self._loads
+        # A change of the address's #hash alone loads nothing.
+        if "loaderId" in self.call("Page.navigate", url=url):
+            while self._loads == before:
+                self._next(time.monotonic() + _PATIENCE)
 
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression in the page."""
@@ -110,7 +117,7 @@ class Chromium:
             raise RuntimeError(json.dumps(answer["exceptionDetails"])[:800])
         return answer["result"].get("value")
 
-    def wait(self, condition: str, seconds: float = 20) -> None:
+    def wait(self, condition: str, seconds: float = 60) -> None:
         """Waits until a JavaScript condition holds."""
         until = time.monotonic() + seconds
         while not self.run(condition):
