@@ -198,7 +198,7 @@ def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders that runs wrote.")],
     stage: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Stage to take, or base; left out: each run's last."),
+        typer.Option(metavar="NAME", help="As 01-together, or base; left out: the last."),
     ] = None,
 ) -> Work:
     """Compare runs example by example with the first."""
