@@ -165,6 +165,19 @@ def refuse_changed_data(folder: RunFolder, built: Built) -> None:
         )
 
 
+def _warnings(built: Built) -> list[str]:
+    """What a reader of the scores should know: prompts that were cut to fit the context."""
+    found = []
+    for name, examples in built.examples.items():
+        lost = [row.lost for example in examples for row in example if row.lost]
+        if lost:
+            found.append(
+                f"{name}: {len(lost)} training prompts lost their start, {sum(lost)} tokens, to "
+                f"fit the context of {built.coder.context}"
+            )
+    return found
+
+
 class Manifest:
     """The manifest of a run that is going on. `note` functions add; `close` ends it."""
 
@@ -195,7 +208,7 @@ class Manifest:
             "timings": old.get("timings", {}),
             "shares": _shares(built),
             "resumed": [*old.get("resumed", []), *([_now()] if old else [])],
-            "warnings": [],
+            "warnings": _warnings(built),
         }
         self._write()
 
