@@ -70,6 +70,8 @@ class _Run:
 def compare_runs(paths: Sequence[Path], stage: str | None = None) -> Comparison:
     """Compare the last stages of two or more runs (or the stage named) with the first run's.
 
+    `stage` is a folder of predictions (`01-together`, `base`) or the stage's own name.
+
     Only examples that both runs evaluated count; the draws, seed and level are the first run's.
 
     Raises:
@@ -113,7 +115,8 @@ def _read(path: Path, name: str, stage: str | None) -> _Run:
     plan = read_plan(path)
     predictions = read_predictions_of(path)
     trained = [label for label in plan.learned if label in predictions]
-    chosen = stage or (trained[-1] if trained else BASE)
+    short = {label.partition("-")[2]: label for label in trained}  # "together": "01-together"
+    chosen = short.get(stage, stage) if stage else (trained[-1] if trained else BASE)
     if chosen not in predictions:
         raise RunFolderError(
             f"{path}: no predictions of stage '{chosen}'; found {', '.join(predictions)}"

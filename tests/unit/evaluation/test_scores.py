@@ -212,8 +212,10 @@ def test_runs_are_compared_on_their_common_examples(run, other):
     assert gain.high < 0
 
 
-def test_another_stage_can_be_compared(run, other):
-    found = compare_runs([run, other], stage="01-together")
+@pytest.mark.parametrize("stage", ["01-together", "together"])
+def test_another_stage_can_be_compared(run, other, stage):
+    found = compare_runs([run, other], stage)
+    assert set(found.stages.values()) == {"01-together"}
     assert all(one.difference.difference == 0 for one in found.tasks)
     with pytest.raises(RunFolderError, match="no predictions of stage '07'; found 01-together"):
         compare_runs([run, other], stage="07")
