@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from madrigal.errors import RunStopped
 from madrigal.evaluation.batches import quiet
 from madrigal.evaluation.few_shot import with_examples
 from madrigal.evaluation.generate import generate
@@ -103,6 +104,7 @@ def _choices(job: _Job, records: Sequence[Record]) -> list[dict[str, Any]]:
     prompts = [job.coder.prompt(record) for record in records]
     answers = [[job.coder.answer(record, text) for text in record.choices] for record in records]
     found = rank(job.model, prompts, answers, job.batch_tokens, job.on_progress)
+    _check_finite(job.task, records, [totals.sum() for totals in found])
     rows = []
     for record, totals, tokens in zip(records, found, answers, strict=True):
         lengths = [(len(t), len(c.encode())) for t, c in zip(tokens, record.choices, strict=True)]
@@ -115,6 +117,15 @@ def _choices(job: _Job, records: Sequence[Record]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _check_finite(task: Task, records: Sequence[Record], values: Sequence[float]) -> None:
+    for record, value in zip(records, values, strict=True):
+        if not np.isfinite(value):
+            raise RunStopped(
+                f"task '{task.name}', {record.where}: the model's likelihood is not finite, so its "
+                "weights are broken; go back to an earlier checkpoint or lower the learning rate"
+            )
 
 
 def _divisor(task: Task, length: tuple[int, int]) -> int:
@@ -133,6 +144,7 @@ def _answers(job: _Job, records: Sequence[Record]) -> list[dict[str, Any]]:
 def _text(job: _Job, records: Sequence[Record]) -> list[Prediction]:
     windows = windows_of(job.coder, records)
     nats = row_nats(job.model, [w.row for w in windows], job.batch_tokens, job.on_progress)
+    _check_finite(job.task, [records[w.document] for w in windows], nats)
     names = numbered([record.key for record in records])
     many = len({window.document for window in windows}) >= _MANY_DOCUMENTS
     rows = []

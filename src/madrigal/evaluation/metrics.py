@@ -107,7 +107,8 @@ def _nats_and_tokens(rows: Rows) -> Statistics:
 
 
 def _perplexity(totals: Float[np.ndarray, "B 2"]) -> Float[np.ndarray, " B"]:
-    return np.exp(_ratio(totals))
+    # A model that is broken beyond 700 nats a token would overflow, and JSON knows no infinity.
+    return np.exp(np.minimum(_ratio(totals), 700.0))
 
 
 def _token_probability(row: Prediction) -> float:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor
 
 from madrigal.evaluation.batches import by_length, quiet
 from madrigal.evaluation.prefill import right_padded
@@ -63,17 +61,14 @@ def row_nats(
     done = 0
     for batch in by_length([row.length for row in rows], batch_tokens):
         tokens = right_padded([rows[i].tokens for i in batch]).to(model.device)
-        states = model.states(tokens)
-        for place, index in enumerate(batch):
-            nats[index] = _nats(model, states[place], tokens[place], rows[index])
+        trained = right_padded([rows[i].trained for i in batch]).to(model.device)
+        row, place = trained.nonzero().unbind(dim=1)
+        logps, _ = model.logps(model.states(tokens)[row, place - 1], tokens[row, place])
+        sums = torch.zeros(len(batch), dtype=torch.float64, device=model.device)
+        for index, value in zip(
+            batch, sums.index_add(0, row, -logps.double()).tolist(), strict=True
+        ):
+            nats[index] = value
         done += len(batch)
         on_progress(done, len(rows))
     return nats
-
-
-def _nats(
-    model: LanguageModel, states: Float[Tensor, "T D"], tokens: Int[Tensor, " T"], row: Encoded
-) -> float:
-    at = torch.from_numpy(row.trained.nonzero()[0]).to(model.device)
-    logps, _ = model.logps(states[at - 1], tokens[at])
-    return -float(logps.double().sum())

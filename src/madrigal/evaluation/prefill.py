@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from madrigal.model.language_model import LanguageModel
@@ -72,8 +72,8 @@ def prefill(model: LanguageModel, prompts: Sequence[Int[np.ndarray, " _"]]) -> P
     )
 
 
-def right_padded(rows: Sequence[Int[np.ndarray, " _"]]) -> Int[Tensor, "R T"]:
-    """Rows as one tensor; causality keeps the padding on the right out."""
+def right_padded(rows: Sequence[Shaped[np.ndarray, " _"]]) -> Int[Tensor, "R T"]:
+    """Rows as one tensor of integers; causality keeps the zeros on the right out."""
     tokens = np.zeros((len(rows), max(len(row) for row in rows)), dtype=np.int64)
     for place, row in enumerate(rows):
         tokens[place, : len(row)] = row

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import tiny
+from madrigal.errors import RunStopped
 from madrigal.evaluation import evaluate as evaluate_module
 from madrigal.evaluation.evaluate import evaluate_task
 from madrigal.evaluation.few_shot import with_examples
@@ -119,6 +120,17 @@ def test_text_is_a_row_for_each_window_and_no_byte_is_lost(held, coder):
     nats = sum(row.nats for row in rows)
     assert value(rows, "perplexity") == pytest.approx(np.exp(nats / sum(r.tokens for r in rows)))
     assert bits_per_byte(rows) == pytest.approx(nats / np.log(2) / sum(r.bytes for r in rows))
+
+
+def test_broken_weights_stop_the_run(coder):
+    broken = tiny.model("llama")
+    with torch.no_grad():
+        broken.network.lm_head.weight[5] = float("nan")
+    wanted = "task 't', t.jsonl:1: the model's likelihood is not finite"
+    with pytest.raises(RunStopped, match=wanted):
+        evaluate_task(broken, coder, task("choice", "accuracy"), [record("x", ["rain"], CHOICES)])
+    with pytest.raises(RunStopped, match="not finite"):
+        evaluate_task(broken, coder, task("text", "perplexity"), [Record("d", text="the bell")])
 
 
 def test_windows_of_one_document_are_resampled_together_once_there_are_ten(held, coder):
