@@ -103,7 +103,7 @@ def _serve() -> None:
     import peft  # noqa: F401
     import sklearn.metrics  # noqa: F401
     import torch
-    import transformers.models.llama.modeling_llama
+    import transformers.models.llama.modeling_llama  # noqa: F401
 
     import madrigal.pipeline.run
     import madrigal.report  # noqa: F401

@@ -44,7 +44,7 @@ def keep_freed_memory() -> None:
 
 
 def only_our_progress_bars() -> None:
-    """No bars of transformers for every small file that it reads or writes; downloads keep theirs."""
+    """No bars of transformers for small files that it reads or writes; downloads keep theirs."""
     import huggingface_hub.utils
     import transformers
 

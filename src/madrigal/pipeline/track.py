@@ -32,7 +32,13 @@ def tracking(recipe: Recipe, folder: Path, title: str, processes: Processes) -> 
     try:
         yield mirror.observe
     finally:
-        mirror.move(lambda accelerator: accelerator.end_training())
+        mirror.move(_finish)
+
+
+def _finish(accelerator: Any) -> None:
+    # Not `end_training`, which would also take the group of processes apart.
+    for tracker in accelerator.trackers:
+        tracker.finish()
 
 
 class _Mirror:
