@@ -72,7 +72,7 @@ def spread(runs: Sequence[Path], stages: Sequence[str], plan: Plan) -> dict[str,
 def _table(found: Comparison, run: str) -> Table:
     first = found.runs[0]
     title = f"{run} ({found.stages[run]}) against {first} ({found.stages[first]})"
-    table = _empty(title, ("task", "metric", first, run, "difference", "p (Holm)", "won/lost", "n"))
+    table = _empty(title, ("task", "metric", first, run, "difference", "Holm", "won/lost", "n"))
     for one in found.tasks:
         if one.run == run:
             d = one.difference

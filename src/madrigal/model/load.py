@@ -121,10 +121,16 @@ def _fresh_network(settings: ModelSettings, tokenizer: Any, seed: int) -> Any:
 
 def _load_network(settings: ModelSettings, root: Path) -> Any:
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    source = resolve_base(settings.base, root)
+    # A download is worth a bar; reading a folder flickers through one for nothing.
+    silent = Path(source).is_dir() and logging.is_progress_bar_enabled()
+    if silent:
+        logging.disable_progress_bar()
     try:
         return AutoModelForCausalLM.from_pretrained(
-            resolve_base(settings.base, root),
+            source,
             revision=settings.revision,
             trust_remote_code=settings.trust_remote_code,
             dtype=torch.float32,
@@ -132,6 +138,9 @@ def _load_network(settings: ModelSettings, root: Path) -> Any:
         )
     except (OSError, ValueError, KeyError) as problem:
         raise ModelError(_unloadable(settings.base, problem)) from problem
+    finally:
+        if silent:
+            logging.enable_progress_bar()
 
 
 def add_adapter(network: Any, adapter: LoraAdapter | FullAdapter, seed: int) -> Any:
