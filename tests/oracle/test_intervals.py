@@ -49,12 +49,14 @@ def test_spread_of_the_cluster_bootstrap_is_that_of_the_cluster_sums():
 def test_draws_of_macro_f1_are_sklearns_on_the_resample():
     random = np.random.default_rng(2)
     names = ["a", "b", "c"]
-    true, given = random.choice(names, size=50), random.choice(names, size=50)
+    true, given = random.choice(names[:2], size=50), random.choice(names, size=50)
+    true[0] = given[0] = "c"  # so rare that a third of the draws have no such example
     rows = chosen(list(zip(given, true, strict=True)), names, "macro_f1")
     resampling = Resampling(draws=200)
     draws = drawn(rows, "macro_f1", resampling).values
     counts = np.concatenate(list(resampling.counts("t", 50))).astype(int)
-    for k in range(5):
+    assert (counts[:20, 0] == 0).any()
+    for k in range(20):
         taken = np.repeat(np.arange(50), counts[k])
         expected = f1_score(
             true[taken],

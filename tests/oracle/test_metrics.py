@@ -143,6 +143,13 @@ def test_rouge_l_is_rouge_scores_on_ascii_text(pairs):
         assert row.score == pytest.approx(expected, abs=1e-12)
 
 
+def test_rouge_l_leaves_words_of_three_letters_unstemmed():
+    pairs = [("was", "wa"), ("cats", "cat")]
+    scorer = RougeScorer(["rougeL"], use_stemmer=True)
+    assert [scorer.score(t, o)["rougeL"].fmeasure for o, t in pairs] == [0, 1]
+    assert [row.score for row in answered(pairs, "rouge_l")] == [0, 1]
+
+
 def test_rouge_l_reads_other_scripts_where_rouge_score_reads_nothing():
     scorer = RougeScorer(["rougeL"], use_stemmer=True)
     pairs = [("кошка спит", "кошка спит дома"), ("猫が眠る", "猫が寝る"), ("+", "+"), ("-", "+")]

@@ -39,7 +39,7 @@ def test_a_field_stands_only_where_it_was_measured(tmp_path):
 
 def test_an_interrupted_write_leaves_the_former_file(tmp_path):
     path = tmp_path / "t.jsonl"
-    before = answered([("x", "x")])
+    before = answered([("x", "x"), ("y", "y")])
     write_predictions(path, before)
 
     def broken():

@@ -114,6 +114,15 @@ def test_continual_measures_of_a_task_trained_twice():
     assert found["bwt"].value == pytest.approx(0.6 - 0.8)  # x was trained last in the last stage
     assert found["fwt"].value == pytest.approx(((0.3 - 0.2) + (0.4 - 0.5)) / 2)
 
+    found = continual(cells(MATRIX), [["x"], ["x", "y"], ["z"]], RESAMPLING)
+    assert found["bwt"].value == pytest.approx(((0.8 - 0.7) + (0.6 - 0.8)) / 2)
+
+
+def test_forgetting_counts_from_training_on_and_not_what_the_base_model_knew():
+    matrix = [MATRIX[0] | {"y": 0.95}, *MATRIX[1:]]
+    found = continual(cells(matrix), LEARNED, RESAMPLING)
+    assert found["forgetting"].value == pytest.approx(((0.9 - 0.8) + (0.8 - 0.6)) / 2)
+
 
 def test_what_was_not_evaluated_is_left_out_and_never_zero():
     matrix = [dict(row) for row in MATRIX]
