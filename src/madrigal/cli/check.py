@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from madrigal.cli.located import located
 from madrigal.recipe.load import load_recipe
 
 
@@ -11,4 +12,5 @@ def check_recipe(recipe: Path, overrides: Sequence[str]) -> None:
     loaded = load_recipe(recipe, overrides)
     from madrigal.pipeline.check import check
 
-    check(loaded)
+    with located(loaded):
+        check(loaded)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from madrigal.cli.located import located
 from madrigal.recipe.load import load_recipe
 
 
@@ -11,4 +12,5 @@ def run_recipe(recipe: Path, overrides: Sequence[str], out: Path | None, resume:
     loaded = load_recipe(recipe, overrides)
     from madrigal.pipeline.run import run
 
-    run(loaded, out or Path("runs") / loaded.recipe.name, resume)
+    with located(loaded):
+        run(loaded, out or Path("runs") / loaded.recipe.name, resume)

@@ -47,7 +47,8 @@ def load_recipe(
         mistakes += more
     recipe = _checked(tree, shape, mistakes)
     start = path.parent if root is None else Path(root)
-    return LoadedRecipe(recipe, start.resolve(), _origins(recipe, tree), text)
+    places = {dotted(node.path): node.where for node in tree.walk()}
+    return LoadedRecipe(recipe, start.resolve(), _origins(recipe, tree), text, places)
 
 
 def loaded(recipe: Recipe, root: str | Path = ".") -> LoadedRecipe:

@@ -92,6 +92,21 @@ def test_the_resolved_recipe_says_where_each_value_came_from(load: Load):
     assert "    steps: 10  # recipe" in lines
 
 
+def test_a_mistake_that_another_room_finds_gets_its_line(load: Load, tmp_path: Path):
+    found = load("tasks.talk.data.max_test=3")
+    file = tmp_path / "good.yaml"
+    cases = {
+        "tasks.mood.metric: does not fit": f"{file}:4: tasks.mood.metric: does not fit",
+        "tasks.mood: no labels": f"{file}:4: tasks.mood: no labels",
+        "stages[1].learn[0]: x": f"{file}:13: stages[1].learn[0]: x",
+        "tasks.talk.data.max_test: 3 are few": "--set tasks.talk.data.max_test=3: "
+        "tasks.talk.data.max_test: 3 are few",
+        "mood.jsonl:3: no field 'label'": "mood.jsonl:3: no field 'label'",
+        "seedy: x": "seedy: x",
+    }
+    assert {given: found.located(given) for given in cases} == cases
+
+
 def test_a_recipe_made_in_python_is_checked_too():
     stage = {"name": "one", "learn": ["b"], "steps": 3}
     recipe = Recipe.model_validate({"name": "x", "tasks": {"a": {"data": "a"}}, "stages": [stage]})
