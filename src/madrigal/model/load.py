@@ -149,6 +149,8 @@ def add_adapter(network: Any, adapter: LoraAdapter | FullAdapter, seed: int) -> 
         return network.requires_grad_(True)
     from peft import LoraConfig, get_peft_model
 
+    from madrigal.model.lora import lighten
+
     targets = "all-linear" if adapter.targets == "all_linear" else list(adapter.targets)
     config = LoraConfig(
         r=adapter.rank,
@@ -164,9 +166,11 @@ def add_adapter(network: Any, adapter: LoraAdapter | FullAdapter, seed: int) -> 
             # transformers that peft still uses has changed.
             warnings.filterwarnings("ignore", message="fan_in_fan_out is set to False")
             warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`")
-            return get_peft_model(network, config)
+            adapted = get_peft_model(network, config)
     except ValueError as problem:
         raise ModelError(f"model.adapter.targets: {str(problem).splitlines()[0]}") from problem
+    lighten(adapted)
+    return adapted
 
 
 def model_context(settings: ModelSettings, root: Path) -> int:
@@ -257,13 +261,18 @@ def load_model(
             warnings.filterwarnings("ignore", message="`gradient_checkpointing_enable`")
             network.gradient_checkpointing_enable({"use_reentrant": False})
         network.enable_input_require_grads()
-    network = add_adapter(network, settings.adapter, seed)
     device = choose_device()
+    precision = training_precision(settings, device)
+    if device.type == "cpu" and precision == torch.bfloat16:
+        from madrigal.model.attention import use_for_short_rows
+
+        use_for_short_rows(network)
+    network = add_adapter(network, settings.adapter, seed)
     return LanguageModel(
         network=network.to(device).eval(),  # fresh weights and adapters arrive in training mode
         tokenizer=tokenizer,
         device=device,
         context=model_context(settings, root),
         name=settings.base,
-        precision=training_precision(settings, device),
+        precision=precision,
     )
