@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests import tiny
+import tiny
 
 from madrigal.cli.app import main
 
@@ -29,8 +29,15 @@ stages: [{{name: s, learn: [t], steps: 1}}]
 
 
 def _config(folder: Path) -> None:
-    body = {"model_type": "llama", "hidden_size": 16, "num_hidden_layers": 1, "vocab_size": 300,
-            "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 64}  # fmt: skip
+    body = {
+        "model_type": "llama",
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "vocab_size": 300,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+        "max_position_embeddings": 64,
+    }
     (folder / "config.json").write_text(json.dumps(body))
 
 
@@ -61,7 +68,7 @@ def _no_weights(folder: Path) -> None:
 
 CASES: list[tuple[Callable[[Path], None], str, str]] = [
     (_no_config, "full", "no config.json; this is not a transformers model folder"),
-    (_pickled, "full", "no *.safetensors weights; found pickled pytorch_model.bin, which could run"),
+    (_pickled, "full", "no *.safetensors weights; found pickled pytorch_model.bin, which could"),
     (_no_tokenizer, "full", "no tokenizer.json; copy the model's tokenizer files beside it"),
     (_no_weights, "full", "no *.safetensors weights; save it with save_pretrained"),
     (_broken_tokenizer, "full", "model.base: cannot load './model'"),
