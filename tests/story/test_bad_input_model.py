@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import tiny
 
+import tiny
 from madrigal.cli.app import main
+
 
 @pytest.fixture
 def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
