@@ -20,7 +20,7 @@ def _moods(count, chance):
         word = chance.choice(GOOD if good else BAD)
         place, time = chance.choice(PLACES), chance.choice(TIMES)
         text = f"a {word} {time} by the {place} number {chance.randrange(1000)}"
-        yield {"text": text, "label": "good" if good else "bad"}
+        yield {"text": text, "label": "good" if good else "bad", "place": place}
 
 
 def _echoes(count, chance):

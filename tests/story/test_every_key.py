@@ -1,0 +1,290 @@
+"""No key of a recipe is accepted and then ignored.
+
+Every leaf of the schema has a row: a recipe in which the key matters, and another value for it.
+The other value must change what a run builds and is handed (`traced`), or be refused. A key that is
+new in the schema has no row and fails the test.
+"""
+
+import copy
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+import tiny
+import tiny_run
+from madrigal.errors import UserMistake
+from madrigal.recipe.schema import Recipe
+from madrigal.recipe.shape import kind_of, shapes
+from traced import trace
+
+
+def leaves(model, place=""):
+    """Every key that holds a value, kinds in brackets: `stages[N].mixture(balanced).unit`."""
+    for name, shape in shapes(model).items():
+        here = f"{place}.{name}" if place else name
+        inner = [
+            (part, step)
+            for part, step in ((shape, ""), (shape.items, "[N]"), (shape.values, ".NAME"))
+            if part is not None and part.models
+        ]
+        for part, step in inner:
+            for settings in part.models:
+                kind = kind_of(settings)
+                yield from leaves(settings, f"{here}{step}" + (f"({kind})" if kind else ""))
+        if not inner:
+            yield here
+
+
+NOTHING = object()  # as a value: the key is left out
+
+
+@dataclass(frozen=True)
+class Row:
+    """`other` is the new value at `at`; `given` makes the key matter. Both by dotted paths."""
+
+    at: str
+    other: Any
+    given: dict[str, Any] = field(default_factory=dict)
+    refused: str = ""  # the sentence, where the other value is no value
+
+
+NEW = {"model": copy.deepcopy(tiny_run.keys()["model"])}
+LORA = {"model.adapter": {"kind": "lora", "rank": 2}}
+HUB = {"tasks.mood.data": {"hub": {"id": "us/moods"}}}
+SPLIT = {"tasks.mood.data": {"train": "mood.train.jsonl"}}
+RULES = {"tasks.mood.data": {"train": "rules.json"}}
+WATCHED = {
+    "tasks.watched": {"data": {"train": "mood.test.jsonl"}},
+    "tasks.more": {"data": {"train": "more.jsonl"}},
+    "evaluate.general": ["watched", "more"],
+}
+STAGE = {"name": "together", "learn": ["mood", "echo"], "steps": 6, "batch": {"rows": 4}}
+TWO = {"stages": [STAGE, STAGE | {"name": "after"}]}
+EPOCHS = {"stages.0.steps": NOTHING, "stages.0.epochs": 1.0}
+TOKENS = {"stages.0.batch": {"tokens": 100}}
+EARLY = {"stages.0.early_stop": {"patience": 2}}
+
+ROWS = {
+    "name": Row("name", "other"),
+    "seed": Row("seed", 4),
+    "determinism": Row("determinism", "fast"),
+    "model.base": Row("model.base", "base2"),
+    "model.new.vocabulary": Row("model.new.vocabulary", 310, NEW),
+    "model.new.width": Row("model.new.width", 48, NEW),
+    "model.new.layers": Row("model.new.layers", 3, NEW),
+    "model.new.heads": Row("model.new.heads", 2, NEW),
+    "model.new.key_value_heads": Row("model.new.key_value_heads", 4, NEW),
+    "model.new.mlp": Row("model.new.mlp", 64, NEW),
+    "model.new.context": Row("model.new.context", 80, NEW),
+    "model.new.dropout": Row("model.new.dropout", 0.2, NEW),
+    "model.adapter(lora).kind": Row("model.adapter", "full", LORA),
+    "model.adapter(lora).rank": Row("model.adapter.rank", 3, LORA),
+    "model.adapter(lora).alpha": Row("model.adapter.alpha", 1.0, LORA),
+    "model.adapter(lora).dropout": Row("model.adapter.dropout", 0.2, LORA),
+    "model.adapter(lora).targets": Row("model.adapter.targets", ["q_proj"], LORA),
+    "model.adapter(full).kind": Row("model.adapter", "lora"),
+    "model.precision": Row("model.precision", "bfloat16", {"model.precision": "float32"}),
+    "model.context": Row("model.context", 60),
+    "model.chat_template": Row("model.chat_template", False, {"model.base": "chat"}),
+    "model.dropout": Row("model.dropout", 0.3),
+    "model.gradient_checkpointing": Row("model.gradient_checkpointing", True),
+    "model.trust_remote_code": Row("model.trust_remote_code", True),
+    "model.revision": Row("model.revision", "v2"),
+    "tasks.NAME.data.train": Row("tasks.mood.data.train", "more.jsonl"),
+    "tasks.NAME.data.validation": Row("tasks.mood.data.validation", "mood.test.jsonl"),
+    "tasks.NAME.data.test": Row("tasks.mood.data.test", "mood.validation.jsonl"),
+    "tasks.NAME.data.hub.id": Row("tasks.mood.data.hub.id", "us/others", HUB),
+    "tasks.NAME.data.hub.config": Row("tasks.mood.data.hub.config", "large", HUB),
+    "tasks.NAME.data.hub.revision": Row("tasks.mood.data.hub.revision", "v2", HUB),
+    "tasks.NAME.data.hub.train": Row("tasks.mood.data.hub.train", "more", HUB),
+    "tasks.NAME.data.hub.validation": Row("tasks.mood.data.hub.validation", "dev", HUB),
+    "tasks.NAME.data.hub.test": Row("tasks.mood.data.hub.test", "held", HUB),
+    "tasks.NAME.data.bundled": Row(
+        "tasks.mood.data.bundled",
+        "inference",
+        {"tasks.mood.data": {"bundled": "sentiment", "max_train": 30, "max_test": 5}},
+    ),
+    "tasks.NAME.data.format": Row("tasks.mood.data.format", "alpaca", refused="no field"),
+    "tasks.NAME.data.columns": Row("tasks.mood.data.columns", {"label": "place"}),
+    "tasks.NAME.data.split.validation": Row("tasks.mood.data.split.validation", 0.3, SPLIT),
+    "tasks.NAME.data.split.test": Row("tasks.mood.data.split.test", 0.3, SPLIT),
+    "tasks.NAME.data.max_train": Row("tasks.mood.data.max_train", 20),
+    "tasks.NAME.data.max_validation": Row("tasks.mood.data.max_validation", 3),
+    "tasks.NAME.data.max_test": Row("tasks.mood.data.max_test", 3),
+    "tasks.NAME.prompt": Row("tasks.mood.prompt", "How is {text}?"),
+    "tasks.NAME.answer": Row("tasks.echo.answer", "It is {completion}"),
+    "tasks.NAME.system": Row("tasks.echo.system", "Be short."),
+    "tasks.NAME.labels": Row("tasks.mood.labels", {"good": "up", "bad": "down"}),
+    "tasks.NAME.metric": Row("tasks.mood.metric", "macro_f1"),
+    "tasks.NAME.normalise_choices": Row("tasks.mood.normalise_choices", "bytes"),
+    "tasks.NAME.max_new_tokens": Row("tasks.echo.max_new_tokens", 7),
+    "tasks.NAME.instruction.definition": Row("tasks.mood.instruction.definition", False, RULES),
+    "tasks.NAME.instruction.cautions": Row("tasks.mood.instruction.cautions", True, RULES),
+    "tasks.NAME.instruction.positive": Row("tasks.mood.instruction.positive", 1, RULES),
+    "tasks.NAME.instruction.negative": Row("tasks.mood.instruction.negative", 1, RULES),
+    "tasks.NAME.instruction.explanations": Row(
+        "tasks.mood.instruction.explanations", True, RULES | {"tasks.mood.instruction.positive": 1}
+    ),
+    "tasks.NAME.cluster": Row("tasks.mood.cluster", "place"),
+    "tasks.NAME.weight": Row("tasks.mood.weight", 2.0),
+    "tasks.NAME.max_epochs": Row("tasks.mood.max_epochs", 0.2),
+    "tasks.NAME.label_smoothing": Row("tasks.mood.label_smoothing", 0.1),
+    "tasks.NAME.pull_to_start": Row("tasks.mood.pull_to_start", 0.5),
+    "stages[N].name": Row("stages.0.name", "other"),
+    "stages[N].learn": Row("stages.0.learn", ["mood"], TWO),
+    "stages[N].steps": Row("stages.0.steps", 9),
+    "stages[N].epochs": Row("stages.0.epochs", 2.0, EPOCHS),
+    "stages[N].batch.rows": Row("stages.0.batch.rows", 5),
+    "stages[N].batch.tokens": Row("stages.0.batch.tokens", 150, TOKENS),
+    "stages[N].batch.microbatch_tokens": Row("stages.0.batch.microbatch_tokens", 99),
+    "stages[N].balance(mean).kind": Row("stages.0.balance", "equal"),
+    "stages[N].balance(equal).kind": Row("stages.0.balance", "mean", {"stages.0.balance": "equal"}),
+    "stages[N].objective.NAME(likelihood).kind": Row(
+        "stages.0.objective", {"mood": "dpo"}, refused="objective"
+    ),
+    "stages[N].objective.NAME(likelihood).normalise": Row(
+        "stages.0.objective", {"mood": {"kind": "likelihood", "normalise": "examples"}}
+    ),
+    "stages[N].optimiser.learning_rate": Row("stages.0.optimiser.learning_rate", 0.002),
+    "stages[N].optimiser.weight_decay": Row("stages.0.optimiser.weight_decay", 0.1),
+    "stages[N].optimiser.beta1": Row("stages.0.optimiser.beta1", 0.8),
+    "stages[N].optimiser.beta2": Row("stages.0.optimiser.beta2", 0.9),
+    "stages[N].optimiser.epsilon": Row("stages.0.optimiser.epsilon", 1e-6),
+    "stages[N].optimiser.clip": Row("stages.0.optimiser.clip", 0.5),
+    "stages[N].optimiser.schedule": Row("stages.0.optimiser.schedule", "linear"),
+    "stages[N].optimiser.warmup": Row("stages.0.optimiser.warmup", 0.5),
+    "stages[N].optimiser.final": Row("stages.0.optimiser.final", 0.5),
+    "stages[N].validate_every": Row("stages.0.validate_every", 2),
+    "stages[N].early_stop.patience": Row("stages.0.early_stop.patience", 1, EARLY),
+    "stages[N].early_stop.min_gain": Row("stages.0.early_stop.min_gain", 0.1, EARLY),
+    "stages[N].early_stop.per_task": Row("stages.0.early_stop.per_task", True, EARLY),
+    "stages[N].checkpoint_every": Row("stages.0.checkpoint_every", 2),
+    "evaluate.base": Row("evaluate.base", False),
+    "evaluate.baselines": Row("evaluate.baselines", True),
+    "evaluate.general": Row("evaluate.general", ["more", "watched"], WATCHED),
+    "evaluate.few_shot": Row("evaluate.few_shot", 2),
+    "evaluate.confidence": Row("evaluate.confidence", 0.9),
+    "evaluate.draws": Row("evaluate.draws", 300),
+    "evaluate.batch_tokens": Row("evaluate.batch_tokens", 999),
+    "track": Row("track", ["tensorboard"]),
+}  # fmt: skip
+
+MIXTURES = {
+    "proportional": {}, "temperature": {"temperature": 3.0}, "uniform": {},
+    "weights": {"weights": {"mood": 1.0, "echo": 3.0}}, "balanced": {"max_epochs": 0.5},
+}  # fmt: skip
+# Tasks of different size and length, so that each kind and unit asks for something else.
+UNEVEN = {"tasks.mood.data.max_train": 15}
+for kind, more in MIXTURES.items():
+    place = f"stages[N].mixture({kind})"
+    given = UNEVEN | {"stages.0.mixture": {"kind": kind, **more}}
+    other = "uniform" if kind != "uniform" else "proportional"
+    ROWS[f"{place}.kind"] = Row("stages.0.mixture", other, given)
+    ROWS[f"{place}.unit"] = Row("stages.0.mixture.unit", "tokens", given)
+    ROWS[f"{place}.within"] = Row("stages.0.mixture.within", "label", given)
+    for key, value in more.items():
+        larger = {"mood": 3.0, "echo": 1.0} if key == "weights" else value + 0.3
+        ROWS[f"{place}.{key}"] = Row(f"stages.0.mixture.{key}", larger, given)
+
+
+def put(keys, path, value):
+    """Set one dotted path in plain data."""
+    *way, last = [int(word) if word.isdigit() else word for word in path.split(".")]
+    for word in way:
+        keys = keys[word] if isinstance(keys, list) else keys.setdefault(word, {})
+    if value is NOTHING:
+        keys.pop(last, None)
+    else:
+        keys[last] = copy.deepcopy(value)
+
+
+def recipe_keys(row):
+    keys = tiny_run.keys()
+    keys["model"] = {"base": "base", "adapter": "full"}
+    keys["stages"] = [copy.deepcopy(STAGE)]
+    keys["evaluate"] = {"draws": 200, "general": []}
+    for path, value in row.given.items():
+        put(keys, path, value)
+    return keys
+
+
+RULES_FILE = {
+    "Definition": "Say the opposite.", "Things to Avoid": "Long words.",
+    "Emphasis & Caution": "One word only.",
+    "Examples": {
+        "Positive Examples": [{"input": "warm", "output": "cold", "reason": "they differ"}],
+        "Negative Examples": [
+            {"input": "calm", "output": "calm", "reason": "the same", "suggestion": "loud"}
+        ],
+    },
+    "Instances": [{"input": f"word {i}", "output": [f"drow {i}"]} for i in range(40)],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Data, two base models, one of them also with a chat template."""
+    place = tmp_path_factory.mktemp("keys")
+    tiny_run.write_data(place)
+    more = (place / "mood.train.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (place / "more.jsonl").write_text("".join(more[5:]), encoding="utf-8")
+    (place / "rules.json").write_text(json.dumps(RULES_FILE), encoding="utf-8")
+    for name, seed in (("base", 0), ("base2", 1), ("chat", 0)):
+        held = tiny.model(seed=seed)
+        held.network.save_pretrained(place / name)
+        held.tokenizer.save_pretrained(place / name)
+    template = (
+        "{% for m in messages %}<{{ m['role'] }}> {{ m['content'] }}\n{% endfor %}<assistant>"
+    )
+    (place / "chat" / "chat_template.jinja").write_text(template, encoding="utf-8")
+    return place
+
+
+@pytest.fixture(scope="module")
+def traced(folder, tmp_path_factory):
+    """Keys to their trace. Many rows start from the same recipe, which is traced once."""
+    known = {}
+
+    def of(keys, again=False):
+        text = yaml.safe_dump(keys)
+        if text not in known or again:
+            recipe = folder / "recipe.yaml"
+            recipe.write_text(text, encoding="utf-8")
+            with pytest.MonkeyPatch.context() as patch:
+                try:
+                    known[text] = trace(patch, recipe, tmp_path_factory.mktemp("out") / "run")
+                finally:
+                    torch.use_deterministic_algorithms(False)
+        return known[text]
+
+    return of
+
+
+def test_every_leaf_of_the_schema_has_a_row():
+    assert sorted(ROWS) == sorted(leaves(Recipe))
+
+
+def test_the_same_recipe_leaves_the_same_trace(traced):
+    first = traced(recipe_keys(ROWS["seed"]))
+    assert first == traced(recipe_keys(ROWS["seed"]), again=True)
+    assert '"stage"' in first
+    assert '"plan"' in first
+
+
+@pytest.mark.parametrize("leaf", ROWS)
+def test_another_value_changes_what_is_built_or_is_refused(traced, leaf):
+    row = ROWS[leaf]
+    keys = recipe_keys(row)
+    before = traced(keys)
+    changed = copy.deepcopy(keys)
+    put(changed, row.at, row.other)
+    assert changed != keys
+    if row.refused:
+        with pytest.raises(UserMistake, match=row.refused):
+            traced(changed)
+    else:
+        assert traced(changed) != before

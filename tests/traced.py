@@ -1,0 +1,197 @@
+"""What a recipe makes of a run, without training and without evaluating.
+
+`trace` runs the pipeline with its two heavy ends, `train` and `evaluate_task`, replaced by scribes.
+It is made of what they are handed (weights, schedules, token rows, numbers), never of the recipe's
+own settings objects: a key that nobody reads leaves no trace.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import accelerate
+import datasets
+import numpy as np
+import torch
+import transformers
+
+from madrigal.pipeline import build as build_module
+from madrigal.pipeline import manifest as manifest_module
+from madrigal.pipeline import run as run_module
+from madrigal.pipeline import scoring as scoring_module
+from madrigal.pipeline import stage as stage_module
+from madrigal.pipeline.scores import scoring_plan
+from madrigal.recipe.load import load_recipe
+from madrigal.training.optimiser import build_optimiser, learning_rate
+from madrigal.training.progress import Progress
+
+
+def digest(*parts: Any) -> str:
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part if isinstance(part, bytes) else repr(part).encode())
+    return found.hexdigest()[:12]
+
+
+def of_model(held: Any) -> dict[str, Any]:
+    network = held.network
+    weights = (x for n, p in network.named_parameters() for x in (n, p.detach().numpy().tobytes()))
+    dropouts = [m.p for m in network.modules() if isinstance(m, torch.nn.Dropout)]
+    kept = [getattr(m, "attention_dropout", None) for m in network.modules()]
+    scales = [m.scaling for m in network.modules() if isinstance(getattr(m, "scaling", None), dict)]
+    return {
+        "weights": digest(*weights),
+        "trainable": digest([name for name, _ in held.trainable()]),
+        "dropout": digest(dropouts, kept),
+        "scale": digest(scales),
+        "recomputes": [getattr(m, "gradient_checkpointing", False) for m in network.modules()],
+        "config": held.causal.config.to_dict(),
+        "precision": str(held.precision),
+        "context": held.context,
+        "vocabulary": digest(sorted(held.tokenizer.get_vocab().items())),
+    }
+
+
+def of_task(task: Any) -> dict[str, Any]:
+    fields = ("name", "kind", "metric", "labels", "normalise_choices", "max_new_tokens", "format")
+    shown = {name: getattr(task, name) for name in fields}
+    for split, records in task.splits.items():
+        shown[split] = digest(*(record.key for record in records))
+        clusters = [record.fields.get(task.cluster or "") for record in records]
+        shown[f"{split} clusters"] = digest(clusters)
+    return shown
+
+
+def of_examples(examples: Any) -> dict[str, str]:
+    rows = {name: [row for example in some for row in example] for name, some in examples.items()}
+    return {
+        name: digest(*(part.tobytes() for row in some for part in (row.tokens, row.trained)))
+        for name, some in rows.items()
+    }
+
+
+def of_source(source: Any) -> dict[str, Any]:
+    arrays = (np.asarray(source.task), np.asarray(source.index), np.asarray(source.ends))
+    return {
+        "steps": source.steps,
+        "draws": digest(*(array.tobytes() for array in arrays)),
+        "asked": dict(source.asked_shares()),
+    }
+
+
+def of_stage(run: Any, out: Path) -> dict[str, Any]:
+    parts, steps = run.parts, run.source.steps
+    optimiser = build_optimiser(run.settings.optimiser, parts.model)
+    groups = [{k: v for k, v in g.items() if k != "params"} for g in optimiser.param_groups]
+    rule = run.settings.early_stop
+    return {
+        "folder": run.checkpoints.relative_to(out).as_posix(),
+        "model": of_model(parts.model),
+        "examples": of_examples(run.examples),
+        "source": of_source(run.source),
+        "objectives": {name: repr(one) for name, one in parts.objectives.items()},
+        "balancer": repr(parts.balancer),
+        "numbers": [parts.task_weights, parts.microbatch_tokens, parts.pad, parts.seed],
+        "chance": parts.stage,
+        "pull": parts.pull._strengths,
+        "optimiser": groups,
+        "rates": [learning_rate(run.settings.optimiser, step, steps) for step in range(steps)],
+        "validates": [run.validate is not None, run.validate_every],
+        "validation": None if run.validate is None else dict(run.validate()),
+        # What the loop itself reads; that it obeys is proved in unit/training/test_loop.py.
+        "loop": [run.settings.optimiser.clip, run.settings.checkpoint_every]
+        + ([] if rule is None else [rule.patience, rule.min_gain, rule.per_task]),
+        "deterministic": [
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+        ],
+    }
+
+
+class Scribe:
+    """The replaced ends of the pipeline, and what they were handed."""
+
+    def __init__(self, patch: Any, out: Path) -> None:
+        self.seen: list[Any] = []
+        self.out = out
+        patch.setattr(stage_module, "train", self.train)
+        patch.setattr(stage_module, "_finish", lambda *_: None)
+        patch.setattr(scoring_module, "evaluate_task", self.evaluate)
+        patch.setattr(scoring_module, "value", lambda *_: 0.5)
+        patch.setattr(scoring_module, "write_predictions", lambda path, _: self.note(path=path))
+        patch.setattr(run_module, "write_run_scores", self.scores)
+        patch.setattr(run_module, "write_cards", lambda *_: None)
+        patch.setattr(run_module, "_report", lambda _: None)
+        patch.setattr(manifest_module, "_code", dict)
+        patch.setattr(accelerate, "Accelerator", self.tracker)
+        patch.setattr(build_module, "missing_trackers", lambda _: [])
+        patch.setattr(datasets, "load_dataset", self.hub)
+        for kind in ("AutoModelForCausalLM", "AutoTokenizer", "AutoConfig"):
+            self.watch_loading(patch, getattr(transformers, kind))
+
+    def note(self, **facts: Any) -> None:
+        self.seen.append(facts)
+
+    def train(self, run: Any, _: Any) -> Progress:
+        self.note(stage=of_stage(run, self.out))
+        return Progress(step=run.source.steps)
+
+    def evaluate(self, model: Any, coder: Any, task: Any, records: Any, **keys: Any) -> list:
+        keys.pop("on_progress", None)
+        self.note(
+            task=of_task(task),
+            records=digest(*(record.key for record in records)),
+            tokens=digest(*(coder.prompt(r).tobytes() for r in records if task.kind != "text")),
+            model=of_model(model),
+            context=coder.context,
+            keys=keys,
+        )
+        return []
+
+    def scores(self, built: Any, _: Any) -> None:
+        self.note(plan=repr(scoring_plan(built)))
+
+    def tracker(self, log_with: Any, project_dir: Path) -> Any:
+        self.note(trackers=log_with, place=project_dir.relative_to(self.out).as_posix())
+        return self
+
+    trackers = ()
+
+    def init_trackers(self, name: str, facts: Any) -> None:
+        self.note(tracked=name, facts=facts)
+
+    def hub(self, place: str, name: str | None, revision: str | None) -> Any:
+        """Splits of a data set whose texts say where they come from."""
+        rows = {
+            split: datasets.Dataset.from_list(
+                [
+                    {"text": f"{place} {name} {revision} {split} {i}", "label": "ab"[i % 2]}
+                    for i in range(24)
+                ]
+            )
+            for split in ("train", "more", "dev", "dev2", "held", "held2")
+        }
+        return datasets.DatasetDict(rows)
+
+    def watch_loading(self, patch: Any, loader: Any) -> None:
+        real = loader.from_pretrained
+
+        def load(place: Any, **keys: Any) -> Any:
+            asked = {k: keys.get(k) for k in ("revision", "trust_remote_code")}
+            self.note(loads=loader.__name__, **asked)
+            # A folder has no revision, and no code of its own here.
+            return real(place, **{k: v for k, v in keys.items() if k not in asked})
+
+        patch.setattr(loader, "from_pretrained", load)
+
+
+def trace(patch: Any, recipe: Path, out: Path) -> str:
+    """The canonical text of all that a run hands down, for comparison."""
+    scribe = Scribe(patch, out)
+    loaded = load_recipe(recipe)
+    run_module.run(loaded, out)
+    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    told = {key: manifest[key] for key in ("name", "seed", "determinism", "shares")}
+    text = json.dumps([told, scribe.seen], default=repr, sort_keys=True, indent=1)
+    return text.replace(str(out), "OUT").replace(str(recipe.parent), "ROOT")
