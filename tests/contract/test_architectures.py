@@ -1,0 +1,62 @@
+"""Every architecture of transformers that is tried trains and is read as the plain model is."""
+
+import pytest
+import torch
+
+from madrigal.training.step import compute_gradient
+from tiny import CONTEXT, LORA, WIDE, drawn, gradients, model, parts, row
+
+# By what they do differently: positions, norms, scaling of the logits, experts, tied heads.
+ARCHITECTURES = {
+    "llama": {}, "gpt2": {}, "gpt_neo": {},
+    "mistral": WIDE | {"sliding_window": 8},
+    "qwen2": WIDE,
+    "qwen3": WIDE | {"head_dim": 8},
+    "gemma2": WIDE | {"head_dim": 8, "final_logit_softcapping": 5.0, "sliding_window": 8},
+    "phi3": WIDE,
+    "granite": WIDE | {"logits_scaling": 3.0},
+    "cohere": WIDE | {"logit_scale": 0.3},
+    "olmo2": WIDE,
+    "smollm3": WIDE,
+    "gpt_neox": {k: v for k, v in WIDE.items() if k != "num_key_value_heads"},
+    "bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 4},
+    "opt": {
+        "hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "max_position_embeddings": CONTEXT, "word_embed_proj_dim": 16, "dropout": 0.0,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("adapter", [None, LORA], ids=["full", "lora"])
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+def test_padding_is_unseen_and_everything_trained_gets_a_gradient(kind, adapter):
+    held = model(kind, adapter, **ARCHITECTURES[kind])
+    alone, padded = [
+        (
+            compute_gradient(parts(held, microbatch_tokens=limit), 0, drawn(a=3, b=3)),
+            gradients(held),
+        )
+        for limit in (1, 1 << 20)
+        if held.network.zero_grad(set_to_none=True) is None
+    ]
+    assert padded[0].padded_tokens > sum(padded[0].tokens.values())
+    assert padded[0].loss == pytest.approx(alone[0].loss, rel=1e-4)
+    names = {name for name, _ in held.trainable()}
+    assert alone[1].keys() == names
+    for name in names:
+        torch.testing.assert_close(alone[1][name], padded[1][name], rtol=1e-3, atol=1e-5, msg=name)
+    assert all(torch.isfinite(gradient).all() for gradient in alone[1].values())
+    still = [name for name, gradient in alone[1].items() if not gradient.any()]
+    assert not still, f"{still} are trained and get no gradient"
+
+
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+def test_log_probabilities_are_the_plain_models(kind):
+    held = model(kind, **ARCHITECTURES[kind])
+    one = torch.tensor(row(20, 5).tokens)[None]
+    with torch.no_grad():
+        plain = held.network(input_ids=one).logits[0, :-1].float().log_softmax(-1)
+        states = held.states(one)[0, :-1]
+        logps, means = held.logps(states, one[0, 1:], with_mean=True)
+    torch.testing.assert_close(logps, plain.gather(1, one[0, 1:, None])[:, 0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(means, plain.mean(-1), rtol=1e-5, atol=1e-5)
