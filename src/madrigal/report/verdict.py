@@ -214,4 +214,6 @@ def _worst_sentence(
     if difference.settled == "better":
         return f"{task.name} gained least over {other}{scores}: {change}, still better."
     verdict = OUTCOME_WORDS[difference.settled]
+    if not difference.corrected and difference.outcome != "unclear":
+        verdict += f" once corrected for {counted(len(board.tasks), 'task')}"
     return f"{task.name} gained least over {other}{scores}: {change}, {verdict}."

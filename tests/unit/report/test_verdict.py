@@ -157,6 +157,9 @@ def test_where_nothing_got_worse_the_smallest_gain_is_named(tmp_path):
     worst = worst_task(board_of(tmp_path, tasks))
     assert worst.task.name == "b"
     assert worst.sentence.endswith("no clear difference.")
+    weak = change(-0.02, -0.04, -0.001, p=0.03, p_holm=0.15)
+    corrected = worst_task(board_of(tmp_path, tasks | {"b": (0.5, 0.7, 0.68, UP, weak)}))
+    assert corrected.sentence.endswith("no clear difference once corrected for 2 tasks.")
     better = dict.fromkeys("ab", (0.5, 0.5, 0.7, UP, UP))
     assert worst_task(board_of(tmp_path, better)).sentence.endswith("still better.")
 
