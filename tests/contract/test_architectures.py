@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from madrigal.model.attention import use_for_short_rows
 from madrigal.training.step import compute_gradient
 from tiny import CONTEXT, LORA, WIDE, drawn, gradients, model, parts, row
 
@@ -60,3 +61,21 @@ def test_log_probabilities_are_the_plain_models(kind):
         logps, means = held.logps(states, one[0, 1:], with_mean=True)
     torch.testing.assert_close(logps, plain.gather(1, one[0, 1:, None])[:, 0], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(means, plain.mean(-1), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("adapter", [None, LORA], ids=["full", "lora"])
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+def test_bfloat16_with_its_own_attention_is_close(kind, adapter):
+    """As `load_model` sets it up on a CPU that has bfloat16."""
+    found = []
+    for precision in (torch.float32, torch.bfloat16):
+        held = model(kind, adapter, precision=precision, **ARCHITECTURES[kind])
+        if precision == torch.bfloat16:
+            use_for_short_rows(held.causal)
+        step = compute_gradient(parts(held), 0, drawn(a=4, b=4))
+        found.append((step.loss, torch.cat([g.reshape(-1) for g in gradients(held).values()])))
+    (exact, ours), (rough, theirs) = found
+    assert rough == pytest.approx(exact, rel=0.03)
+    assert rough != exact
+    assert torch.cosine_similarity(ours, theirs, dim=0) > 0.98
+    assert float(ours.norm() / theirs.norm()) == pytest.approx(1, abs=0.05)

@@ -13,17 +13,10 @@ import pytest
 
 import tiny
 import tiny_run
-from forker import Forker
 from madrigal.pipeline.folder import locked
 from madrigal.report import write_report
 
 KILLS = 20
-
-
-@pytest.fixture(scope="module")
-def forker():
-    with Forker() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

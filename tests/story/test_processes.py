@@ -13,13 +13,6 @@ from safetensors.torch import load_file
 
 import tiny
 import tiny_run
-from forker import Forker
-
-
-@pytest.fixture(scope="module")
-def forker():
-    with Forker() as running:
-        yield running
 
 
 def write(folder, adapter):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from madrigal.errors import RunFolderError, RunStopped
 from madrigal.model.host import (
+    choose_device,
     keep_freed_memory,
     only_our_progress_bars,
     set_determinism,
@@ -110,6 +111,11 @@ def _prepared(
             aside.rename(folder.tokenizer)
         write_cards(built, folder)
     processes.wait()
+    if processes.any_(not folder.recipe.exists(), choose_device()):
+        raise RunFolderError(
+            f"{folder.path}: not every process sees it; with several machines --out must be on a "
+            "disk that they share"
+        )
     manifest = Manifest(folder, built, processes)
     return _Run(
         built, folder, screen, processes, manifest, Scorer(built, folder, screen, processes)
