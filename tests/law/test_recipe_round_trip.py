@@ -22,7 +22,7 @@ words = st.sampled_from(
 anything = texts | words
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     name=names,
     prompt=anything,
@@ -46,10 +46,10 @@ def test_dump_and_load(name, prompt, labels, renamed, rate, share):
             "stages": [
                 {
                     "name": name,
-                    "learn": [name],
+                    "learn": [name, f"{name}-2"],
                     "steps": 1,
                     "optimiser": {"learning_rate": rate},
-                    "mixture": {"kind": "weights", "weights": {name: share}},
+                    "mixture": {"kind": "weights", "weights": {name: share, f"{name}-2": 1.0}},
                 }
             ],
         }

@@ -292,8 +292,10 @@ def test_losses_that_are_not_finite_end_with_exit_code_3(forker, tmp_path):
     keys = tiny_run.keys()
     keys |= {"model": {"base": str(tmp_path / "base"), "adapter": "full"}}
     keys["evaluate"] = {"base": False}
+    # A validation would find the broken weights first, and stop with a sentence of its own.
+    keys["stages"][0] |= {"steps": 20, "validate_every": 0, "early_stop": None}
     recipe = tiny_run.write_recipe(tmp_path / "recipe", keys)
-    answer = forker.madrigal("run", recipe, "--out", tmp_path / "run", "--set", "stages.0.steps=20")
+    answer = forker.madrigal("run", recipe, "--out", tmp_path / "run")
     assert answer["code"] == 3, answer["said"]
     assert answer["said"].splitlines()[-1] == (
         "stopped: stage together: 3 non-finite steps in a row at step 9 (echo, mood); the last "

@@ -105,12 +105,6 @@ def _given(weights: dict[str, float], names: Sequence[str]) -> Float[np.ndarray,
         for name in weights
         if name not in names
     ]
-    mistakes += [
-        f"mixture.weights.{name}: {weight} is not a positive number; "
-        "leave a task that gets nothing out of `learn`"
-        for name, weight in weights.items()
-        if not (np.isfinite(weight) and weight > 0)
-    ]
     if mistakes:
         raise RecipeError(mistakes)
     return np.array([weights[name] for name in names], float)
