@@ -105,8 +105,8 @@ ROWS = {
     "tasks.NAME.data.hub.test": Row("tasks.mood.data.hub.test", "held", HUB),
     "tasks.NAME.data.bundled": Row(
         "tasks.mood.data.bundled",
-        "inference",
-        {"tasks.mood.data": {"bundled": "sentiment", "max_train": 30, "max_test": 5}},
+        "translation",
+        {"tasks.mood.data": {"bundled": "clock", "max_train": 30, "max_test": 5}},
     ),
     "tasks.NAME.data.format": Row("tasks.mood.data.format", "alpaca", refused="no field"),
     "tasks.NAME.data.columns": Row("tasks.mood.data.columns", {"label": "place"}),
