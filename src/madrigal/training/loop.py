@@ -18,6 +18,7 @@ from madrigal.mixture.row import Source
 from madrigal.recipe.stage import StageSettings
 from madrigal.tasks.encoded import Example
 from madrigal.training.checkpoint import (
+    flush,
     load_checkpoint,
     newest_checkpoint,
     prune,
@@ -105,6 +106,9 @@ class _Trainer:
             return
         self.kept = copy.deepcopy(state)
         if processes.first:
+            # A power cut must not take lines of steps that the checkpoint says are done.
+            for told in run.checkpoints.parent.glob("*.jsonl"):
+                flush(told)
             kept = snapshot(run.parts.model, self.optimiser, self.progress.step, state)
             save_checkpoint(run.checkpoints, kept)
             prune(run.checkpoints, CHECKPOINTS_KEPT, self.progress.needed())

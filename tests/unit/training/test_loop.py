@@ -143,6 +143,23 @@ def straight(tmp_path_factory):
     return after, lines(folder)
 
 
+def test_the_journal_is_on_the_disk_before_the_checkpoint_is(tmp_path, monkeypatch):
+    """Or a power cut could keep a checkpoint and lose the lines of its steps."""
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("only Linux tells the name of an open file")
+    done = []
+    rename = Path.rename
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: done.append(Path(os.readlink(f"/proc/self/fd/{handle}")).name)
+    )
+    monkeypatch.setattr(
+        Path, "rename", lambda path, to: (done.append(to.name), rename(path, to))[1]
+    )
+    go(tmp_path, settings=stage(steps=3, checkpoint_every=3))
+    assert done.index("steps.jsonl") < done.index("step-000003")
+    assert done.index("weights.safetensors") < done.index("step-000003")
+
+
 class TestResumed:
     """Wherever a stage dies, what it then becomes is what it would have become."""
 
