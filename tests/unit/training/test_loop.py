@@ -409,6 +409,24 @@ class TestNotFinite:
             assert_equal(straight, resumed)
             assert lines(tmp_path / "straight") == lines(folder)
 
+    def test_an_interruption_does_not_change_where_weights_are_taken_back_to(self, tmp_path):
+        """Ctrl+C leaves a checkpoint at step 5; the roll-back still goes to step 4."""
+
+        class Press(Watch):
+            def __call__(self, what):
+                super().__call__(what)
+                if isinstance(what, StepRecord) and what.step == 5:
+                    os.kill(os.getpid(), signal.SIGINT)
+
+        bad = (6, 7, 8)
+        _, straight, _ = go_bad(tmp_path / "straight", bad, steps=10)
+        with pytest.raises(KeyboardInterrupt):
+            go_bad(tmp_path / "resumed", bad, watch=Press(), steps=10)
+        assert newest_checkpoint(tmp_path / "resumed" / "checkpoints").step == 5
+        _, resumed, _ = go_bad(tmp_path / "resumed", bad, steps=10)
+        assert_equal(straight, resumed)
+        assert lines(tmp_path / "straight") == lines(tmp_path / "resumed")
+
 
 # Mean validation scores after steps 2, 4, ...: the best is at step 4.
 SCRIPT = {
