@@ -1,5 +1,6 @@
 """Load a model: bundled, a folder, a hub id, or fresh weights; then put its adapter on."""
 
+import json
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -50,9 +51,14 @@ def _check_folder(folder: Path) -> None:
 
 def load_tokenizer(settings: ModelSettings, root: Path) -> Any:
     """The tokenizer of a model that is not new."""
+    source = resolve_base(settings.base, root)
+    if settings.base in BUNDLED:
+        # The Auto classes import torch's compiler, which takes longer than all else in a check.
+        from transformers import PreTrainedTokenizerFast
+
+        return PreTrainedTokenizerFast.from_pretrained(source)
     from transformers import AutoTokenizer
 
-    source = resolve_base(settings.base, root)
     if Path(source).is_dir():
         _check_folder(Path(source))
     try:
@@ -191,6 +197,10 @@ def model_context(settings: ModelSettings, root: Path) -> int:
 
 
 def _own_context(settings: ModelSettings, root: Path) -> int:
+    if settings.base in BUNDLED:
+        return json.loads((BUNDLED[settings.base] / "config.json").read_text("utf-8"))[
+            "max_position_embeddings"
+        ]
     from transformers import AutoConfig
 
     try:
