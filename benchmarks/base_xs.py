@@ -17,8 +17,9 @@ import torch
 from kneser_ney import KneserNey
 from record import Line, save
 
+from madrigal.model.base import BUNDLED
 from madrigal.model.language_model import LanguageModel
-from madrigal.model.load import BUNDLED, load_model
+from madrigal.model.load import load_model
 from madrigal.pipeline.build import build
 from madrigal.recipe.load import load_recipe
 from madrigal.recipe.model import FullAdapter, ModelSettings

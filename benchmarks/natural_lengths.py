@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from madrigal.model.load import fresh_tokenizer
+from madrigal.model.base import fresh_tokenizer
 from madrigal.recipe.model import ModelSettings, NewModel
 from madrigal.recipe.task import TaskSettings
 from madrigal.tasks.encode import Coder

@@ -9,8 +9,9 @@ import transformers
 
 from madrigal.balancing import Mean
 from madrigal.mixture import Draw
+from madrigal.model.base import fresh_tokenizer
 from madrigal.model.language_model import LanguageModel
-from madrigal.model.load import add_adapter, fresh_tokenizer
+from madrigal.model.load import add_adapter
 from madrigal.objectives import Likelihood
 from madrigal.recipe.model import FullAdapter, LoraAdapter, ModelSettings, NewModel
 from madrigal.recipe.stage import StageSettings

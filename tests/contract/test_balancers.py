@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from madrigal.balancing import Balancer, StepView, build_balancer
-from madrigal.recipe.stage import BalancerSettings
+from madrigal.recipe.balance import BalancerSettings
 
 KINDS = get_args(get_args(BalancerSettings)[0])
 

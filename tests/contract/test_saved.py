@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import tiny
 import tiny_run
 from madrigal.pipeline.build import build
+from madrigal.pipeline.parts import fresh_model
 from madrigal.pipeline.stage import Where, train_stage
 from madrigal.pipeline.watch import Screen
 from madrigal.training.processes import Processes
@@ -26,7 +27,7 @@ def trained(folder, model_keys, stages=1):
     for stage in keys["stages"]:
         stage |= {"optimiser": QUICK, "validate_every": 0}
     built = build(tiny_run.tiny(folder, keys))
-    model = built.model()
+    model = fresh_model(built)
     for number, stage in enumerate(built.recipe.stages[:stages], 1):
         place = folder / "out" / str(number)
         where = Where(place, "train", Screen(silent=True), Processes())
@@ -97,7 +98,7 @@ def test_a_whole_model(tmp_path, kind):
 def test_a_fresh_model_of_two_stages(tmp_path):
     built, model, place = trained(tmp_path, None, stages=2)
     loaded = AutoModelForCausalLM.from_pretrained(place / "model")
-    assert_same_logits(model.network, loaded, built.model().network)
+    assert_same_logits(model.network, loaded, fresh_model(built).network)
     assert loaded.get_input_embeddings().weight is loaded.get_output_embeddings().weight
     assert_same_tokens(built, place / "model")
     first = AutoModelForCausalLM.from_pretrained(tmp_path / "out" / "1" / "model")
@@ -108,7 +109,7 @@ def test_a_fresh_model_of_two_stages(tmp_path):
 
 def test_a_finished_stage_is_loaded_and_not_trained_again(tmp_path):
     built, model, place = trained(tmp_path, None)
-    again = built.model()
+    again = fresh_model(built)
     before = {path: path.stat().st_mtime_ns for path in place.rglob("*")}
     where = Where(place, "train", Screen(silent=True), Processes())
     train_stage(built, built.recipe.stages[0], again, built.recipe.stages[0].learn, where)

@@ -7,6 +7,7 @@ import pytest
 import tiny_run
 from madrigal.evaluation.evaluate import evaluate_task
 from madrigal.pipeline.build import build
+from madrigal.pipeline.parts import fresh_model, step_parts
 from madrigal.training.loop import StageRun, train
 from madrigal.training.processes import Processes
 from madrigal.training.record import StepRecord
@@ -26,11 +27,11 @@ def test_loads_trains_two_steps_and_generates(tmp_path, name, adapter):
         | {"optimiser": {"warmup": 0.0, "schedule": "constant"}}
     ]
     built = build(tiny_run.tiny(tmp_path, keys))
-    model, stage = built.model(), built.recipe.stages[0]
+    model, stage = fresh_model(built), built.recipe.stages[0]
     seen = []
     run = StageRun(
         settings=stage,
-        parts=built.parts(stage, model, Processes(), stage.learn),
+        parts=step_parts(built, stage, model, Processes(), stage.learn),
         source=built.source(stage),
         examples=built.examples,
         checkpoints=tmp_path / "checkpoints",
@@ -61,7 +62,7 @@ def test_knows_what_it_was_trained_on(tmp_path, name):
     tasks = {n: {"data": {"test": f"{n}.txt", "format": "text"}} for n in ("story", "noise")}
     keys = {"name": "read", "model": {"base": str(MODELS / name)}, "tasks": tasks, "stages": []}
     built = build(tiny_run.tiny(tmp_path, keys))
-    model = built.model()
+    model = fresh_model(built)
     cost = {}
     for task in built.tasks.values():
         (row,) = evaluate_task(model, built.coder, task, task.splits["test"])

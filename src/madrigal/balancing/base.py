@@ -11,14 +11,17 @@ from torch import Tensor
 class StepView:
     """What a balancer may look at: the K tasks that are present in this step, in a fixed order.
 
-    `losses` and `gramian` are there only when the balancer said that it needs them.
+    `losses` and `gramian` are there only when the balancer said that it needs them; `update` always
+    sees the losses. Chance in a balancer is a function of `seed` and `step` alone.
     """
 
     tasks: tuple[str, ...]
     rows: Float[Tensor, " K"]  # examples of each task in this step, all processes
     task_weights: Float[Tensor, " K"]  # the recipe's fixed weights
     losses: Float[Tensor, " K"] | None = None  # nats per unit
-    gramian: Float[Tensor, "K K"] | None = None
+    gramian: Float[Tensor, "K K"] | None = None  # of the gradients of these losses; float64
+    step: int = 0  # from 0
+    seed: int = 0
 
 
 @runtime_checkable

@@ -5,16 +5,16 @@ from typing import assert_never
 from madrigal.balancing.base import Balancer
 from madrigal.balancing.equal import Equal
 from madrigal.balancing.mean import Mean
-from madrigal.recipe import stage
-from madrigal.recipe.stage import BalancerSettings
+from madrigal.recipe import balance
+from madrigal.recipe.balance import BalancerSettings
 
 
 def build_balancer(settings: BalancerSettings) -> Balancer:
     """The balancer of one stage, fresh."""
     match settings:
-        case stage.Mean():
+        case balance.Mean():
             return Mean()
-        case stage.Equal():
+        case balance.Equal():
             return Equal()
         case _:
             assert_never(settings)

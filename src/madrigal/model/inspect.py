@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from madrigal.errors import ModelError
-from madrigal.model.load import resolve_base
+from madrigal.model.base import resolve_base
 from madrigal.recipe.model import LoraAdapter, ModelSettings
 
 
@@ -65,7 +65,7 @@ def _stored(settings: ModelSettings, root: Path) -> dict[str, tuple[int, ...]] |
     shapes: dict[str, tuple[int, ...]] = {}
     for path in sorted(folder.glob("*.safetensors")):
         try:
-            with safe_open(path, "pt") as handle:
+            with safe_open(path, "np") as handle:
                 for name in handle.keys():  # noqa: SIM118  (not a mapping)
                     shapes[name] = tuple(handle.get_slice(name).get_shape())
         except SafetensorError as problem:

@@ -1,36 +1,30 @@
 """From a recipe to the objects of a run: the only wiring."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from madrigal.balancing import build_balancer
 from madrigal.errors import DataError
 from madrigal.mixture import Mixture, TaskSize, build_source
-from madrigal.model.language_model import LanguageModel
-from madrigal.model.load import fresh_tokenizer, load_model, load_tokenizer, model_context
-from madrigal.objectives import build_objective
+from madrigal.model.base import fresh_tokenizer, load_tokenizer, model_context
 from madrigal.pipeline.folder import RunFolder
-from madrigal.pipeline.track import missing_trackers
+from madrigal.pipeline.mistakes import missing_trackers, without_validation
 from madrigal.recipe.load import LoadedRecipe
 from madrigal.recipe.schema import Recipe
-from madrigal.recipe.stage import Likelihood, StageSettings
+from madrigal.recipe.stage import StageSettings
 from madrigal.tasks.encode import Coder
 from madrigal.tasks.encoded import Example
 from madrigal.tasks.load import load_tasks
 from madrigal.tasks.task import Task
 from madrigal.training.chance import derive
-from madrigal.training.processes import Processes
-from madrigal.training.pull import Pull
-from madrigal.training.step import StepParts
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A recipe with its data loaded and encoded; models are loaded from it as they are needed."""
+    """A recipe with its data loaded and encoded; `parts` loads models from it."""
 
     recipe: Recipe
     root: Path
@@ -38,10 +32,6 @@ class Built:
     tokenizer: Any
     coder: Coder
     examples: Mapping[str, Sequence[Example]]  # training examples of the tasks that are learnt
-
-    def model(self) -> LanguageModel:
-        """A model as it is before any training; the same each time."""
-        return load_model(self.recipe.model, self.root, self.recipe.seed, self.tokenizer)
 
     def source(self, stage: StageSettings) -> Mixture:
         """The schedule of a stage."""
@@ -57,28 +47,6 @@ class Built:
             lengths=np.array(lengths, dtype=np.int64),
             strata=_strata(task, stage.mixture.within),
             max_epochs=task.max_epochs,
-        )
-
-    def parts(
-        self, stage: StageSettings, model: LanguageModel, processes: Processes, tasks: Sequence[str]
-    ) -> StepParts:
-        """What every step of a stage works with, for all or some of its tasks."""
-        held = {name: self.tasks[name] for name in tasks}
-        pulls = {name: task.pull_to_start for name, task in held.items()}
-        return StepParts(
-            model=model,
-            objectives={
-                name: build_objective(stage.objective.get(name, Likelihood()), task)
-                for name, task in held.items()
-            },
-            balancer=build_balancer(stage.balance),
-            task_weights={name: task.weight for name, task in held.items()},
-            microbatch_tokens=stage.batch.microbatch_tokens,
-            pad=self.coder.pad,
-            stage=stage.name,
-            seed=self.recipe.seed,
-            processes=processes,
-            pull=Pull((p for _, p in model.trainable()), pulls),
         )
 
 
@@ -118,19 +86,6 @@ def _tokenizer(loaded: LoadedRecipe, tasks: Mapping[str, Task], folder: RunFolde
     )
 
 
-def _without_validation(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
-    """Stages that ask for validation where no task has a record for it."""
-    for number, stage in enumerate(recipe.stages):
-        asks = "early_stop" if stage.early_stop else "validate_every"
-        if not (stage.early_stop or stage.validate_every):
-            continue
-        if not any(tasks[name].splits["validation"] for name in stage.learn):
-            yield (
-                f"stages[{number}].{asks}: no task of the stage has validation records; "
-                "raise data.split.validation, name data.validation, or leave it out"
-            )
-
-
 def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
     """Load and encode everything that a recipe names. Writes nothing.
 
@@ -144,7 +99,7 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
     coder = Coder(tokenizer, context, recipe.model.chat_template)
     learnt = dict.fromkeys(name for stage in recipe.stages for name in stage.learn)
     examples: dict[str, Sequence[Example]] = {}
-    mistakes = [*missing_trackers(recipe), *_without_validation(recipe, tasks)]
+    mistakes = [*missing_trackers(recipe), *without_validation(recipe, tasks)]
     for name, task in tasks.items():
         try:
             coder.check(task)

@@ -3,7 +3,7 @@
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.folder import RunFolder
 from madrigal.tasks.card import data_card, samples_markdown
-from madrigal.training.checkpoint import write_whole
+from madrigal.training.files import write_whole
 
 
 def write_cards(built: Built, folder: RunFolder) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from madrigal.errors import RunFolderError
 from madrigal.recipe.schema import Recipe
-from madrigal.training.checkpoint import write_whole
+from madrigal.training.files import write_whole
 
 _LOCK = ".lock"
 

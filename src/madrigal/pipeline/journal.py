@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from madrigal.training.checkpoint import disk_full_stops, write_whole
+from madrigal.training.files import disk_full_stops, write_whole
 from madrigal.training.record import Event, StepRecord, Validation, Watched
 
 FILES = ("steps.jsonl", "validation.jsonl", "events.jsonl")

@@ -16,9 +16,9 @@ from typing import Any
 import torch
 
 from madrigal.errors import RunFolderError
+from madrigal.model.base import resolve_base
 from madrigal.model.host import peak_memory_bytes
 from madrigal.model.language_model import LanguageModel
-from madrigal.model.load import resolve_base
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.folder import RunFolder, stage_label
 from madrigal.training.processes import Processes

@@ -19,13 +19,14 @@ from madrigal.pipeline.build import Built, build
 from madrigal.pipeline.cards import write_cards
 from madrigal.pipeline.folder import RunFolder, locked, stage_label
 from madrigal.pipeline.manifest import Manifest, refuse_changed_data
+from madrigal.pipeline.parts import fresh_model
 from madrigal.pipeline.scores import write_run_scores
 from madrigal.pipeline.scoring import Scorer
 from madrigal.pipeline.stage import Where, train_stage
 from madrigal.pipeline.watch import Screen
 from madrigal.recipe.dump import dump_resolved
 from madrigal.recipe.load import LoadedRecipe
-from madrigal.training.checkpoint import disk_full_stops, write_whole
+from madrigal.training.files import disk_full_stops, write_whole
 from madrigal.training.processes import Processes, join_processes
 
 
@@ -71,7 +72,7 @@ def run(loaded: LoadedRecipe, out: Path, resume: bool = False) -> Path:
     built = build(loaded, folder if resume else None)
     for stage in loaded.recipe.stages:
         built.source(stage)  # a mixture that cannot be filled is refused before anything is written
-    model = built.model()
+    model = fresh_model(built)
     if not processes.first:
         return _work(_prepared(built, folder, screen, processes, loaded), model)
     with disk_full_stops(str(out)), locked(out):
@@ -181,7 +182,7 @@ def _baselines(run: _Run) -> None:
         if not run.scorer.missing("single", [name]):
             continue
         with run.phase("single-task baselines"):
-            model = run.built.model()
+            model = fresh_model(run.built)
             for number, stage in enumerate(recipe.stages, 1):
                 if name in stage.learn:
                     folder = run.folder.baseline(name)

@@ -13,18 +13,13 @@ from madrigal.mixture import Mixture
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.journal import Journal, forget_after
+from madrigal.pipeline.parts import step_parts
 from madrigal.pipeline.scoring import validation_scores
 from madrigal.pipeline.track import tracking
 from madrigal.pipeline.watch import Screen
 from madrigal.recipe.stage import StageSettings
-from madrigal.training.checkpoint import (
-    disk_full_stops,
-    flush,
-    load_checkpoint,
-    newest_checkpoint,
-    restore,
-    write_whole,
-)
+from madrigal.training.checkpoint import load_checkpoint, newest_checkpoint, restore
+from madrigal.training.files import disk_full_stops, flush, write_whole
 from madrigal.training.loop import StageRun, Validate, train
 from madrigal.training.processes import Processes
 from madrigal.training.progress import Progress
@@ -67,7 +62,7 @@ def train_stage(
         forget_after(where.folder, found.step if found else 0)
     run = StageRun(
         settings=stage,
-        parts=built.parts(stage, model, where.processes, tasks),
+        parts=step_parts(built, stage, model, where.processes, tasks),
         source=source,
         examples={name: built.examples[name] for name in tasks},
         checkpoints=where.folder / "checkpoints",

@@ -73,14 +73,3 @@ class _Mirror:
         values = _values(seen)
         if values:
             self.move(lambda accelerator: accelerator.log(values, step=seen.step))
-
-
-def missing_trackers(recipe: Recipe) -> list[str]:
-    """A line for every tracker of the recipe that is not installed."""
-    from importlib.util import find_spec
-
-    return [
-        f"track: '{name}' is not installed; pip install 'madrigal[{name}]' or leave it out"
-        for name in recipe.track
-        if find_spec(name) is None
-    ]

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from madrigal.errors import RunFolderError
+from madrigal.model.base import BUNDLED
 from madrigal.model.language_model import LanguageModel
-from madrigal.model.load import BUNDLED, load_model
+from madrigal.model.load import load_model
 from madrigal.recipe.load import LoadedRecipe, load_recipe
 from madrigal.recipe.model import FullAdapter, ModelSettings
 from madrigal.recipe.schema import Recipe

@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from madrigal.recipe.balance import BalancerSettings, Mean
 from madrigal.recipe.settings import KindShort, Method, Names, Settings
 
 
@@ -66,23 +67,6 @@ class Balanced(_Mixture):
 
 
 MixtureSettings = Annotated[Proportional | Temperature | Uniform | Weights | Balanced, Field(discriminator="kind"), KindShort]
-
-
-class Mean(Settings):
-    """Every example counts the same: a task's weight is its share of the step's examples times its own `weight`."""
-
-    method: ClassVar[Method] = Method()
-    kind: Literal["mean"] = "mean"
-
-
-class Equal(Settings):
-    """Every task counts the same, however many examples it has in the step, times its own `weight`."""
-
-    method: ClassVar[Method] = Method()
-    kind: Literal["equal"] = "equal"
-
-
-BalancerSettings = Annotated[Mean | Equal, Field(discriminator="kind"), KindShort]
 
 
 class Likelihood(Settings):

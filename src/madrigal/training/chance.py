@@ -2,8 +2,6 @@
 
 import hashlib
 
-import torch
-
 
 def derive(seed: int, *parts: str | int) -> int:
     """A 63-bit number from a seed and what it is for; the same on every machine."""
@@ -13,4 +11,6 @@ def derive(seed: int, *parts: str | int) -> int:
 
 def seed_pass(seed: int, stage: str, step: int, microbatch: int) -> None:
     """Fix everything random in one forward pass (dropout), whichever process runs it."""
+    import torch
+
     torch.manual_seed(derive(seed, stage, step, microbatch))

@@ -1,12 +1,8 @@
 """Checkpoints that are whole or absent: written aside, flushed, then renamed."""
 
-import contextlib
-import errno
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from madrigal.errors import RunStopped
 from madrigal.model.language_model import LanguageModel
+from madrigal.training.files import disk_full_stops, flush
 
 _PREFIX = "step-"
 _FILES = ("weights.safetensors", "optimiser.safetensors", "state.json")
@@ -30,50 +26,6 @@ class Checkpoint:
     weights: dict[str, Tensor]
     moments: dict[str, Tensor]
     state: dict[str, Any]
-
-
-def flush(path: Path) -> None:
-    """Until the file or folder itself is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextlib.contextmanager
-def disk_full_stops(what: str) -> Iterator[None]:
-    """Turn a full disk into a stop of the run with its reason."""
-    try:
-        yield
-    except OSError as problem:
-        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise RunStopped(_disk_full(what)) from problem
-        raise
-    except Exception as problem:  # safetensors wraps the operating system's error
-        if "No space left" in str(problem) or "os error 28" in str(problem):
-            raise RunStopped(_disk_full(what)) from problem
-        raise
-
-
-def _disk_full(what: str) -> str:
-    return (
-        f"disk full while writing {what}; the last checkpoint is intact: "
-        "make room and go on with --resume"
-    )
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old or the new one, never a part."""
-    aside = path.with_name(path.name + ".aside")
-    try:
-        with disk_full_stops(path.name):
-            aside.write_text(text, encoding="utf-8")
-            flush(aside)
-            aside.replace(path)
-            flush(path.parent)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def optimiser_tensors(model: LanguageModel, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

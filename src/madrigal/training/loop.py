@@ -18,7 +18,6 @@ from madrigal.mixture.row import Source
 from madrigal.recipe.stage import StageSettings
 from madrigal.tasks.encoded import Example
 from madrigal.training.checkpoint import (
-    flush,
     load_checkpoint,
     newest_checkpoint,
     prune,
@@ -26,6 +25,7 @@ from madrigal.training.checkpoint import (
     save_checkpoint,
     snapshot,
 )
+from madrigal.training.files import flush
 from madrigal.training.optimiser import build_optimiser, learning_rate
 from madrigal.training.progress import Progress, judge
 from madrigal.training.record import Event, Observer, StepRecord, Validation

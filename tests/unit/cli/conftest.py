@@ -19,7 +19,8 @@ stages:
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from madrigal.model.load import add_adapter, fresh_tokenizer, load_model
+    from madrigal.model.base import fresh_tokenizer
+    from madrigal.model.load import add_adapter, load_model
     from madrigal.recipe.model import LoraAdapter, ModelSettings
 
     torch.set_num_threads(1)

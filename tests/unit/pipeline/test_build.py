@@ -12,6 +12,7 @@ from madrigal.mixture import TaskSize, build_source
 from madrigal.pipeline.build import build
 from madrigal.pipeline.folder import RunFolder
 from madrigal.pipeline.manifest import Manifest, refuse_changed_data
+from madrigal.pipeline.parts import fresh_model, step_parts
 from madrigal.pipeline.stage import _validate_every
 from madrigal.recipe.stage import EarlyStop
 from madrigal.training.processes import Processes
@@ -31,7 +32,7 @@ def changed(folder, change):
 
 
 def test_a_model_is_the_same_each_time_and_at_rest(built):
-    one, two = built.model(), built.model()
+    one, two = fresh_model(built), fresh_model(built)
     assert one.network is not two.network
     assert not one.network.training
     pairs = zip(one.network.parameters(), two.network.parameters(), strict=True)
@@ -59,8 +60,8 @@ def test_a_single_task_run_sees_the_same_examples_at_the_same_steps(built):
 
 def test_what_a_step_works_with_trains_a_model(built):
     stage = built.recipe.stages[0]
-    model = built.model()
-    parts = built.parts(stage, model, Processes(), stage.learn)
+    model = fresh_model(built)
+    parts = step_parts(built, stage, model, Processes(), stage.learn)
     drawn = [(d.task, built.examples[d.task][d.index]) for d in built.source(stage).draws(0)]
     gradient = compute_gradient(parts, 0, drawn)
     assert set(gradient.loss) == {"mood", "echo"}
@@ -144,7 +145,7 @@ class TestManifest:
 
     def test_counts_at_the_end(self, manifest, built):
         held, folder = manifest
-        model = built.model()
+        model = fresh_model(built)
         held.note_model(model)
         steps = folder.stage(1, "together") / "steps.jsonl"
         steps.parent.mkdir(parents=True)

@@ -6,8 +6,8 @@ import accelerate
 import pytest
 
 from madrigal.errors import DataError
-from madrigal.pipeline import track as module
 from madrigal.pipeline.build import build
+from madrigal.pipeline.mistakes import missing_trackers
 from madrigal.pipeline.track import tracking
 from madrigal.recipe.schema import Recipe
 from madrigal.training.processes import Processes
@@ -115,8 +115,8 @@ def test_without_trackers_nothing_is_imported_or_written(tmp_path, monkeypatch):
 
 
 def test_a_tracker_that_is_not_installed_is_told_before_anything_is_written(tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert module.missing_trackers(recipe("wandb")) == [
+    monkeypatch.setattr("madrigal.pipeline.mistakes.find_spec", lambda name: None)
+    assert missing_trackers(recipe("wandb")) == [
         "track: 'wandb' is not installed; pip install 'madrigal[wandb]' or leave it out"
     ]
     monkeypatch.undo()

@@ -21,8 +21,8 @@ from madrigal.training.checkpoint import (
     restore,
     save_checkpoint,
     snapshot,
-    write_whole,
 )
+from madrigal.training.files import disk_full_stops, write_whole
 from madrigal.training.optimiser import build_optimiser
 from tiny import LORA, model, stage
 
@@ -226,12 +226,12 @@ def test_a_full_disk_stops_with_its_reason_and_keeps_the_last(tmp_path, monkeypa
 
 def test_what_safetensors_says_of_a_full_disk_is_understood():
     said = "Error while serializing: I/O error: No space left on device (os error 28)"
-    with pytest.raises(RunStopped, match="disk full"), module.disk_full_stops("weights"):
+    with pytest.raises(RunStopped, match="disk full"), disk_full_stops("weights"):
         raise SafetensorError(said)
 
 
 def test_any_other_failure_stays_what_it_is():
-    with pytest.raises(PermissionError), module.disk_full_stops("x"):
+    with pytest.raises(PermissionError), disk_full_stops("x"):
         raise PermissionError(errno.EACCES, "no")
 
 

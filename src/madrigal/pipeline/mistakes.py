@@ -1,0 +1,29 @@
+"""Mistakes of a recipe that show only beside its data and this machine."""
+
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+
+from madrigal.recipe.schema import Recipe
+from madrigal.tasks.task import Task
+
+
+def missing_trackers(recipe: Recipe) -> list[str]:
+    """A line for every tracker of the recipe that is not installed."""
+    return [
+        f"track: '{name}' is not installed; pip install 'madrigal[{name}]' or leave it out"
+        for name in recipe.track
+        if find_spec(name) is None
+    ]
+
+
+def without_validation(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
+    """Stages that ask for validation where no task has a record for it."""
+    for number, stage in enumerate(recipe.stages):
+        asks = "early_stop" if stage.early_stop else "validate_every"
+        if not (stage.early_stop or stage.validate_every):
+            continue
+        if not any(tasks[name].splits["validation"] for name in stage.learn):
+            yield (
+                f"stages[{number}].{asks}: no task of the stage has validation records; "
+                "raise data.split.validation, name data.validation, or leave it out"
+            )
