@@ -80,6 +80,10 @@ def of_source(source: Any) -> dict[str, Any]:
     }
 
 
+def of_split(split: Any) -> list[Any]:
+    return [split.measure_every, split.metric, sorted(split.layers), split.ledger.rows]
+
+
 def of_stage(run: Any, out: Path) -> dict[str, Any]:
     parts, steps = run.parts, run.source.steps
     optimiser = build_optimiser(run.settings.optimiser, parts.model)
@@ -95,6 +99,7 @@ def of_stage(run: Any, out: Path) -> dict[str, Any]:
         "numbers": [parts.task_weights, parts.microbatch_tokens, parts.pad, parts.seed],
         "chance": parts.stage,
         "pull": parts.pull._strengths,
+        "gradients": None if parts.split is None else of_split(parts.split),
         "optimiser": groups,
         "rates": [learning_rate(run.settings.optimiser, step, steps) for step in range(steps)],
         "validates": [run.validate is not None, run.validate_every],

@@ -1,10 +1,16 @@
 """One backward pass that splits its gradients by task, against one backward pass a task."""
 
+import warnings
+
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 
+import tiny
 from madrigal.errors import ModelError
-from madrigal.gradients import Ledger, Span, Spans, per_task, uncovered
+from madrigal.gradients import Ledger, Span, Spans, per_task, refuse_uncovered, uncovered
+from madrigal.model import language_model
+from madrigal.training.split import layer_groups
 from tiny import LORA, model
 
 ROWS, LENGTH, TASKS = 6, 10, 3
@@ -33,8 +39,11 @@ def _logps(held, tokens, index, spans=None, ledger=None):
         rows = Spans(ROWS, tuple(Span(*owner) for owner in OWNERS))
         with ledger.following(rows):
             states = held.states(tokens).flatten(0, 1)[index]
-        with ledger.following(spans):
-            return held.logps(states, tokens.flatten()[index + 1])[0]
+        return held.logps(
+            states,
+            tokens.flatten()[index + 1],
+            around=lambda first, last: ledger.following(spans.cut(first, last)),
+        )[0]
 
 
 def _one_by_one(held):
@@ -50,16 +59,34 @@ def _one_by_one(held):
     return rows
 
 
+def _pass(held, tokens, index, spans, ledger):
+    rows = Spans(ROWS, tuple(Span(*owner) for owner in OWNERS))
+    # Checkpointed layers run again in the backward pass, so the spans stay known there.
+    with per_task(held.network, ledger), ledger.following(rows):
+        (-_logps(held, tokens, index, spans, ledger).sum()).backward()
+
+
 def _at_once(held):
     tokens, owner, index = _batch()
     counts = [int((owner == task).sum()) for task in range(TASKS)]
     ends = torch.tensor([0, *counts]).cumsum(0).tolist()
     spans = Spans(len(index), tuple(Span(k, ends[k], ends[k + 1]) for k in range(TASKS)))
     ledger = Ledger(dict(held.trainable()), TASKS)
-    with per_task(held.network, ledger):
-        (-_logps(held, tokens, index, spans, ledger).sum()).backward()
+    _pass(held, tokens, index, spans, ledger)
     assert all(p.grad is None for _, p in held.trainable())
     return ledger
+
+
+def _assert_split(held, tolerance):
+    expected, ledger = _one_by_one(held), _at_once(held)
+    for task in range(TASKS):
+        for name, found in ledger.gradients(task).items():
+            wanted = expected[task][name].float()
+            assert (found - wanted).norm() <= tolerance * wanted.norm() + 1e-9, (name, task)
+
+
+# bfloat16 rounds a task's products where the whole pass rounds once: 8 bits of mantissa.
+TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
 
 
 @pytest.mark.parametrize("adapter", [None, LORA], ids=["full", "lora"])
@@ -70,13 +97,49 @@ def test_equal_to_a_backward_pass_for_each_task(kind, adapter, precision):
         adapter = adapter.model_copy(update={"targets": ("c_attn", "c_proj", "c_fc")})
     held = model(kind, adapter, precision=precision)
     held.network.eval()
-    expected, ledger = _one_by_one(held), _at_once(held)
-    # bfloat16 rounds a task's products where the whole pass rounds once: 8 bits of mantissa.
-    tolerance = 1e-5 if precision == torch.float32 else 2e-2
-    for name, found in ledger.matrices().items():
-        for task in range(TASKS):
-            wanted = expected[task][name].float()
-            assert (found[task] - wanted).norm() <= tolerance * wanted.norm() + 1e-9, (name, task)
+    _assert_split(held, TOLERANCE[precision])
+
+
+@pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
+def test_a_weight_with_two_uses_gets_both(tied):
+    held = model("llama", tie_word_embeddings=tied)
+    assert ("lm_head.weight" in dict(held.trainable())) != tied
+    _assert_split(held, 1e-5)
+
+
+def test_biases_of_linear_layers():
+    held = model("llama", attention_bias=True, mlp_bias=True)
+    assert any(name.endswith("proj.bias") for name, _ in held.trainable())
+    _assert_split(held, 1e-5)
+
+
+def test_lora_on_embeddings():
+    held = model("llama", LORA.model_copy(update={"targets": ("embed_tokens", "q_proj")}))
+    assert any("lora_embedding_A" in name for name, _ in held.trainable())
+    _assert_split(held, 1e-5)
+
+
+@pytest.mark.parametrize("adapter", [None, LORA], ids=["full", "lora"])
+def test_checkpointed_layers_are_split_in_the_backward_pass(adapter):
+    held = model("llama", adapter)
+    held.causal.activation_checkpointing_enable({"use_reentrant": False})
+    held.causal.enable_input_require_grads()
+    held.network.train()
+    layer = held.causal.get_decoder().layers[0]
+    runs = []
+    layer.self_attn.register_forward_hook(lambda *_: runs.append(1))
+    ledger = _at_once(held)
+    assert len(runs) == 2  # once forward, once again in the backward pass
+    expected = _one_by_one(held)
+    for task in range(TASKS):
+        for name, found in ledger.gradients(task).items():
+            wanted = expected[task][name]
+            assert (found - wanted).norm() <= 1e-5 * wanted.norm() + 1e-9, (name, task)
+
+
+def test_a_head_that_runs_in_pieces_follows_the_tasks(monkeypatch):
+    monkeypatch.setattr(language_model, "LOGITS_PER_CHUNK", 7 * 300)  # seven positions at a time
+    _assert_split(model("llama", tie_word_embeddings=False), 1e-5)
 
 
 def test_gramian_and_weighted_gradient_follow_from_the_rows():
@@ -84,10 +147,22 @@ def test_gramian_and_weighted_gradient_follow_from_the_rows():
     expected, ledger = _one_by_one(held), _at_once(held)
     rows = torch.stack([torch.cat([g.flatten() for g in row.values()]) for row in expected])
     torch.testing.assert_close(ledger.gramian().float(), rows @ rows.T, rtol=1e-4, atol=1e-6)
+    metric = torch.rand(rows.shape[1])
+    scaled = ledger.gramian(metric=metric).float()
+    torch.testing.assert_close(scaled, (rows * metric) @ rows.T, rtol=1e-4, atol=1e-6)
     weights = torch.tensor([0.5, 0.0, 2.0])
-    ledger.write_gradient(dict(held.trainable()), weights)
+    ledger.write_gradient(weights)
     found = torch.cat([p.grad.flatten() for _, p in held.trainable()])
     torch.testing.assert_close(found, weights @ rows, rtol=1e-4, atol=1e-6)
+
+
+def test_gramians_of_groups_add_up_to_the_whole():
+    held = model("llama")
+    ledger = _at_once(held)
+    groups = layer_groups(ledger.parameters)
+    assert set(groups) == {"block 0", "block 1", "other"}
+    parts = sum(ledger.gramian(names) for names in groups.values())
+    torch.testing.assert_close(parts, ledger.gramian(), rtol=1e-5, atol=1e-9)
 
 
 def test_passes_add_up_and_clear_empties():
@@ -95,16 +170,12 @@ def test_passes_add_up_and_clear_empties():
     ledger = _at_once(held)
     once = ledger.gramian()
     tokens, owner, index = _batch()
-    order = torch.argsort(owner, stable=True)
-    assert order.equal(torch.arange(len(order)))  # positions of a task are adjacent
+    assert torch.argsort(owner, stable=True).equal(torch.arange(len(owner)))
     counts = torch.bincount(owner).tolist()
     ends = torch.tensor([0, *counts]).cumsum(0).tolist()
     spans = Spans(len(index), tuple(Span(k, ends[k], ends[k + 1]) for k in range(TASKS)))
-    with per_task(held.network, ledger):
-        (-_logps(held, tokens, index, spans, ledger).sum()).backward()
+    _pass(held, tokens, index, spans, ledger)
     torch.testing.assert_close(ledger.gramian(), 4 * once, rtol=1e-5, atol=0)
-    ledger.scale_rows(torch.tensor([0.5, 0.5, 0.5]))
-    torch.testing.assert_close(ledger.gramian(), once, rtol=1e-5, atol=0)
     ledger.clear()
     assert not ledger.gramian().any()
 
@@ -126,10 +197,21 @@ class _Odd(torch.nn.Module):
 
 def test_a_parameter_that_cannot_be_split_is_named():
     network = torch.nn.Sequential(torch.nn.Linear(3, 3), _Odd())
-    assert uncovered(network) == ["1.scale"]
-    ledger = Ledger(dict(network.named_parameters()), 2)
-    with (
-        pytest.raises(ModelError, match=r"balance: the gradient of 1\.scale cannot be split"),
-        per_task(network, ledger),
-    ):
-        pass
+    parameters = dict(network.named_parameters())
+    assert uncovered(network, parameters) == ["1.scale"]
+    with pytest.raises(ModelError) as refused:
+        refuse_uncovered(network, parameters)
+    assert str(refused.value) == (
+        "balance: the gradient of 1.scale cannot be split by task; "
+        "train other layers, or choose a balancer that needs no per-task gradients"
+    )
+
+
+def test_dora_is_refused_by_name():
+    config = LoraConfig(r=2, target_modules=["q_proj"], use_dora=True, task_type="CAUSAL_LM")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`")
+        network = get_peft_model(tiny.network("llama"), config)
+    trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    with pytest.raises(ModelError, match=r"lora_magnitude_vector.* cannot be split by task"):
+        refuse_uncovered(network, trained)

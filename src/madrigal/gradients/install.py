@@ -1,6 +1,6 @@
 """Put the splitting layers in a network's place, or say which parameter cannot be covered."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -8,7 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from madrigal.errors import ModelError
-from madrigal.gradients.layers import SplitConv1D, SplitEmbedding, SplitGain, SplitLinear
+from madrigal.gradients.layers import (
+    SplitConv1D,
+    SplitEmbedding,
+    SplitGain,
+    SplitLinear,
+    SplitLowRankTable,
+)
 from madrigal.gradients.ledger import Ledger
 
 Forward = Callable[..., Tensor]
@@ -22,11 +28,32 @@ def _conv1d(module: Any, ledger: Ledger) -> Forward:
     return lambda x: SplitConv1D.apply(x, module.weight, module.bias, ledger)
 
 
+def _row_each(tokens: Tensor, ledger: Ledger) -> Tensor:
+    """Positions come as one row for the whole batch; each row must get a gradient of its own."""
+    return tokens.expand(ledger.spans.units, -1) if tokens.shape[0] == 1 else tokens
+
+
 def _embedding(module: Any, ledger: Ledger) -> Forward:
+    return lambda tokens: SplitEmbedding.apply(
+        _row_each(tokens, ledger), module.weight, module.padding_idx, ledger
+    )
+
+
+def _low_rank_table(module: Any, ledger: Ledger) -> Forward:
+    (name,) = module.active_adapters
+    base = module.get_base_layer()
+
     def forward(tokens: Tensor) -> Tensor:
-        # Positions come as one row for the whole batch; each row must get a gradient of its own.
-        own = tokens.expand(ledger.spans.units, -1) if tokens.shape[0] == 1 else tokens
-        return SplitEmbedding.apply(own, module.weight, module.padding_idx, ledger)
+        update = SplitLowRankTable.apply(
+            _row_each(tokens, ledger),
+            module.lora_embedding_A[name],
+            module.lora_embedding_B[name],
+            base.padding_idx,
+            module.scaling[name],
+            ledger,
+        )
+        result = base(tokens)
+        return (result + update).to(result.dtype)
 
     return forward
 
@@ -51,6 +78,19 @@ def _rms_norm(module: Any, ledger: Ledger) -> Forward:
     return forward
 
 
+def _is_plain_low_rank_table(module: Any) -> bool:
+    from peft.tuners import lora
+
+    return (
+        type(module) is lora.Embedding
+        and len(module.active_adapters) == 1
+        and not module.lora_variant
+        and getattr(module, "_get_embed_scale", lambda: None)() is None
+        and all(isinstance(drop, nn.Identity) for drop in module.lora_dropout.values())
+        and module.get_base_layer().max_norm is None
+    )
+
+
 def _kind(module: nn.Module) -> Callable[[Any, Ledger], Forward] | None:
     name = type(module).__name__
     if type(module) is nn.Linear:
@@ -63,42 +103,66 @@ def _kind(module: nn.Module) -> Callable[[Any, Ledger], Forward] | None:
         return _layer_norm
     if name.endswith("RMSNorm"):
         return _rms_norm
+    if name == "Embedding" and _is_plain_low_rank_table(module):
+        return _low_rank_table
     return None
 
 
-def _owners(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Modules that hold a trainable parameter themselves."""
+def _held(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Parameters of a layer itself; peft keeps those of an embedding one level down."""
+    yield from module.named_parameters(recurse=False)
+    for name, child in module.named_children():
+        if isinstance(child, nn.ParameterDict):
+            yield from child.named_parameters(prefix=name, recurse=False)
+
+
+def _owners(network: nn.Module, wanted: Collection[int]) -> Iterator[tuple[str, nn.Module]]:
+    """Modules that hold one of the parameters themselves."""
     for name, module in network.named_modules():
-        if any(p.requires_grad for p in module.parameters(recurse=False)):
+        if isinstance(module, nn.ParameterDict):
+            continue  # its owner speaks for it
+        if any(id(p) in wanted for _, p in _held(module)):
             yield name, module
 
 
-def uncovered(network: nn.Module) -> list[str]:
-    """Names of trainable parameters in layers that cannot be split by task."""
-    return [
+def _identities(parameters: Mapping[str, nn.Parameter]) -> frozenset[int]:
+    return frozenset(id(p) for p in parameters.values())
+
+
+def uncovered(network: nn.Module, parameters: Mapping[str, nn.Parameter]) -> list[str]:
+    """Names of those parameters that are in layers whose gradients cannot be split by task."""
+    wanted = _identities(parameters)
+    found = [
         f"{name}.{own}" if name else own
-        for name, module in _owners(network)
+        for name, module in _owners(network, wanted)
         if _kind(module) is None
-        for own, p in module.named_parameters(recurse=False)
-        if p.requires_grad
+        for own, p in _held(module)
+        if id(p) in wanted
     ]
+    seen = {id(p) for _, module in _owners(network, wanted) for _, p in _held(module)}
+    return [*found, *(name for name, p in parameters.items() if id(p) not in seen)]
 
 
-@contextmanager
-def per_task(network: nn.Module, ledger: Ledger) -> Iterator[None]:
-    """Inside, the layers with trainable parameters add their gradients to the ledger by task.
+def refuse_uncovered(network: nn.Module, parameters: Mapping[str, nn.Parameter]) -> None:
+    """Check at set-up that every gradient can be split.
 
     Raises:
-        ModelError: a trainable parameter is in a layer that cannot be split, by its name.
+        ModelError: a parameter is in a layer that cannot be split, by its name.
     """
-    missing = uncovered(network)
+    missing = uncovered(network, parameters)
     if missing:
         raise ModelError(
             f"balance: the gradient of {missing[0]} cannot be split by task; "
             "train other layers, or choose a balancer that needs no per-task gradients"
         )
+
+
+@contextmanager
+def per_task(network: nn.Module, ledger: Ledger) -> Iterator[None]:
+    """Inside, the layers with the ledger's parameters add their gradients to it by row."""
+    refuse_uncovered(network, ledger.parameters)
     changed = []
-    for _, module in _owners(network):
+    for _, module in _owners(network, _identities(ledger.parameters)):
         kind = _kind(module)
         assert kind is not None
         module.forward = kind(module, ledger)  # type: ignore[method-assign]

@@ -1,8 +1,10 @@
 """Layers whose backward pass splits the parameter gradient by task.
 
 Each function computes the same output and the same input gradient as the layer it stands for. The
-parameter gradient is not returned to autograd but added to the ledger, one product a task: the
-operations are the same, cut at the borders of the tasks.
+parameter gradient is not returned to autograd but added to the ledger, one product a row: the
+operations are the same, cut at the borders of the rows. Parameters are kept by reference, not saved
+for the backward pass: checkpointing hands saved tensors back as copies, and the ledger knows a
+parameter by what it is.
 """
 
 from typing import Any
@@ -19,31 +21,27 @@ def _flat(x: Tensor) -> Tensor:
 
 
 class SplitLinear(torch.autograd.Function):
-    """x W^T + b: row k of the weight gradient is gy_k^T x_k over the vectors of task k."""
+    """x W^T + b: row k of the weight gradient is gy_k^T x_k over the vectors of its span."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, ledger: Ledger) -> Tensor:
         y = F.linear(x, weight, bias)
-        ctx.save_for_backward(x if x.dtype == y.dtype else x.to(y.dtype), weight)
-        ctx.bias, ctx.ledger, ctx.spans, ctx.dtype = bias, ledger, ledger.spans, x.dtype
+        ctx.save_for_backward(x if x.dtype == y.dtype else x.to(y.dtype))
+        ctx.weight, ctx.bias, ctx.dtype = weight, bias, x.dtype
+        ctx.ledger, ctx.spans = ledger, ledger.spans
         return y
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> Any:
         (gy,) = grad_outputs
-        x, weight = ctx.saved_tensors
+        (x,), weight = ctx.saved_tensors, ctx.weight
         flat_g, flat_x = _flat(gy), _flat(x)
         if weight.requires_grad:
-            rows = ctx.ledger.buffer(weight)
-            for task, span in ctx.spans.of(len(flat_x)):
-                if rows.dtype == flat_x.dtype:
-                    rows[task].addmm_(flat_g[span].T, flat_x[span])
-                else:
-                    rows[task] += flat_g[span].T @ flat_x[span]
+            for row, span in ctx.spans.of(len(flat_x)):
+                ctx.ledger.add_product(weight, row, flat_g[span].T, flat_x[span])
         if ctx.bias is not None and ctx.bias.requires_grad:
-            rows = ctx.ledger.buffer(ctx.bias)
-            for task, span in ctx.spans.of(len(flat_g)):
-                rows[task] += flat_g[span].sum(0)
+            for row, span in ctx.spans.of(len(flat_g)):
+                ctx.ledger.add(ctx.bias, row, flat_g[span].float().sum(0))
         gx = (gy @ weight.to(gy.dtype)).to(ctx.dtype) if ctx.needs_input_grad[0] else None
         return gx, None, None, None
 
@@ -54,46 +52,86 @@ class SplitConv1D(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, ledger: Ledger) -> Tensor:
         y = torch.addmm(bias, _flat(x), weight).view(*x.shape[:-1], weight.shape[1])
-        ctx.save_for_backward(x if x.dtype == y.dtype else x.to(y.dtype), weight)
-        ctx.bias, ctx.ledger, ctx.spans, ctx.dtype = bias, ledger, ledger.spans, x.dtype
+        ctx.save_for_backward(x if x.dtype == y.dtype else x.to(y.dtype))
+        ctx.weight, ctx.bias, ctx.dtype = weight, bias, x.dtype
+        ctx.ledger, ctx.spans = ledger, ledger.spans
         return y
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> Any:
         (gy,) = grad_outputs
-        x, weight = ctx.saved_tensors
+        (x,), weight = ctx.saved_tensors, ctx.weight
         flat_g, flat_x = _flat(gy), _flat(x)
-        for task, span in ctx.spans.of(len(flat_x)):
+        for row, span in ctx.spans.of(len(flat_x)):
             if weight.requires_grad:
-                ctx.ledger.buffer(weight)[task] += flat_x[span].T @ flat_g[span]
+                ctx.ledger.add_product(weight, row, flat_x[span].T, flat_g[span])
             if ctx.bias.requires_grad:
-                ctx.ledger.buffer(ctx.bias)[task] += flat_g[span].sum(0)
+                ctx.ledger.add(ctx.bias, row, flat_g[span].float().sum(0))
         gx = (gy @ weight.to(gy.dtype).T).to(ctx.dtype) if ctx.needs_input_grad[0] else None
         return gx, None, None, None
 
 
 class SplitEmbedding(torch.autograd.Function):
-    """A table look-up: row k adds the output gradients of task k at their tokens."""
+    """A table look-up: row k adds the output gradients of its span at their tokens."""
 
     @staticmethod
     def forward(
         ctx: Any, tokens: Tensor, weight: Tensor, padding: int | None, ledger: Ledger
     ) -> Tensor:
-        ctx.save_for_backward(tokens, weight)
-        ctx.padding, ctx.ledger, ctx.spans = padding, ledger, ledger.spans
+        ctx.save_for_backward(tokens)
+        ctx.weight, ctx.padding = weight, padding
+        ctx.ledger, ctx.spans = ledger, ledger.spans
         return F.embedding(tokens, weight, padding)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> Any:
         (gy,) = grad_outputs
-        tokens, weight = ctx.saved_tensors
+        (tokens,), weight = ctx.saved_tensors, ctx.weight
         flat_g, flat_t = _flat(gy).float(), tokens.reshape(-1)
         if ctx.padding is not None:
             flat_g = flat_g.masked_fill((flat_t == ctx.padding)[:, None], 0)
-        rows = ctx.ledger.buffer(weight)
-        for task, span in ctx.spans.of(len(flat_t)):
-            rows[task].index_add_(0, flat_t[span], flat_g[span])
+        for row, span in ctx.spans.of(len(flat_t)):
+            held, fresh = ctx.ledger.row(weight, row)
+            if fresh:
+                held.zero_()
+            held.index_add_(0, flat_t[span], flat_g[span])
         return None, None, None, None
+
+
+class SplitLowRankTable(torch.autograd.Function):
+    """peft's LoRA on an embedding: scale B A[:, token]; A is (rank, vocabulary), B (out, rank)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        tokens: Tensor,
+        a: Tensor,
+        b: Tensor,
+        padding: int | None,
+        scale: float,
+        ledger: Ledger,
+    ) -> Tensor:
+        low = F.embedding(tokens, a.T, padding)
+        ctx.save_for_backward(tokens, low)
+        ctx.a, ctx.b, ctx.padding, ctx.scale = a, b, padding, scale
+        ctx.ledger, ctx.spans = ledger, ledger.spans
+        return (low @ b.T) * scale
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Any:
+        (gy,) = grad_outputs
+        (tokens, low), a, b = ctx.saved_tensors, ctx.a, ctx.b
+        flat_g, flat_low, flat_t = _flat(gy) * ctx.scale, _flat(low), tokens.reshape(-1)
+        low_g = (flat_g @ b.to(flat_g.dtype)).float()
+        if ctx.padding is not None:
+            low_g = low_g.masked_fill((flat_t == ctx.padding)[:, None], 0)
+        for row, span in ctx.spans.of(len(flat_t)):
+            ctx.ledger.add_product(b, row, flat_g[span].T, flat_low[span].to(flat_g.dtype))
+            held, fresh = ctx.ledger.row(a, row)
+            if fresh:
+                held.zero_()
+            held.T.index_add_(0, flat_t[span], low_g[span])
+        return None, None, None, None, None, None
 
 
 class SplitGain(torch.autograd.Function):
@@ -101,19 +139,20 @@ class SplitGain(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, gain: Tensor, shift: Tensor | None, ledger: Ledger) -> Tensor:
-        ctx.save_for_backward(x, gain)
-        ctx.shift, ctx.ledger, ctx.spans = shift, ledger, ledger.spans
+        ctx.save_for_backward(x)
+        ctx.gain, ctx.shift = gain, shift
+        ctx.ledger, ctx.spans = ledger, ledger.spans
         return x * gain if shift is None else x * gain + shift
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> Any:
         (gy,) = grad_outputs
-        x, gain = ctx.saved_tensors
+        (x,), gain = ctx.saved_tensors, ctx.gain
         flat_g, flat_x = _flat(gy), _flat(x)
         product = (flat_g * flat_x).float() if gain.requires_grad else None
-        for task, span in ctx.spans.of(len(flat_x)):
+        for row, span in ctx.spans.of(len(flat_x)):
             if product is not None:
-                ctx.ledger.buffer(gain)[task] += product[span].sum(0)
+                ctx.ledger.add(gain, row, product[span].sum(0))
             if ctx.shift is not None and ctx.shift.requires_grad:
-                ctx.ledger.buffer(ctx.shift)[task] += flat_g[span].float().sum(0)
+                ctx.ledger.add(ctx.shift, row, flat_g[span].float().sum(0))
         return gy * gain, None, None, None

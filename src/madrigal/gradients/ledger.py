@@ -1,6 +1,6 @@
 """Per-task gradients of one step, gathered while a single backward pass runs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,48 +11,73 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Adjacent units (rows of a batch, or positions of the head) of one task."""
+    """Adjacent units (rows of a batch, or positions of the head) that share a row of the ledger."""
 
-    task: int
+    row: int
     first: int
     last: int  # exclusive
 
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """Which of `units` leading units of every activation belong to which task."""
+    """Which of `units` leading units of every activation belong to which row of the ledger."""
 
     units: int
     spans: tuple[Span, ...]
 
     def of(self, leading: int) -> Iterator[tuple[int, slice]]:
-        """Each task's slice of an activation flattened to `leading` vectors.
+        """Each row's slice of an activation flattened to `leading` vectors.
 
         A row of T tokens holds T vectors of the states, and T times the heads of a per-head norm,
         so a unit is `leading / units` adjacent vectors.
         """
         each, rest = divmod(leading, self.units)
         assert rest == 0, f"{leading} vectors do not divide into {self.units} units"
-        return ((s.task, slice(s.first * each, s.last * each)) for s in self.spans)
+        return ((s.row, slice(s.first * each, s.last * each)) for s in self.spans)
+
+    def cut(self, first: int, last: int) -> "Spans":
+        """The spans of units `first` to `last` (exclusive) alone."""
+        inside = (
+            Span(s.row, max(s.first, first) - first, min(s.last, last) - first)
+            for s in self.spans
+            if s.first < last and s.last > first
+        )
+        return Spans(last - first, tuple(inside))
 
 
 class Ledger:
-    """The K x P matrix J of per-task gradients, one buffer of shape (K, *shape) a parameter.
+    """The R x P matrix of gradients by row, P counting the shared trainable parameters.
 
-    Layers add to it from inside their backward pass, once for each use of a parameter, so tied
-    weights and several microbatches add up. Rows are sums of unnormalised losses' gradients; the
-    step divides row k by the task's count of units. Buffers are float32 whatever the layers
-    compute in.
+    A row stands for a task, or for half of a task's examples. Layers add to it from inside their
+    backward pass, once for each use of a parameter, so tied weights and several microbatches add
+    up. Rows are sums of unnormalised losses' gradients; what divides them by counts of units works
+    on the small Gramian instead. The matrix is float32 whatever the layers compute in, and one
+    block of memory: the Gramian is one product, and so is the mixed gradient.
     """
 
-    def __init__(self, parameters: Mapping[str, nn.Parameter], tasks: int) -> None:
-        self.tasks = tasks
-        self.names = {id(parameter): name for name, parameter in parameters.items()}
-        self._buffers = {
-            name: torch.zeros(tasks, *p.shape, dtype=torch.float32, device=p.device)
-            for name, p in parameters.items()
-        }
+    def __init__(self, parameters: Mapping[str, nn.Parameter], rows: int) -> None:
+        self.rows = rows
+        self._parameters = dict(parameters)
+        device = next(iter(parameters.values())).device
+        sizes = [p.numel() for p in parameters.values()]
+        self._matrix = torch.zeros(rows, sum(sizes), dtype=torch.float32, device=device)
+        self._places: dict[int, int] = {}
+        self._slices: dict[str, slice] = {}
+        self._views: list[list[Tensor]] = []
+        end = 0
+        for place, (name, parameter) in enumerate(parameters.items()):
+            start, end = end, end + parameter.numel()
+            self._places[id(parameter)] = place
+            self._slices[name] = slice(start, end)
+            block = self._matrix[:, start:end]
+            self._views.append([block[row].view(parameter.shape) for row in range(rows)])
+        self._fresh = [[True] * rows for _ in self._views]  # nothing added in this step yet
         self._spans: Spans | None = None
+
+    @property
+    def parameters(self) -> Mapping[str, nn.Parameter]:
+        """The parameters whose gradients are split, by name."""
+        return self._parameters
 
     @contextmanager
     def following(self, spans: Spans) -> Iterator[None]:
@@ -69,38 +94,89 @@ class Ledger:
         assert self._spans is not None, "a layer ran outside a per-task pass"
         return self._spans
 
-    def buffer(self, parameter: nn.Parameter) -> Float[Tensor, "K ..."]:
-        """The rows of one parameter."""
-        return self._buffers[self.names[id(parameter)]]
+    def row(self, parameter: nn.Parameter, row: int) -> tuple[Tensor, bool]:
+        """A row's gradient of one parameter, and whether it holds nothing of this step yet.
+
+        The caller adds to it, or overwrites it where it is fresh.
+        """
+        place = self._places[id(parameter)]
+        fresh, self._fresh[place][row] = self._fresh[place][row], False
+        return self._views[place][row], fresh
+
+    def add(self, parameter: nn.Parameter, row: int, gradient: Tensor) -> None:
+        """Add a gradient of one parameter to a row."""
+        held, fresh = self.row(parameter, row)
+        if fresh:
+            held.copy_(gradient)
+        else:
+            held.add_(gradient)
+
+    def add_product(
+        self, parameter: nn.Parameter, row: int, left: Float[Tensor, "M N"], right: Tensor
+    ) -> None:
+        """Add the matrix product of `left` and `right` to a row."""
+        held, fresh = self.row(parameter, row)
+        if left.dtype != held.dtype:
+            product = left @ right
+            if fresh:
+                held.copy_(product)
+            else:
+                held.add_(product)
+        elif fresh:
+            torch.mm(left, right, out=held)
+        else:
+            held.addmm_(left, right)
 
     def clear(self) -> None:
-        """Zero everything, for the next step."""
-        for buffer in self._buffers.values():
-            buffer.zero_()
+        """Begin the next step."""
+        self._fresh = [[True] * self.rows for _ in self._views]
 
-    def matrices(self) -> Mapping[str, Float[Tensor, "K ..."]]:
-        """The buffers by parameter name."""
-        return self._buffers
+    def matrix(self) -> Float[Tensor, "R P"]:
+        """All rows; those that nothing was added to are zero."""
+        for place, flags in enumerate(self._fresh):
+            for row, fresh in enumerate(flags):
+                if fresh:
+                    self._views[place][row].zero_()
+        return self._matrix
 
-    def scale_rows(self, factors: Float[Tensor, " K"]) -> None:
-        """Multiply row k by its factor (one over the task's count)."""
-        for buffer in self._buffers.values():
-            buffer.mul_(factors.view(-1, *[1] * (buffer.ndim - 1)))
+    def gradients(self, row: int) -> dict[str, Tensor]:
+        """One row as gradients by parameter name."""
+        self.matrix()
+        return {name: views[row] for name, views in zip(self._slices, self._views, strict=True)}
 
-    def gramian(self, names: Sequence[str] | None = None) -> Float[Tensor, "K K"]:
-        """J J^T in float64 on the host, over all parameters or those named."""
-        chosen = self._buffers if names is None else {n: self._buffers[n] for n in names}
-        total = torch.zeros(self.tasks, self.tasks, dtype=torch.float64)
-        for buffer in chosen.values():
-            flat = buffer.reshape(self.tasks, -1)
-            total += (flat @ flat.T).double().cpu()
-        return total
+    def sums(self) -> dict[str, Tensor]:
+        """The sum of all rows as gradients by parameter name."""
+        total = self.matrix().sum(0)
+        return {
+            name: total[self._slices[name]].view(parameter.shape)
+            for name, parameter in self._parameters.items()
+        }
 
-    def write_gradient(
-        self, parameters: Mapping[str, nn.Parameter], weights: Float[Tensor, " K"]
-    ) -> None:
-        """Set every `parameter.grad` to w^T J."""
-        for name, parameter in parameters.items():
-            buffer = self._buffers[name]
-            mixed = torch.tensordot(weights.to(buffer), buffer, dims=1)
-            parameter.grad = mixed.to(parameter.dtype)
+    def gramian(
+        self,
+        names: frozenset[str] | None = None,
+        metric: Float[Tensor, " P"] | None = None,
+    ) -> Float[Tensor, "R R"]:
+        """J D J^T in float64 on the host, over all parameters or those named.
+
+        D is the diagonal `metric`; left out, the identity.
+        """
+        matrix = self.matrix()
+        total = torch.zeros(self.rows, self.rows, dtype=torch.float64)
+        for part in self._parts(names):
+            block = matrix[:, part]
+            scaled = block if metric is None else block * metric[part]
+            total += (scaled @ block.T).double().cpu()
+        return (total + total.T) / 2
+
+    def _parts(self, names: frozenset[str] | None) -> list[slice]:
+        if names is None:
+            return [slice(0, self._matrix.shape[1])]
+        return [part for name, part in self._slices.items() if name in names]
+
+    def write_gradient(self, weights: Float[Tensor, " R"]) -> None:
+        """Set every `parameter.grad` to its part of w^T J."""
+        mixed = weights.to(self._matrix) @ self.matrix()
+        for name, parameter in self._parameters.items():
+            part = mixed[self._slices[name]].view(parameter.shape)
+            parameter.grad = part.to(parameter.dtype)

@@ -1,6 +1,8 @@
 """The output head alone, for any causal language model of transformers."""
 
 import copy
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from jaxtyping import Float
@@ -40,6 +42,15 @@ def _without_decoder(module: nn.Module, decoder: nn.Module) -> nn.Module:
     return twin
 
 
+# What to be inside of while the head runs on some of the states: the first, the last (exclusive).
+Around = Callable[[int, int], AbstractContextManager[object]]
+
+
+def nothing_around(_first: int, _last: int) -> AbstractContextManager[object]:
+    """The default of `around`."""
+    return nullcontext()
+
+
 class Head:
     """States to logits, with whatever scaling or soft cap the architecture applies.
 
@@ -60,16 +71,19 @@ def logps_in_chunks(
     targets: Tensor,
     with_mean: bool,
     chunk: int,
+    around: Around = nothing_around,
 ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"] | None]:
     """Log-probability of each target, and on request the mean log-probability over the vocabulary.
 
     The head runs on `chunk` positions at a time: a block of logits that fits the cache is faster
     than one that does not, and where gradients are needed each chunk but a single one is computed
-    again in the backward pass, so memory holds one block of logits.
+    again in the backward pass, so memory holds one block of logits. Each run of the head on states
+    `first` to `last` happens inside `around(first, last)`.
     """
 
-    def block(part: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-        logits = head(part).float()
+    def block(part: Tensor, wanted: Tensor, first: int) -> tuple[Tensor, Tensor]:
+        with around(first, first + part.shape[0]):
+            logits = head(part).float()
         picked = -nn.functional.cross_entropy(logits, wanted, reduction="none")
         if not with_mean:
             return picked, picked
@@ -77,10 +91,11 @@ def logps_in_chunks(
 
     pieces = []
     several = states.shape[0] > chunk and torch.is_grad_enabled()
-    for part, wanted in zip(states.split(chunk), targets.split(chunk), strict=True):
+    starts = range(0, max(1, states.shape[0]), chunk)
+    for first, part, wanted in zip(starts, states.split(chunk), targets.split(chunk), strict=True):
         if several:
-            pieces.append(checkpoint(block, part, wanted, use_reentrant=False))
+            pieces.append(checkpoint(block, part, wanted, first, use_reentrant=False))
         else:
-            pieces.append(block(part, wanted))
+            pieces.append(block(part, wanted, first))
     logps = torch.cat([piece[0] for piece in pieces])
     return logps, torch.cat([piece[1] for piece in pieces]) if with_mean else None

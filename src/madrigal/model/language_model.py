@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from madrigal.model.head import Head, logps_in_chunks
+from madrigal.model.head import Around, Head, logps_in_chunks, nothing_around
 
 # Logits of one head call, in elements: 64 MB of float32.
 LOGITS_PER_CHUNK = 1 << 24
@@ -57,12 +57,16 @@ class LanguageModel:
         return self.head(states)
 
     def logps(
-        self, states: Float[Tensor, "N D"], targets: Int[Tensor, " N"], with_mean: bool = False
+        self,
+        states: Float[Tensor, "N D"],
+        targets: Int[Tensor, " N"],
+        with_mean: bool = False,
+        around: Around = nothing_around,
     ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"] | None]:
         """Log-probability in nats of each target given its state; see `logps_in_chunks`."""
         causal: Any = self.causal
         chunk = max(1, LOGITS_PER_CHUNK // causal.config.vocab_size)
-        return logps_in_chunks(self.head, states, targets, with_mean, chunk)
+        return logps_in_chunks(self.head, states, targets, with_mean, chunk, around)
 
     def trainable(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Trainable parameters by name, each once even where it is tied."""

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from madrigal.gradients.conflict import Angles, Conflict
 from madrigal.training.files import disk_full_stops, write_whole
 from madrigal.training.record import Event, StepRecord, Validation, Watched
 
@@ -39,11 +40,33 @@ def _step_line(record: StepRecord) -> dict[str, Any]:
         "lr": record.learning_rate,
         "seconds": round(record.seconds, 4),
     }
+    if record.conflict is not None:
+        line["conflict"] = _conflict(record.conflict)
     if record.terms:
         line["terms"] = {name: _number(x) for name, x in record.terms.items()}
     if record.skipped:
         line["skipped"] = record.skipped
     return line
+
+
+def _conflict(found: Conflict) -> dict[str, Any]:
+    line = {"rate": _number(found.rate), **_angles(found.angles), "metric": found.metric}
+    if found.layers:
+        line["layers"] = {name: _angles(part) for name, part in found.layers.items()}
+    return line
+
+
+def _angles(found: Angles) -> dict[str, Any]:
+    return {
+        "cosine": {pair: _number(x) for pair, x in found.cosine.items()},
+        "norm": {task: _short(x) for task, x in found.norm.items()},
+        "signal": {task: _short(x) for task, x in found.signal.items()},
+    }
+
+
+def _short(value: float) -> float | None:
+    """Six significant digits: these may be of any size."""
+    return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
 class Journal:

@@ -2,15 +2,27 @@
 
 from collections.abc import Sequence
 
-from madrigal.balancing import build_balancer
+import numpy as np
+
+from madrigal.balancing import Balancer, Mean, build_balancer
+from madrigal.balancing.base import Remembers, wants_validation
+from madrigal.errors import DataError
+from madrigal.gradients import Ledger, refuse_uncovered, uncovered
+from madrigal.gradients.gramian import HALVES
+from madrigal.gradients.memory import Memory
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.load import load_model
 from madrigal.objectives import build_objective
 from madrigal.pipeline.build import Built
-from madrigal.recipe.stage import Likelihood, StageSettings
+from madrigal.recipe.stage import Gradients, Likelihood, StageSettings
+from madrigal.training.chance import derive
+from madrigal.training.loop import ValidationLosses
 from madrigal.training.processes import Processes
 from madrigal.training.pull import Pull
-from madrigal.training.step import StepParts
+from madrigal.training.split import Split, layer_groups, measure_every
+from madrigal.training.step import StepParts, losses_of
+
+VALIDATION_EXAMPLES = 8  # of each task, for balancers that follow validation losses
 
 
 def fresh_model(built: Built) -> LanguageModel:
@@ -28,13 +40,15 @@ def step_parts(
     """What every step of a stage works with, for all or some of its tasks."""
     held = {name: built.tasks[name] for name in tasks}
     pulls = {name: task.pull_to_start for name, task in held.items()}
+    # A task alone has nothing to be balanced against.
+    balancer = build_balancer(stage.balance) if len(tasks) > 1 else Mean()
     return StepParts(
         model=model,
         objectives={
             name: build_objective(stage.objective.get(name, Likelihood()), task)
             for name, task in held.items()
         },
-        balancer=build_balancer(stage.balance),
+        balancer=balancer,
         task_weights={name: task.weight for name, task in held.items()},
         microbatch_tokens=stage.batch.microbatch_tokens,
         pad=built.coder.pad,
@@ -42,4 +56,71 @@ def step_parts(
         seed=built.recipe.seed,
         processes=processes,
         pull=Pull((p for _, p in model.trainable()), pulls),
+        split=build_split(stage.gradients, model, balancer, tasks),
     )
+
+
+def build_split(
+    settings: Gradients, model: LanguageModel, balancer: Balancer, tasks: Sequence[str]
+) -> Split | None:
+    """What splits the gradients of a stage by task; None where nobody wants them."""
+    every = when_split(settings, model, balancer, len(tasks))
+    if every is None:
+        return None
+    shared = dict(model.trainable())
+    ledger = Ledger(shared, HALVES * len(tasks))
+    return Split(
+        model=model,
+        ledger=ledger,
+        order={name: place for place, name in enumerate(tasks)},
+        measure_every=every,
+        metric=settings.metric,
+        layers=layer_groups(shared) if settings.by_layer else {},
+        memory=Memory(ledger) if isinstance(balancer, Remembers) else None,
+    )
+
+
+def when_split(
+    settings: Gradients, model: LanguageModel, balancer: Balancer, tasks: int
+) -> int | None:
+    """Steps between measurements of gradients by task (0: never), None where nobody wants them.
+
+    Raises:
+        ModelError: a trainable parameter cannot be split, and the recipe asks for it.
+    """
+    shared = dict(model.trainable())
+    every = measure_every(settings, shared, model, tasks)
+    if balancer.needs == "nothing":
+        unasked = settings.measure_every == "auto"
+        if every == 0 or (unasked and uncovered(model.network, shared)):
+            return None
+    refuse_uncovered(model.network, shared)
+    return every
+
+
+def validation_losses(built: Built, parts: StepParts) -> ValidationLosses | None:
+    """What gives balancers the loss of a few validation examples of each task, drawn by step.
+
+    Raises:
+        DataError: the balancer needs it and a task has no validation examples.
+    """
+    if not wants_validation(parts.balancer, 0):
+        return None
+    bare = [name for name in parts.objectives if not built.tasks[name].splits["validation"]]
+    if bare:
+        raise DataError(
+            f"tasks.{bare[0]}.data: no validation records, which the balancer needs; "
+            "raise data.split.validation, or choose another balancer"
+        )
+    held = {n: built.coder.training(built.tasks[n], "validation") for n in parts.objectives}
+
+    def losses(step: int) -> dict[str, float]:
+        chance = np.random.default_rng(derive(parts.seed, "validation", parts.stage, step))
+        drawn = [
+            (name, examples[i])
+            for name, examples in held.items()
+            for i in chance.integers(len(examples), size=VALIDATION_EXAMPLES)
+        ]
+        return losses_of(parts, step, drawn)
+
+    return losses

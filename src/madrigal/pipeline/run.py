@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from madrigal.balancing import build_balancer
 from madrigal.errors import RunFolderError, RunStopped
 from madrigal.model.host import (
     choose_device,
@@ -19,7 +20,7 @@ from madrigal.pipeline.build import Built, build
 from madrigal.pipeline.cards import write_cards
 from madrigal.pipeline.folder import RunFolder, locked, stage_label
 from madrigal.pipeline.manifest import Manifest, refuse_changed_data
-from madrigal.pipeline.parts import fresh_model
+from madrigal.pipeline.parts import fresh_model, when_split
 from madrigal.pipeline.scores import write_run_scores
 from madrigal.pipeline.scoring import Scorer
 from madrigal.pipeline.stage import Where, train_stage
@@ -73,6 +74,8 @@ def run(loaded: LoadedRecipe, out: Path, resume: bool = False) -> Path:
     for stage in loaded.recipe.stages:
         built.source(stage)  # a mixture that cannot be filled is refused before anything is written
     model = fresh_model(built)
+    for stage in loaded.recipe.stages:
+        when_split(stage.gradients, model, build_balancer(stage.balance), len(stage.learn))
     if not processes.first:
         return _work(_prepared(built, folder, screen, processes, loaded), model)
     with disk_full_stops(str(out)), locked(out):

@@ -13,7 +13,7 @@ from madrigal.mixture import Mixture
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.journal import Journal, forget_after
-from madrigal.pipeline.parts import step_parts
+from madrigal.pipeline.parts import step_parts, validation_losses
 from madrigal.pipeline.scoring import validation_scores
 from madrigal.pipeline.track import tracking
 from madrigal.pipeline.watch import Screen
@@ -60,14 +60,16 @@ def train_stage(
     found = newest_checkpoint(where.folder / "checkpoints")
     if where.processes.first:
         forget_after(where.folder, found.step if found else 0)
+    parts = step_parts(built, stage, model, where.processes, tasks)
     run = StageRun(
         settings=stage,
-        parts=step_parts(built, stage, model, where.processes, tasks),
+        parts=parts,
         source=source,
         examples={name: built.examples[name] for name in tasks},
         checkpoints=where.folder / "checkpoints",
         validate=_validation(built, model, tasks),
         validate_every=_validate_every(stage, source),
+        validation_losses=validation_losses(built, parts),
     )
     with (
         where.screen.training(where.title, source.steps, found.step if found else 0) as show,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ class Placed:
 
     task: str
     rows: tuple[Encoded, ...]
+    half: int = 0  # of the task's examples in this step
 
     @property
     def width(self) -> int:
@@ -37,6 +39,16 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """The adjacent rows of one half of a task's examples, and their trained positions."""
+
+    task: str
+    half: int
+    rows: tuple[int, int]  # first, last (exclusive)
+    positions: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Microbatch:
     """Rows that go through one forward pass: mixed tasks, rows of a task adjacent, padded right.
 
@@ -49,6 +61,7 @@ class Microbatch:
     targets: Int[Tensor, " N"]
     row: Int[Tensor, " N"]
     segments: tuple[Segment, ...]
+    shares: tuple[Share, ...]
 
     @property
     def padded_tokens(self) -> int:
@@ -93,20 +106,23 @@ def _tensors(examples: Sequence[Placed], pad: int, device: torch.device) -> Micr
         tokens[place, : row.length] = row.tokens
     index, wanted, owner = [], [], []
     segments: list[Segment] = []
+    shares: list[Share] = []
     place = positions = 0
-    by_task: dict[str, list[Encoded]] = {}
-    for example in examples:
-        by_task.setdefault(example.task, []).extend(example.rows)
-    for task, members in by_task.items():
-        first = positions
-        for number, row in enumerate(members):
-            at = np.flatnonzero(row.trained)
-            index.append(place * width + at - 1)
-            wanted.append(row.tokens[at])
-            owner.append(np.full(len(at), number))
-            positions += len(at)
-            place += 1
-        segments.append(Segment(task, tuple(members), first, positions))
+    for task, some in groupby(examples, key=lambda example: example.task):
+        members: list[Encoded] = []
+        begin = positions
+        for half, few in groupby(some, key=lambda example: example.half):
+            first_row, first_position = place, positions
+            for row in (row for example in few for row in example.rows):
+                at = np.flatnonzero(row.trained)
+                index.append(place * width + at - 1)
+                wanted.append(row.tokens[at])
+                owner.append(np.full(len(at), len(members)))
+                members.append(row)
+                positions += len(at)
+                place += 1
+            shares.append(Share(task, half, (first_row, place), (first_position, positions)))
+        segments.append(Segment(task, tuple(members), begin, positions))
 
     def move(parts: list[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.concatenate(parts).astype(np.int64)).to(device)
@@ -117,6 +133,7 @@ def _tensors(examples: Sequence[Placed], pad: int, device: torch.device) -> Micr
         targets=move(wanted),
         row=move(owner),
         segments=tuple(segments),
+        shares=tuple(shares),
     )
 
 
@@ -134,13 +151,13 @@ def lay_out(
         total = sum(width * count for width, count in zip(widths, rows, strict=True))
         limit = min(limit, max(max(widths), total // shares))
     return [
-        sorted((examples[i] for i in members), key=lambda example: task_order[example.task])
+        sorted((examples[i] for i in members), key=lambda e: (task_order[e.task], e.half))
         for members in group(widths, rows, limit)
     ]
 
 
 def collate(examples: Sequence[Placed], pad: int, device: torch.device) -> Microbatch:
-    """Tensors of one microbatch; examples of a task must be adjacent."""
+    """Tensors of one microbatch; examples of a task, and of its halves, must be adjacent."""
     return _tensors(examples, pad, device)
 
 

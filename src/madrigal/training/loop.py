@@ -7,17 +7,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from madrigal.balancing.base import wants_losses_after, wants_validation
 from madrigal.errors import RunStopped
+from madrigal.gradients.memory import Memory
 from madrigal.mixture.row import Source
 from madrigal.recipe.stage import StageSettings
 from madrigal.tasks.encoded import Example
 from madrigal.training.checkpoint import (
+    Checkpoint,
     load_checkpoint,
     newest_checkpoint,
     prune,
@@ -26,21 +30,26 @@ from madrigal.training.checkpoint import (
     snapshot,
 )
 from madrigal.training.files import flush
-from madrigal.training.optimiser import build_optimiser, learning_rate
+from madrigal.training.optimiser import adam_metric, build_optimiser, learning_rate
 from madrigal.training.progress import Progress, judge
 from madrigal.training.record import Event, Observer, StepRecord, Validation
-from madrigal.training.step import Gradient, StepParts, compute_gradient
+from madrigal.training.step import Gradient, StepParts, compute_gradient, verify_split
 
 BAD_STEPS_BEFORE_ROLLBACK = 3
 ROLLBACKS_BEFORE_STOP = 2
 CHECKPOINTS_KEPT = 2
 
 Validate = Callable[[], Mapping[str, float]]
+ValidationLosses = Callable[[int], Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class StageRun:
-    """One stage, ready to train. `validate` gives a score for each task, higher is better."""
+    """One stage, ready to train.
+
+    `validate` gives a score for each task, higher is better; `validation_losses` the loss of a
+    step's draw of validation examples in nats per unit, for balancers that ask.
+    """
 
     settings: StageSettings
     parts: StepParts
@@ -49,6 +58,7 @@ class StageRun:
     checkpoints: Path
     validate: Validate | None
     validate_every: int
+    validation_losses: ValidationLosses | None = None
 
 
 class _Interrupt:
@@ -83,10 +93,10 @@ class _Trainer:
         self.optimiser = build_optimiser(run.settings.optimiser, run.parts.model)
         self.progress = Progress()
         self.kept: dict[str, Any] | None = None  # state of the last checkpoint written here
+        self.verified = False  # that gradients split by task add up
         found = newest_checkpoint(run.checkpoints)
         if found is not None:
-            restore(run.parts.model, self.optimiser, found)
-            run.parts.balancer.load_state_dict(found.state["balancer"])
+            self._go_to(found)
             self.progress = Progress.load(found.state["progress"])
 
     def save(self, regular: bool = True) -> None:
@@ -110,9 +120,26 @@ class _Trainer:
             for told in run.checkpoints.parent.glob("*.jsonl"):
                 flush(told)
             kept = snapshot(run.parts.model, self.optimiser, self.progress.step, state)
+            memory = self._memory()
+            if memory is not None:
+                kept.moments.update({f"memory/{k}": v for k, v in memory.tensors().items()})
             save_checkpoint(run.checkpoints, kept)
             prune(run.checkpoints, CHECKPOINTS_KEPT, self.progress.needed())
         processes.wait()
+
+    def _go_to(self, found: Checkpoint) -> None:
+        """Weights, optimiser, balancer and remembered gradients as they were."""
+        restore(self.run.parts.model, self.optimiser, found)
+        self.run.parts.balancer.load_state_dict(found.state["balancer"])
+        memory = self._memory()
+        if memory is not None:
+            prefix = "memory/"
+            held = {k.removeprefix(prefix): v for k, v in found.moments.items() if prefix in k}
+            memory.load_tensors(held)
+
+    def _memory(self) -> Memory | None:
+        split = self.run.parts.split
+        return None if split is None else split.memory
 
     def step(self) -> None:
         """One optimiser step, or a skipped one, observed."""
@@ -127,11 +154,15 @@ class _Trainer:
         self.progress.step += 1
         if not drawn:
             return
-        gradient = compute_gradient(self.run.parts, number, drawn)
+        if not self.verified:
+            verify_split(self.run.parts, number, drawn)
+            self.verified = True
+        gradient = compute_gradient(self.run.parts, number, drawn, self._metric())
         norm = self._clip()
         finite = math.isfinite(norm) and all(math.isfinite(x) for x in gradient.loss.values())
         if finite:
             self._apply(rate)
+            self._update_balancer(gradient)
             self.progress.bad_steps = 0
         self.optimiser.zero_grad(set_to_none=True)
         self.observe(self._record(gradient, norm, rate, time.perf_counter() - began, finite))
@@ -148,6 +179,23 @@ class _Trainer:
             group["lr"] = rate
         self.optimiser.step()
 
+    def _metric(self) -> Tensor | None:
+        """AdamW's own scale of each split parameter, once it has one; None for plain products."""
+        split = self.run.parts.split
+        if split is None or split.metric == "raw" or not self.optimiser.state:
+            return None
+        return adam_metric(self.optimiser, split.ledger.parameters.values())
+
+    def _update_balancer(self, gradient: Gradient) -> None:
+        """Tell the balancer what the step saw, and what it asks for beyond that."""
+        balancer, view = self.run.parts.balancer, gradient.view
+        if wants_losses_after(balancer):
+            view = replace(view, losses_after=gradient.losses_now())
+        if wants_validation(balancer, view.step):
+            assert self.run.validation_losses is not None
+            view = replace(view, validation=self.run.validation_losses(view.step))
+        balancer.update(view)
+
     def _record(
         self, gradient: Gradient, norm: float, rate: float, seconds: float, finite: bool
     ) -> StepRecord:
@@ -162,6 +210,7 @@ class _Trainer:
             seconds=seconds,
             padded_tokens=gradient.padded_tokens,
             terms=gradient.terms,
+            conflict=gradient.conflict,
             skipped="" if finite else "non-finite loss or gradient",
         )
 
@@ -184,8 +233,7 @@ class _Trainer:
                 f"row at step {step} ({', '.join(bad)}); the last good checkpoint is kept: lower "
                 "optimiser.learning_rate, or look at these tasks' data"
             )
-        restore(self.run.parts.model, self.optimiser, found)
-        self.run.parts.balancer.load_state_dict(found.state["balancer"])
+        self._go_to(found)
         self.progress.rollbacks += 1
         self.progress.bad_steps = 0
         text = f"Weights and optimiser taken back to step {found.step} after non-finite steps."

@@ -1,8 +1,11 @@
 """AdamW and its learning rate."""
 
 import math
+from collections.abc import Iterable
 
 import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from madrigal.model.language_model import LanguageModel
 from madrigal.recipe.stage import Optimiser
@@ -22,6 +25,23 @@ def learning_rate(settings: Optimiser, step: int, steps: int) -> float:
     way = (step - warmup) / max(1, steps - warmup)
     left = (1 + math.cos(math.pi * way)) / 2 if settings.schedule == "cosine" else 1 - way
     return settings.learning_rate * (settings.final + (1 - settings.final) * left)
+
+
+def adam_metric(
+    optimiser: torch.optim.Optimizer, parameters: Iterable[nn.Parameter]
+) -> Float[Tensor, " P"]:
+    """1 / (sqrt(v) + epsilon) for every entry of the parameters, with v AdamW's second moment.
+
+    What AdamW multiplies a gradient with, without its momentum and its correction of early steps
+    (which is one factor for all). Parameters that took no step yet count as they are.
+    """
+    epsilon = optimiser.defaults["eps"]
+    parts = []
+    for parameter in parameters:
+        second = optimiser.state.get(parameter, {}).get("exp_avg_sq")
+        scale = torch.ones_like(parameter) if second is None else 1 / (second.sqrt() + epsilon)
+        parts.append(scale.detach().flatten().float())
+    return torch.cat(parts)
 
 
 def build_optimiser(settings: Optimiser, model: LanguageModel) -> torch.optim.AdamW:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from madrigal.gradients.conflict import Conflict
+
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
@@ -17,6 +19,7 @@ class StepRecord:
     learning_rate: float
     seconds: float
     padded_tokens: int
+    conflict: Conflict | None = None
     terms: Mapping[str, float] = field(default_factory=dict)
     skipped: str = ""
 

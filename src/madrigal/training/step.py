@@ -2,19 +2,22 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from madrigal.balancing.base import Balancer, StepView
+from madrigal.gradients.conflict import Conflict
 from madrigal.model.language_model import LanguageModel
-from madrigal.objectives.base import Objective, Outputs
+from madrigal.objectives.base import Objective
 from madrigal.tasks.encoded import Example
-from madrigal.training.chance import seed_pass
-from madrigal.training.layout import Microbatch, Placed, collate, lay_out, share_out
+from madrigal.training.layout import Placed, lay_out
+from madrigal.training.passes import Passes, per_unit
 from madrigal.training.processes import Processes
 from madrigal.training.pull import Pull
+from madrigal.training.split import Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class StepParts:
     seed: int
     processes: Processes
     pull: Pull
+    split: Split | None = None  # where gradients can be had by task
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,96 +48,150 @@ class Gradient:
     padded_tokens: int
     terms: Mapping[str, float]
     seconds: float
+    view: StepView  # what the balancer saw, with the losses
+    passes: Passes
+    totals: Mapping[str, float]  # N_k
+    conflict: Conflict | None = None
+
+    def losses_now(self) -> Float[Tensor, " K"]:
+        """The losses of the same examples with the weights as they are now, same dropout."""
+        return per_unit(self.passes, self.passes.look(self.view.tasks), self.totals)
 
 
-def place(parts: StepParts, drawn: Sequence[tuple[str, Example]]) -> list[Placed]:
-    """The rows that each drawn example needs under its task's objective."""
-    return [Placed(task, parts.objectives[task].encode_rows(example)) for task, example in drawn]
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """The examples of one step by task, with the tasks' counts of units."""
+
+    number: int
+    tasks: Mapping[str, Sequence[Placed]]
+    counts: Mapping[str, tuple[float, float]]  # of the two halves
+
+    def total(self, task: str) -> float:
+        """N_k. Rows without a trained token cost nothing, and nothing by nothing is nothing."""
+        return sum(self.counts[task]) or 1.0
 
 
-def _per_task(placed: Sequence[Placed]) -> dict[str, list[Placed]]:
-    tasks: dict[str, list[Placed]] = {}
+def place(
+    parts: StepParts, drawn: Sequence[tuple[str, Example]], in_halves: bool = False
+) -> list[Placed]:
+    """The rows that each drawn example needs under its task's objective; a task's examples go to
+    its two halves in turn."""
+    seen: dict[str, int] = {}
+    placed = []
+    for task, example in drawn:
+        number = seen[task] = seen.get(task, -1) + 1
+        rows = parts.objectives[task].encode_rows(example)
+        placed.append(Placed(task, rows, number % 2 if in_halves else 0))
+    return placed
+
+
+def _by_task(parts: StepParts, number: int, placed: Sequence[Placed]) -> _Step:
+    present = {example.task for example in placed}
+    tasks: dict[str, list[Placed]] = {t: [] for t in parts.objectives if t in present}
     for example in placed:
-        tasks.setdefault(example.task, []).append(example)
-    return tasks
+        tasks[example.task].append(example)
+
+    def count(task: str, half: int) -> float:
+        rows = [row for e in tasks[task] if e.half == half for row in e.rows]
+        return parts.objectives[task].count(rows) if rows else 0.0
+
+    return _Step(number, tasks, {task: (count(task, 0), count(task, 1)) for task in tasks})
 
 
-def _view(parts: StepParts, tasks: Mapping[str, Sequence[Placed]]) -> StepView:
+def _view(parts: StepParts, step: _Step) -> StepView:
     return StepView(
-        tasks=tuple(tasks),
-        rows=torch.tensor([float(len(examples)) for examples in tasks.values()]),
-        task_weights=torch.tensor([parts.task_weights[task] for task in tasks]),
+        tasks=tuple(step.tasks),
+        rows=torch.tensor([float(len(examples)) for examples in step.tasks.values()]),
+        task_weights=torch.tensor([parts.task_weights[task] for task in step.tasks]),
+        step=step.number,
+        seed=parts.seed,
     )
 
 
-def _losses(parts: StepParts, batch: Microbatch) -> dict[str, Tensor]:
-    """One forward pass; the unnormalised loss of each task in the microbatch."""
-    model = parts.model
-    needs = {need for s in batch.segments for need in parts.objectives[s.task].needs}
-    with model.autocast():
-        states = model.states(batch.tokens)
-        picked = states.reshape(-1, states.shape[-1])[batch.state_index]
-        logps, means = model.logps(picked, batch.targets, "mean_logps" in needs)
-    losses = {}
-    for segment in batch.segments:
-        span = slice(segment.first_position, segment.last_position)
-        outputs = Outputs(batch.row[span], logps[span], None if means is None else means[span])
-        losses[segment.task] = parts.objectives[segment.task].loss(segment.rows, outputs)
-    return losses
-
-
-def compute_gradient(parts: StepParts, step: int, drawn: Sequence[tuple[str, Example]]) -> Gradient:
+def compute_gradient(
+    parts: StepParts,
+    step: int,
+    drawn: Sequence[tuple[str, Example]],
+    metric: Float[Tensor, " P"] | None = None,
+) -> Gradient:
     """Fill `parameter.grad` with the gradient of the weighted sum of the tasks' mean losses.
 
     The loss is sum_k w_k S_k / N_k: S_k is task k's summed loss and N_k its count of units, both
     over the whole step, all microbatches and all processes, and w_k the balancer's weight. N_k
     follows from the schedule, which every process knows, so it is there before the first forward.
+    Where the weights need the losses or the gradients of this very step, these are gathered by
+    task in the backward pass, and weighted when it is over. `metric` is the diagonal that the
+    Gramian is taken in.
     """
     began = time.perf_counter()
-    placed = place(parts, drawn)
-    tasks = _per_task(placed)
-    # Rows without a trained token cost nothing, and nothing by nothing is nothing.
-    counts = {
-        task: parts.objectives[task].count([row for e in examples for row in e.rows]) or 1.0
-        for task, examples in tasks.items()
-    }
-    view = _view(parts, tasks)
-    weights = dict(zip(view.tasks, parts.balancer.weights(view).tolist(), strict=True))
-    groups = lay_out(
-        placed,
-        {task: order for order, task in enumerate(tasks)},
-        parts.microbatch_tokens,
-        parts.processes.count,
-    )
-    sums = dict.fromkeys(tasks, 0.0)
-    for index in share_out(groups, parts.processes.count)[parts.processes.index]:
-        batch = collate(groups[index], parts.pad, parts.model.device)
-        seed_pass(parts.seed, parts.stage, step, index)
-        losses = _losses(parts, batch)
-        total = torch.stack([weights[task] / counts[task] * s for task, s in losses.items()]).sum()
-        total.backward()
-        for task, loss in losses.items():
-            sums[task] += float(loss.detach())
-    loss = _reduced(parts, sums, counts)
-    terms = parts.pull.add_gradient(weights)
+    split = parts.split
+    measured = split is not None and split.measures(step)
+    placed = place(parts, drawn, in_halves=measured)
+    at = _by_task(parts, step, placed)
+    passes = _passes(parts, step, placed)
+    view, conflict = _view(parts, at), None
+    totals = {task: at.total(task) for task in at.tasks}
+    if split is not None and (measured or parts.balancer.needs != "nothing"):
+        sums = split.gather(passes)
+        view = replace(view, losses=per_unit(passes, sums, totals))
+        view, weights, conflict = split.weigh(parts.balancer, view, at.counts, metric, measured)
+    else:
+        weights = _known(parts, view)
+        sums = passes.run({task: weights[task] / totals[task] for task in totals})
+        view = replace(view, losses=per_unit(passes, sums, totals))
+        parts.processes.sum_gradients(parameter for _, parameter in parts.model.trainable())
+    assert view.losses is not None
     return Gradient(
-        loss=loss,
+        loss=dict(zip(view.tasks, view.losses.tolist(), strict=True)),
         weight=weights,
         tokens={
-            t: sum(r.length for e in examples for r in e.rows) for t, examples in tasks.items()
+            t: sum(r.length for e in examples for r in e.rows) for t, examples in at.tasks.items()
         },
-        rows={task: len(examples) for task, examples in tasks.items()},
-        padded_tokens=sum(max(e.width for e in g) * sum(len(e.rows) for e in g) for g in groups),
-        terms=terms,
+        rows={task: len(examples) for task, examples in at.tasks.items()},
+        padded_tokens=sum(
+            max(e.width for e in g) * sum(len(e.rows) for e in g) for g in passes.groups
+        ),
+        terms=parts.pull.add_gradient(weights),
         seconds=time.perf_counter() - began,
+        view=view,
+        passes=passes,
+        totals=totals,
+        conflict=conflict,
     )
 
 
-def _reduced(
-    parts: StepParts, sums: Mapping[str, float], counts: Mapping[str, float]
+def verify_split(parts: StepParts, step: int, drawn: Sequence[tuple[str, Example]]) -> None:
+    """Check that gradients split by task add up to autograd's own, on some of a step's examples."""
+    if parts.split is not None:
+        parts.split.verify(_passes(parts, step, place(parts, drawn)))
+
+
+def losses_of(
+    parts: StepParts, step: int, drawn: Sequence[tuple[str, Example]]
 ) -> dict[str, float]:
-    """Sum losses and gradients over processes; the losses per unit."""
-    summed = torch.tensor(list(sums.values()), device=parts.model.device)
-    parts.processes.sum_([summed])
-    parts.processes.sum_gradients(parameter for _, parameter in parts.model.trainable())
-    return {task: value / counts[task] for task, value in zip(sums, summed.tolist(), strict=True)}
+    """Losses per unit of some examples as the model is, without dropout or gradients."""
+    at = _by_task(parts, step, place(parts, drawn))
+    passes = _passes(parts, step, [example for some in at.tasks.values() for example in some])
+    totals = {task: at.total(task) for task in at.tasks}
+    training = parts.model.network.training
+    parts.model.network.eval()
+    found = per_unit(passes, passes.look(tuple(totals)), totals)
+    parts.model.network.train(training)
+    return dict(zip(totals, found.tolist(), strict=True))
+
+
+def _passes(parts: StepParts, step: int, placed: Sequence[Placed]) -> Passes:
+    order = {task: number for number, task in enumerate(parts.objectives)}
+    return Passes(
+        model=parts.model,
+        objectives=parts.objectives,
+        groups=lay_out(placed, order, parts.microbatch_tokens, parts.processes.count),
+        pad=parts.pad,
+        chance=(parts.seed, parts.stage, step),
+        processes=parts.processes,
+    )
+
+
+def _known(parts: StepParts, view: StepView) -> dict[str, float]:
+    assert parts.balancer.needs == "nothing", "this balancer needs per-task gradients"
+    return dict(zip(view.tasks, parts.balancer.weights(view).tolist(), strict=True))

@@ -1,0 +1,156 @@
+"""Gradients by task in a stage: gathered, measured, weighted and mixed."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from madrigal.balancing.base import Balancer, Remembers, StepView
+from madrigal.errors import ModelError
+from madrigal.gradients import Ledger, per_task
+from madrigal.gradients.conflict import Conflict, Metric, conflict
+from madrigal.gradients.gramian import HALVES, Units, row_weights, task_gramian
+from madrigal.gradients.memory import Memory
+from madrigal.model.language_model import LanguageModel
+from madrigal.recipe.stage import Gradients
+from madrigal.training.passes import Passes, head_spans, row_spans
+
+# How far the sum of the tasks' gradients may be from the gradient of the sum, relative to its
+# norm: rounding, in the number format of the products.
+_ROUNDING = {torch.float32: 1e-4, torch.bfloat16: 5e-2}
+
+_ADAPTER = 4  # at most one parameter in so many is trained
+_MEASURE_ADAPTER, _MEASURE_FULL = 4, 16  # steps
+_LEDGER_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """What splits the gradients of a stage by task.
+
+    `order` holds the place of every task of the stage; `measure_every` is in steps, 0 for never;
+    `layers` names the parameters of each layer group that is measured apart.
+    """
+
+    model: LanguageModel
+    ledger: Ledger
+    order: Mapping[str, int]
+    measure_every: int
+    metric: Metric
+    layers: Mapping[str, frozenset[str]]
+    memory: Memory | None = None  # for balancers of remembered gradients
+
+    def measures(self, step: int) -> bool:
+        """Whether the angles between the tasks are measured at this step (from 0)."""
+        return self.measure_every > 0 and step % self.measure_every == 0
+
+    def gather(self, passes: Passes) -> dict[str, float]:
+        """Run the step's passes into the ledger, summed over processes; the summed losses here."""
+        self.ledger.clear()
+        with per_task(self.model.network, self.ledger):
+            sums = passes.run_split(self.ledger, self.order)
+        passes.processes.sum_([self.ledger.matrix()])
+        return sums
+
+    def weigh(
+        self,
+        balancer: Balancer,
+        view: StepView,
+        counts: Mapping[str, tuple[float, float]],
+        metric: Float[Tensor, " P"] | None,
+        measured: bool,
+    ) -> tuple[StepView, dict[str, float], Conflict | None]:
+        """Ask the balancer for weights and write the mixed gradient.
+
+        Returns what the balancer saw, its weights, and the conflict where it is measured. Where
+        the step is not finite the weights are not numbers either, and the step will be skipped.
+        """
+        units = Units(
+            tuple(self.order[task] for task in view.tasks),
+            torch.tensor([counts[task] for task in view.tasks], dtype=torch.float64),
+        )
+        assert view.losses is not None
+        finite = bool(view.losses.isfinite().all())
+        if measured or balancer.needs == "gramian":
+            raw = self.ledger.gramian(metric=metric)
+            view = replace(view, gramian=task_gramian(raw, units))
+            finite = finite and bool(raw.isfinite().all())
+        weights = torch.full((len(view.tasks),), math.nan)
+        if self.memory is not None and finite:
+            assert isinstance(balancer, Remembers)
+            self.memory.update(units, balancer.factors(view), balancer.decay)
+            view = replace(view, gramian=self.memory.gramian(units, metric))
+            weights = balancer.weights(view)
+            self.memory.write_gradient(units, weights)
+        else:
+            weights = balancer.weights(view) if finite else weights
+            self.ledger.write_gradient(row_weights(weights, units, self.ledger.rows))
+        found = None
+        if measured and finite:
+            parts = {n: self.ledger.gramian(names, metric) for n, names in self.layers.items()}
+            found = conflict(view.tasks, raw, units, self.metric, parts)
+        return view, dict(zip(view.tasks, weights.tolist(), strict=True)), found
+
+    def verify(self, passes: Passes) -> None:
+        """Compare the ledger with plain autograd on this process's first microbatch.
+
+        Raises:
+            ModelError: a layer computes otherwise than the one that splits its gradient; by name.
+        """
+        own = passes.own()
+        if not own:
+            return
+        network, ledger = self.model.network, self.ledger
+        batch = passes.batch(own[0])
+        torch.stack(list(passes.losses(batch).values())).sum().backward()
+        expected = {
+            name: torch.zeros_like(p) if p.grad is None else p.grad
+            for name, p in ledger.parameters.items()
+        }
+        network.zero_grad(set_to_none=True)
+        ledger.clear()
+        batch = passes.batch(own[0])
+        with per_task(network, ledger), ledger.following(row_spans(batch, self.order)):
+            losses = passes.losses(batch, head_spans(batch, self.order, ledger))
+            torch.stack(list(losses.values())).sum().backward()
+        network.zero_grad(set_to_none=True)
+        whole = math.sqrt(sum(float(g.float().square().sum()) for g in expected.values()))
+        for name, summed in ledger.sums().items():
+            away = float((summed - expected[name].float()).norm())
+            if away > _ROUNDING[self.model.precision] * whole:
+                raise ModelError(
+                    f"balance: the gradient of {name}, split by task, is not that of autograd "
+                    f"({away / whole:.1%} off); choose a balancer that needs no per-task gradients"
+                )
+
+
+def measure_every(
+    settings: Gradients, parameters: Mapping[str, nn.Parameter], model: LanguageModel, tasks: int
+) -> int:
+    """Steps between measurements; 0 for never.
+
+    `auto` measures adapters at every fourth step, and full fine-tuning at every sixteenth where
+    the ledger takes at most a gigabyte: splitting costs more there, in time and in memory.
+    """
+    if tasks < 2:
+        return 0
+    if settings.measure_every != "auto":
+        return settings.measure_every
+    split = sum(p.numel() for p in parameters.values())
+    every, _ = model.parameter_counts()
+    if split <= every / _ADAPTER:
+        return _MEASURE_ADAPTER
+    return _MEASURE_FULL if 4 * HALVES * tasks * split <= _LEDGER_BYTES else 0
+
+
+def layer_groups(names: Mapping[str, object]) -> dict[str, frozenset[str]]:
+    """Parameters by transformer block (`block 0`, ...), and `other` for those in none."""
+    groups: dict[str, set[str]] = {}
+    for name in names:
+        found = re.search(r"\.(?:layers|h|blocks|layer)\.(\d+)\.", name)
+        groups.setdefault(f"block {found[1]}" if found else "other", set()).add(name)
+    return {name: frozenset(members) for name, members in groups.items()}
