@@ -19,9 +19,9 @@ class StepRecord:
     learning_rate: float
     seconds: float
     padded_tokens: int
-    conflict: Conflict | None = None
     terms: Mapping[str, float] = field(default_factory=dict)
     skipped: str = ""
+    conflict: Conflict | None = None
 
 
 @dataclass(frozen=True, slots=True)
