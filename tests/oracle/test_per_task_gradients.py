@@ -180,6 +180,13 @@ def test_passes_add_up_and_clear_empties():
     assert not ledger.gramian().any()
 
 
+def test_what_is_added_to_the_matrix_from_outside_stays():
+    """As by a sum over processes, where this one had no row of some task."""
+    ledger = Ledger(dict(model("llama", LORA).trainable()), 2)
+    ledger.matrix().add_(1.0)
+    assert ledger.matrix().eq(1.0).all()
+
+
 def test_layers_are_as_before_when_the_passes_are_over():
     held = model("llama", LORA)
     tokens, _, index = _batch()

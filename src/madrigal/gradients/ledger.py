@@ -137,6 +137,7 @@ class Ledger:
             for row, fresh in enumerate(flags):
                 if fresh:
                     self._views[place][row].zero_()
+                    flags[row] = False
         return self._matrix
 
     def gradients(self, row: int) -> dict[str, Tensor]:
