@@ -7,6 +7,7 @@ the recipe is wrong. They pass over values of a wrong type: validation tells tho
 from collections.abc import Iterator
 
 from madrigal.recipe.node import Mistake, Node
+from madrigal.recipe.rules_balance import balance_rules
 from madrigal.recipe.rules_evaluate import evaluate_rules
 from madrigal.recipe.rules_model import model_rules
 from madrigal.recipe.rules_stage import stage_rules
@@ -18,5 +19,6 @@ def inconsistencies(root: Node) -> Iterator[Mistake]:
     yield from model_rules(root)
     yield from task_rules(root)
     yield from stage_rules(root)
+    yield from balance_rules(root)
     yield from evaluate_rules(root)
     yield from unused_rules(root)

@@ -1,0 +1,44 @@
+"""Contradictions between a stage's balancer and its tasks."""
+
+from collections.abc import Iterator
+
+from madrigal.recipe.node import Mistake, Node
+from madrigal.recipe.rules_stage import learnt
+from madrigal.recipe.shape import shapes
+from madrigal.recipe.stage import StageSettings
+from madrigal.recipe.suggest import did_you_mean
+
+_FOR_ONE_TASK = ("mean", "equal", "fixed")
+_BY_TASK = ("weights", "ideal", "lowest")  # keys of balancers whose entries are names of tasks
+
+
+def balance_rules(root: Node) -> Iterator[Mistake]:
+    """Names of tasks in a balancer, weights without effect, one task alone."""
+    for stage in root.get("stages").elements():
+        balance, tasks = stage.get("balance"), learnt(stage)
+        for key in _BY_TASK:
+            for name, node in balance.get(key).entries():
+                if name not in tasks:
+                    hint = did_you_mean(name, tasks)
+                    yield Mistake(node, f"the stage does not learn {name!r}{hint}")
+        yield from _weights(balance.get("weights"), tasks)
+        yield from _alone(balance, tasks)
+
+
+def _weights(weights: Node, tasks: list[str]) -> Iterator[Mistake]:
+    given = weights.entries()
+    if not isinstance(weights.value, dict):
+        return
+    for name in tasks:
+        if name not in weights.names():
+            yield Mistake(weights, f"no weight for {name!r}; each task of the stage needs one")
+    if given and all(node.number == 0 for _, node in given):
+        yield Mistake(weights, "all weights are zero; write at least one above 0")
+
+
+def _alone(balance: Node, tasks: list[str]) -> Iterator[Mistake]:
+    kind = balance.get("kind").text
+    known = shapes(StageSettings)["balance"].kinds
+    if len(tasks) == 1 and kind in known and kind not in _FOR_ONE_TASK:
+        text = f"{kind!r} weighs tasks against each other, and the stage learns {tasks[0]!r} alone"
+        yield Mistake(balance, f"{text}; remove it or add a task")
