@@ -37,7 +37,7 @@ def no_waiting_for_the_disk(monkeypatch):
 
 
 def go(folder, kind, die_after=0):
-    """Train eight steps or die after some: the tasks' weights by step, and the model's at the end."""
+    """Train eight steps or die after some: the tasks' weights by step, the model's at the end."""
     balancer = build_balancer(KINDS[kind](**KEYS.get(kind, {})))
     held = tiny.model(adapter=tiny.LORA)
     split = build_split(Gradients(measure_every=0), held, balancer, ("a", "b"))
