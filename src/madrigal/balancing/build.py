@@ -3,14 +3,18 @@
 from typing import assert_never
 
 from madrigal.balancing.base import Balancer
+from madrigal.balancing.build_by_loss import build_by_loss
 from madrigal.balancing.equal import Equal
 from madrigal.balancing.mean import Mean
 from madrigal.recipe import balance
 from madrigal.recipe.balance import BalancerSettings
+from madrigal.recipe.balance_by_loss import ByLoss
 
 
 def build_balancer(settings: BalancerSettings) -> Balancer:
     """The balancer of one stage, fresh."""
+    if isinstance(settings, ByLoss):
+        return build_by_loss(settings)
     match settings:
         case balance.Mean():
             return Mean()

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from madrigal.recipe.balance_by_loss import ByLoss
 from madrigal.recipe.settings import KindShort, Method, Settings
 
 
@@ -21,4 +22,4 @@ class Equal(Settings):
     kind: Literal["equal"] = "equal"
 
 
-BalancerSettings = Annotated[Mean | Equal, Field(discriminator="kind"), KindShort]
+BalancerSettings = Annotated[Mean | Equal | ByLoss, Field(discriminator="kind"), KindShort]
