@@ -259,6 +259,52 @@ MISTAKES = {
         "mixture: {kind: weights, weights: {mood: 1, talk: 0}}",
         "recipe.yaml:16: stages[0].mixture.weights.talk: found 0; must be above 0",
     ),
+    "a weight for a task that is not learnt": (
+        "batch: {rows: 8}",
+        "balance: {kind: fixed, weights: {mood: 1, talk: 2, tlak: 1}}",
+        "recipe.yaml:16: stages[0].balance.weights.tlak: the stage does not learn 'tlak'; "
+        "did you mean 'talk'?",
+    ),
+    "no weight for a task": (
+        "batch: {rows: 8}",
+        "balance: {kind: fixed, weights: {mood: 1}}",
+        "recipe.yaml:16: stages[0].balance.weights: no weight for 'talk'; "
+        "each task of the stage needs one",
+    ),
+    "a negative weight": (
+        "batch: {rows: 8}",
+        "balance: {kind: fixed, weights: {mood: 1, talk: -2}}",
+        "recipe.yaml:16: stages[0].balance.weights.talk: found -2; must be at least 0",
+    ),
+    "weights of zero": (
+        "batch: {rows: 8}",
+        "balance: {kind: fixed, weights: {mood: 0, talk: 0.0}}",
+        "recipe.yaml:16: stages[0].balance.weights: all weights are zero; "
+        "write at least one above 0",
+    ),
+    "no weights": (
+        "batch: {rows: 8}",
+        "balance: fixed",
+        "recipe.yaml:16: stages[0].balance.weights: missing: weight of each task of the stage",
+    ),
+    "an ideal loss of a task that is not learnt": (
+        "batch: {rows: 8}",
+        "balance: {kind: stch, ideal: {watch: 1.5}}",
+        "recipe.yaml:16: stages[0].balance.ideal.watch: the stage does not learn 'watch'; "
+        "known: 'mood', 'talk'",
+    ),
+    "a lowest loss of a task that is not learnt": (
+        "batch: {rows: 8}",
+        "balance: {kind: famo, lowest: {modo: 0.1}}",
+        "recipe.yaml:16: stages[0].balance.lowest.modo: the stage does not learn 'modo'; "
+        "did you mean 'mood'?",
+    ),
+    "a balancer for one task": (
+        "steps: 5",
+        "steps: 5\n    balance: uncertainty",
+        "recipe.yaml:21: stages[1].balance: 'uncertainty' weighs tasks against each other, "
+        "and the stage learns 'mood' alone; remove it or add a task",
+    ),
     "an objective for a task that is not learnt": (
         "batch: {rows: 8}",
         "objective: {tlak: likelihood}",

@@ -149,6 +149,9 @@ ROWS = {
     "stages[N].objective.NAME(likelihood).normalise": Row(
         "stages.0.objective", {"mood": {"kind": "likelihood", "normalise": "examples"}}
     ),
+    "stages[N].gradients.measure_every": Row("stages.0.gradients.measure_every", 2),
+    "stages[N].gradients.by_layer": Row("stages.0.gradients.by_layer", True),
+    "stages[N].gradients.metric": Row("stages.0.gradients.metric", "adam"),
     "stages[N].optimiser.learning_rate": Row("stages.0.optimiser.learning_rate", 0.002),
     "stages[N].optimiser.weight_decay": Row("stages.0.optimiser.weight_decay", 0.1),
     "stages[N].optimiser.beta1": Row("stages.0.optimiser.beta1", 0.8),
@@ -189,6 +192,25 @@ for kind, more in MIXTURES.items():
     for key, value in more.items():
         larger = {"mood": 3.0, "echo": 1.0} if key == "weights" else value + 0.3
         ROWS[f"{place}.{key}"] = Row(f"stages.0.mixture.{key}", larger, given)
+
+# Of each balancer by loss: its keys, with a value and another one.
+BY_LOSS = {
+    "fixed": {"weights": ({"mood": 1.0, "echo": 3.0}, {"mood": 3.0, "echo": 1.0})},
+    "random": {}, "uncertainty": {"learning_rate": (0.02, 0.03)},
+    "dwa": {"window": (2, 3), "temperature": (2.0, 3.0)}, "gls": {}, "scale_invariant": {},
+    "imtl_l": {"learning_rate": (0.02, 0.03)},
+    "stch": {"smoothing": (0.1, 0.2), "warmup": (2, 3), "ideal": ({}, {"mood": 0.1})},
+    "famo": {
+        "learning_rate": (0.02, 0.03), "decay": (0.001, 0.01), "lowest": ({}, {"mood": 0.1}),
+    },
+    "coba": {"every": (1, 2), "warmup": (2, 3), "history": (9, 8), "temperature": (5.0, 4.0)},
+}  # fmt: skip
+for kind, more in BY_LOSS.items():
+    place = f"stages[N].balance({kind})"
+    given = {"stages.0.balance": {"kind": kind} | {key: one for key, (one, _) in more.items()}}
+    ROWS[f"{place}.kind"] = Row("stages.0.balance", "mean", given)
+    for key, (_, other) in more.items():
+        ROWS[f"{place}.{key}"] = Row(f"stages.0.balance.{key}", other, given)
 
 
 def put(keys, path, value):
