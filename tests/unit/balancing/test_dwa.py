@@ -60,3 +60,9 @@ def test_a_task_alone_in_a_step_has_its_weight():
     balancer = after([HIGH] * 3 + [LOW] * 3)
     both = weights(balancer, tasks="ab", step=6)
     assert weights(balancer, tasks="a", step=6)["a"] == pytest.approx(2 * both["a"])
+
+
+def test_a_task_that_is_met_for_the_first_time_counts_as_one_that_stands_still():
+    found = weights(after([HIGH] * 3 + [LOW] * 3), tasks="bc", step=6)
+    assert found["c"] / found["b"] == pytest.approx(math.exp((1.0 - 0.5) / 2))
+    assert weights(after([]), tasks="abc", step=0) == pytest.approx(dict.fromkeys("abc", 1 / 3))
