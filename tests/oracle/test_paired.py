@@ -11,7 +11,7 @@ from scipy import stats
 from madrigal.errors import RunFolderError
 from madrigal.evaluation.intervals import Resampling
 from madrigal.evaluation.paired import difference, holm, mcnemar
-from madrigal.evaluation.seeds import over_seeds
+from madrigal.evaluation.seeds import difference_over_seeds, over_seeds
 from predicted import answered, chosen, coins, windows
 
 
@@ -215,3 +215,31 @@ def test_spread_over_runs_and_examples_is_the_sum_of_both_variances():
     variance = shifts.var(ddof=1) / size + ease.var() / n
     half = 1.96 * np.sqrt(variance) * found.mean
     assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.06)
+
+
+def test_a_difference_over_seeds_is_run_by_run_on_the_same_examples():
+    """Two settings 0.05 apart on examples of very unlike ease: the ease drops out."""
+    random = np.random.default_rng(1)
+    ease, shifts = random.normal(0.6, 0.2, 200), random.normal(0, 0.02, 4)
+    tokens = np.full(200, 10)
+
+    def runs(gain, noise):
+        spread = [np.clip(ease + gain + shift + noise * random.normal(size=200), 0.01, None)
+                  for shift in shifts]  # fmt: skip
+        return [windows(tokens * one, tokens, tokens) for one in spread]
+
+    ours, theirs = runs(0.05, 0.01), runs(0.0, 0.01)
+    found = difference_over_seeds(ours, theirs, "perplexity")
+    values = [a.mean - b.mean for a, b in zip(alone(ours), alone(theirs), strict=True)]
+    assert found.runs == pytest.approx(values)
+    assert found.mean == pytest.approx(np.mean(values))
+    assert 0 < found.low < found.mean < found.high
+    whole = over_seeds(ours, "perplexity")
+    assert found.high - found.low < 0.3 * (whole.high - whole.low)
+    with pytest.raises(ValueError, match="as many runs of one setting as of the other"):
+        difference_over_seeds(ours, theirs[:3], "perplexity")
+
+
+def alone(runs):
+    """The score of each run on its own."""
+    return [over_seeds([run, run], "perplexity") for run in runs]

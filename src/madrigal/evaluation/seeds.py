@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from madrigal.evaluation.intervals import Resampling, drawn
 from madrigal.evaluation.prediction import Prediction
@@ -36,14 +37,45 @@ def over_seeds(
     spread over runs is widened by sqrt(S / (S - 1)), because a bootstrap of S runs has the variance
     with divisor S. With fewer than three runs the interval is little more than a hint.
     """
+    _check(runs)
+    scores = [drawn(rows, metric, resampling) for rows in runs]
+    values = np.array([s.score.value for s in scores])
+    return _spread(values, np.stack([s.values for s in scores]), resampling)
+
+
+def difference_over_seeds(
+    ours: Sequence[Sequence[Prediction]],
+    theirs: Sequence[Sequence[Prediction]],
+    metric: str,
+    resampling: Resampling = Resampling(),
+) -> SeedScore:
+    """How much higher one setting scores than another, run by run with the same seed.
+
+    As `over_seeds`, of the differences: both members of a pair of runs are scored on the same drawn
+    examples, so what is easy or hard for both drops out.
+    """
+    if len(ours) != len(theirs):
+        raise ValueError("difference_over_seeds needs as many runs of one setting as of the other")
+    _check([*ours, *theirs])
+    pairs = [
+        (drawn(one, metric, resampling), drawn(two, metric, resampling))
+        for one, two in zip(ours, theirs, strict=True)
+    ]
+    values = np.array([one.score.value - two.score.value for one, two in pairs])
+    return _spread(values, np.stack([one.values - two.values for one, two in pairs]), resampling)
+
+
+def _check(runs: Sequence[Sequence[Prediction]]) -> None:
     if len(runs) < 2:
         raise ValueError("over_seeds needs the predictions of at least two runs")
     if len({frozenset(row.id for row in rows) for rows in runs}) > 1:
         raise ValueError("over_seeds needs runs that were evaluated on the same examples")
-    scores = [drawn(rows, metric, resampling) for rows in runs]
-    values = np.array([s.score.value for s in scores])
-    draws = np.stack([s.values for s in scores])
-    size = len(runs)
+
+
+def _spread(
+    values: Float[np.ndarray, " S"], draws: Float[np.ndarray, "S draws"], resampling: Resampling
+) -> SeedScore:
+    size = len(values)
     random = np.random.default_rng([resampling.seed, size])
     taken = random.multinomial(size, np.full(size, 1 / size), size=draws.shape[1]).T / size
     centre = draws.mean(axis=0)
