@@ -22,12 +22,15 @@ def test_equal_during_the_warm_up():
     assert weights(warmed(), NOW, step=1) == third
 
 
-@pytest.mark.parametrize("ideal", [{}, {"a": 1.0, "c": 0.3}], ids=["zero", "given"])
+@pytest.mark.parametrize(
+    "ideal", [{}, {"a": 1.0, "c": 0.3}, {"a": 3.99}], ids=["zero", "given", "at the nadir"]
+)
 @pytest.mark.parametrize("smoothing", [0.05, 0.2, 5.0])
 def test_weights_are_the_slopes_of_the_smooth_maximum(ideal, smoothing):
     losses = torch.tensor(list(NOW.values()), dtype=torch.float64, requires_grad=True)
     best = torch.tensor([ideal.get(task, 0.0) for task in NOW], dtype=torch.float64)
-    span = torch.tensor(list(NADIR.values()), dtype=torch.float64) - best
+    nadir = torch.tensor(list(NADIR.values()), dtype=torch.float64)
+    span = torch.maximum(nadir - best, nadir / 100)
     maximum = smoothing * ((losses - best) / span / smoothing).exp().sum().log()
     slopes = torch.autograd.grad(maximum, losses)[0] / (1 / span).mean()
     found = weights(warmed(smoothing, ideal), NOW, step=2)
