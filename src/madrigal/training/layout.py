@@ -12,7 +12,7 @@ from torch import Tensor
 from madrigal.tasks.encoded import Encoded
 
 # What one more forward and backward pass costs beside its tokens, counted in tokens.
-TOKENS_PER_PASS = 96
+TOKENS_PER_PASS = 48
 
 
 @dataclass(frozen=True, slots=True)

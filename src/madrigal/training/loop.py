@@ -68,7 +68,8 @@ class _Interrupt:
 
 
 @contextmanager
-def _finish_step_on_interrupt() -> Iterator[_Interrupt]:
+def finish_step_on_interrupt() -> Iterator[_Interrupt]:
+    """Inside, Ctrl+C is noted and the work goes on; who works looks at `pressed`."""
     seen = _Interrupt()
     if threading.current_thread() is not threading.main_thread():
         yield seen
@@ -170,9 +171,14 @@ class _Trainer:
             self._after_bad_step(gradient)
 
     def _clip(self) -> float:
+        """Norm of the gradient before it is clipped."""
         limit = self.run.settings.optimiser.clip
-        parameters = [p for _, p in self.run.parts.model.trainable()]
-        return float(torch.nn.utils.clip_grad_norm_(parameters, limit if limit > 0 else math.inf))
+        parameters = [p for _, p in self.run.parts.model.trainable() if p.grad is not None]
+        total = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        norm = float(total)
+        if norm > limit > 0:  # a pass over all gradients that most steps can do without
+            torch.nn.utils.clip_grads_with_norm_(parameters, limit, total)
+        return norm
 
     def _apply(self, rate: float) -> None:
         for group in self.optimiser.param_groups:
@@ -279,7 +285,7 @@ def train(run: StageRun, observe: Observer) -> Progress:
     if progress.step == 0:
         trainer.save()  # what a roll-back returns to before the first regular checkpoint
     run.parts.model.network.train()
-    with _finish_step_on_interrupt() as interrupt:
+    with finish_step_on_interrupt() as interrupt:
         while progress.step < steps and not progress.stopped:
             trainer.step()
             if run.validate and run.validate_every and progress.step % run.validate_every == 0:
