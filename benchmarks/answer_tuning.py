@@ -7,8 +7,8 @@ completion only, and each stands in both number formats. Each side has a process
 laps take turns, so that what else the machine does meets all sides. Before a ratio is printed, the
 loss of the first step and the token counts of every lap must agree.
 
-python benchmarks/answer_tuning.py               all ratios; writes results/answer_tuning.json
-python benchmarks/answer_tuning.py --search      speeds of several settings of TRL; writes nothing
+python benchmarks/answer_tuning.py [bfloat16] [float32]   writes results/answer_tuning.json
+python benchmarks/answer_tuning.py --search               speeds of several settings of TRL; writes nothing
 """
 
 import statistics
@@ -25,7 +25,7 @@ from workload import Shape, examples, write_model
 SHAPE = Shape(vocabulary=32000, width=288, layers=6, heads=6, mlp=768)
 ROWS_PER_STEP = 32
 ROWS = 128
-LAPS = 5
+LAPS = 3
 # Largest relative difference of first losses that is rounding.
 SAME = {"float32": 1e-5, "bfloat16": 2e-3}
 
@@ -159,13 +159,14 @@ def main() -> None:
             search(folder)
             return
         lines, details = [], {}
-        for adapter in ("lora", "full"):
-            for precision in ("bfloat16", "float32"):
+        model = {"parameters": SHAPE.parameters, "vocabulary": SHAPE.vocabulary}
+        chosen = [p for p in ("bfloat16", "float32") if p in sys.argv[1:] or not sys.argv[1:]]
+        for precision in chosen:
+            for adapter in ("lora", "full"):
                 found, detail = compare(adapter, precision, folder)
                 lines += found
                 details |= detail
-    model = {"parameters": SHAPE.parameters, "vocabulary": SHAPE.vocabulary}
-    save("answer_tuning", lines, model=model, laps=details)
+                save("answer_tuning", lines, model=model, laps=details)
 
 
 if __name__ == "__main__":
