@@ -8,7 +8,7 @@ laps take turns, so that what else the machine does meets all sides. Before a ra
 loss of the first step and the token counts of every lap must agree.
 
 python benchmarks/answer_tuning.py [bfloat16] [float32]   writes results/answer_tuning.json
-python benchmarks/answer_tuning.py --search               speeds of several settings of TRL; writes nothing
+python benchmarks/answer_tuning.py --search               speeds of settings of TRL; no file
 """
 
 import statistics
