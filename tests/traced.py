@@ -39,7 +39,7 @@ def of_model(held: Any) -> dict[str, Any]:
     weights = (x for n, p in network.named_parameters() for x in (n, p.detach().numpy().tobytes()))
     dropouts = [m.p for m in network.modules() if isinstance(m, torch.nn.Dropout)]
     kept = [getattr(m, "attention_dropout", None) for m in network.modules()]
-    scales = [m.scaling for m in network.modules() if isinstance(getattr(m, "scaling", None), dict)]
+    scales = [getattr(m, "scaling", None) for m in network.modules()]
     return {
         "weights": digest(*weights),
         "trainable": digest([name for name, _ in held.trainable()]),
@@ -106,7 +106,7 @@ def of_stage(run: Any, out: Path) -> dict[str, Any]:
         "validation": None if run.validate is None else dict(run.validate()),
         # What the loop itself reads; that it obeys is proved in unit/training/test_loop.py.
         "loop": [run.settings.optimiser.clip, run.settings.checkpoint_every]
-        + ([] if rule is None else [rule.patience, rule.min_gain, rule.per_task]),
+        + ([] if rule is None else [rule.patience, rule.min_gain, rule.per_task, rule.maintenance]),
         "deterministic": [
             torch.are_deterministic_algorithms_enabled(),
             torch.is_deterministic_algorithms_warn_only_enabled(),

@@ -21,6 +21,7 @@ def stage_rules(root: Node) -> Iterator[Mistake]:
         yield from _shares(stage)
         yield from _objectives(stage)
         yield from _schedule(stage.get("optimiser"))
+        yield from _early_stop(stage.get("early_stop"))
 
 
 def learnt(stage: Node) -> list[str]:
@@ -49,6 +50,13 @@ def _one_of(node: Node, first: str, second: str, required: bool) -> Iterator[Mis
         yield Mistake(node.get(second), text)
     if not given and required and isinstance(node.value, dict):
         yield Mistake(node, f"neither `{first}` nor `{second}` is given; write one of them")
+
+
+def _early_stop(rule: Node) -> Iterator[Mistake]:
+    share, leaves = rule.get("maintenance"), rule.get("per_task").value
+    if share.value and not leaves:
+        text = "no task leaves the mixture without `per_task: true`; add it, or leave this out"
+        yield Mistake(share, text)
 
 
 def _shares(stage: Node) -> Iterator[Mistake]:

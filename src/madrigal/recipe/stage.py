@@ -111,7 +111,8 @@ class EarlyStop(Settings):
 
     patience: int = Field(default=3, ge=1, description="Evaluations in a row without a gain before stopping.")
     min_gain: float = Field(default=0.0, ge=0, description="Smallest gain of the score that counts.")
-    per_task: bool = Field(default=False, description="Also drop a task out of the mixture when its own score stops gaining.")
+    per_task: bool = Field(default=False, description="Also let a task leave the mixture when its own score stops gaining.")
+    maintenance: float = Field(default=0.0, ge=0, lt=1, description="Share of its examples that a task which left the mixture is still given, so that it is not forgotten.")
 
 
 class StageSettings(Settings):

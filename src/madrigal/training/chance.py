@@ -3,6 +3,9 @@
 import hashlib
 
 
+CHANCES = 1 << 63  # `derive` gives whole numbers from 0 to below this
+
+
 def derive(seed: int, *parts: str | int) -> int:
     """A 63-bit number from a seed and what it is for; the same on every machine."""
     text = ":".join(str(part) for part in (seed, *parts))

@@ -20,6 +20,7 @@ from madrigal.gradients.memory import Memory
 from madrigal.mixture.row import Source
 from madrigal.recipe.stage import StageSettings
 from madrigal.tasks.encoded import Example
+from madrigal.training.chance import CHANCES, derive
 from madrigal.training.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -149,8 +150,8 @@ class _Trainer:
         rate = learning_rate(self.run.settings.optimiser, number, self.run.source.steps)
         drawn = [
             (draw.task, self.run.examples[draw.task][draw.index])
-            for draw in self.run.source.draws(number)
-            if draw.task not in self.progress.done
+            for place, draw in enumerate(self.run.source.draws(number))
+            if draw.task not in self.progress.done or self._maintains(number, place)
         ]
         self.progress.step += 1
         if not drawn:
@@ -169,6 +170,12 @@ class _Trainer:
         self.observe(self._record(gradient, norm, rate, time.perf_counter() - began, finite))
         if not finite:
             self._after_bad_step(gradient)
+
+    def _maintains(self, step: int, place: int) -> bool:
+        """Whether a task that left the mixture keeps its example at this place of the step."""
+        rule, parts = self.run.settings.early_stop, self.run.parts
+        share = rule.maintenance if rule else 0.0
+        return derive(parts.seed, "maintenance", parts.stage, step, place) < share * CHANCES
 
     def _clip(self) -> float:
         """Norm of the gradient before it is clipped."""
@@ -255,7 +262,9 @@ class _Trainer:
         mean = sum(scores.values()) / len(scores)
         self.observe(Validation(self.progress.step, scores, mean, best))
         for task in leaving:
-            text = f"Task {task} stopped gaining and leaves the mixture."
+            share = self.run.settings.early_stop.maintenance if self.run.settings.early_stop else 0
+            rest = f" but for {share:.0%} of its examples" if share else ""
+            text = f"Task {task} stopped gaining and leaves the mixture{rest}."
             self.observe(Event(self.progress.step, "task_done", text))
         if self.progress.stopped:
             self.observe(Event(self.progress.step, "early_stop", self.progress.stopped))

@@ -476,9 +476,25 @@ class TestEarlyStop:
         assert all(rows[step] == {"b"} for step in range(7, 13))
         assert [(e.step, e.kind) for e in watch.of(Event)] == [(6, "task_done")]
 
-    @pytest.mark.parametrize("per_task", [False, True])
-    def test_resumed_goes_the_same_way(self, tmp_path, per_task):
-        settings = self.settings(patience=2, per_task=per_task)
+    def test_a_task_that_is_done_keeps_its_maintenance_share(self, tmp_path):
+        rule = EarlyStop(patience=2, per_task=True, maintenance=0.25)
+        settings = stage(steps=60, early_stop=rule)
+        script = {s: {"a": 0.5, "b": s / 1000} for s in range(2, 62, 2)}
+        progress, _, watch = go(tmp_path, script=script, settings=settings)
+        assert progress.done == ["a"]
+        kept = sum(r.rows.get("a", 0) for r in watch.of(StepRecord) if r.step > 6)
+        expected, spread = 54 * 2 * 0.25, (54 * 2 * 0.25 * 0.75) ** 0.5
+        assert abs(kept - expected) < 4 * spread
+        (event,) = watch.of(Event)
+        assert event.text == (
+            "Task a stopped gaining and leaves the mixture but for 25% of its examples."
+        )
+
+    @pytest.mark.parametrize(
+        "keys", [{}, {"per_task": True}, {"per_task": True, "maintenance": 0.3}]
+    )
+    def test_resumed_goes_the_same_way(self, tmp_path, keys):
+        settings = self.settings(patience=2, **keys)
         _, straight, _ = go(tmp_path / "straight", script=SCRIPT, settings=settings)
         for die_after in (3, 4, 5, 6, 7, 8):
             folder = tmp_path / str(die_after)
