@@ -41,8 +41,8 @@ class Coba:
     Differs from the paper: the last softmax and the floor are those of the authors' code. Differs
     from that code: weights are relative to all tasks measured, never to those that happen to be in
     one microbatch or step, where a single task would cancel its own weight; a task that was not
-    measured is left out of the curves instead of entering as a loss of zero; DF is at most 1, as in
-    the paper; the floor has no jump.
+    measured is left out of the curves instead of entering as a loss of zero; DF is at most 1, so
+    that ACS never counts negatively; the floor has no jump.
     """
 
     warmup: int

@@ -95,6 +95,16 @@ def test_a_task_that_diverges_counts_less():
     assert found["back"] == min(found.values())
 
 
+def test_no_task_falls_below_a_tenth_of_an_equal_share():
+    time = np.arange(20)
+    losses = {"up": 1 + 0.1 * time} | {f"flat {i}": 1 - 1e-4 * (i + 1) * time for i in range(4)}
+    balancer = coba()
+    run(balancer, losses)
+    found = weights(balancer, tasks=list(losses))
+    assert found == pytest.approx(naive(losses, 5, 8, 5.0)[0], rel=1e-9)
+    assert min(found.values()) == pytest.approx(0.02, rel=0.1)
+
+
 def test_equal_during_the_warm_up_and_without_validation():
     balancer = coba()
     run(balancer, curves(5))

@@ -63,10 +63,13 @@ def test_an_absent_task_keeps_its_logit():
 
 
 def test_a_loss_at_its_lowest_takes_no_logarithm_of_nothing():
-    famo = Famo(0.025, 1e-3, {"a": 1.0})
-    famo.update(view(LOSSES, after={"a": 0.1, "b": math.nan, "c": 3.0}))
+    famo = Famo(0.025, 1e-3, {"a": 1.0, "b": 1.0})
+    famo.update(view(LOSSES, after={"a": 0.1, "b": 0.5, "c": math.nan}))
+    assert set(famo.state_dict()) == {"a", "b"}
     assert all(math.isfinite(x) for held in famo.state_dict().values() for x in held)
-    assert sum(weights(famo, LOSSES).values()) == pytest.approx(1)
+    found = weights(famo, LOSSES)
+    assert sum(found.values()) == pytest.approx(1)
+    assert min(found.values()) > 0
 
 
 def test_without_the_losses_after_the_step_it_says_so():

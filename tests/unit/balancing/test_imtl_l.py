@@ -4,6 +4,7 @@ import pytest
 
 from balancer_view import view, weights
 from madrigal.balancing.imtl_l import ImtlL
+from madrigal.balancing.uncertainty import Uncertainty
 
 LOSSES = {"a": 0.2, "b": 1.0, "c": 5.0}
 
@@ -44,3 +45,12 @@ def test_a_loss_of_nothing_leaves_the_weights_finite():
     for step in range(2000):
         balancer.update(view({"a": 0.0, "b": 1.0}, step))
     assert scale(balancer, "a") == pytest.approx(1e8, rel=0.5)
+
+
+def test_is_uncertainty_by_another_name():
+    one, other = ImtlL(0.01), Uncertainty(0.01)
+    for step in range(200):
+        losses = {task: loss * (1 + 0.3 * math.sin(step)) for task, loss in LOSSES.items()}
+        assert weights(one, LOSSES) == pytest.approx(weights(other, LOSSES), rel=1e-5)
+        for balancer in (one, other):
+            balancer.update(view(losses, step))
