@@ -54,6 +54,7 @@ class Row:
 
 NEW = {"model": copy.deepcopy(tiny_run.keys()["model"])}
 LORA = {"model.adapter": {"kind": "lora", "rank": 2}}
+PRIVATE = {"model.adapter": {"kind": "lora", "rank": 2, "private": 2}}
 HUB = {"tasks.mood.data": {"hub": {"id": "us/moods"}}}
 SPLIT = {"tasks.mood.data": {"train": "mood.train.jsonl"}}
 RULES = {"tasks.mood.data": {"train": "rules.json"}}
@@ -86,6 +87,17 @@ ROWS = {
     "model.adapter(lora).alpha": Row("model.adapter.alpha", 1.0, LORA),
     "model.adapter(lora).dropout": Row("model.adapter.dropout", 0.2, LORA),
     "model.adapter(lora).targets": Row("model.adapter.targets", ["q_proj"], LORA),
+    "model.adapter(lora).layers": Row("model.adapter.layers", [0], LORA),
+    "model.adapter(lora).private.rank": Row("model.adapter.private", 3, PRIVATE),
+    "model.adapter(lora).private.alpha": Row(
+        "model.adapter.private", {"rank": 2, "alpha": 1.0}, PRIVATE
+    ),
+    "model.adapter(lora).private.layers": Row(
+        "model.adapter.private", {"rank": 2, "layers": [1]}, PRIVATE
+    ),
+    "model.adapter(lora).private.tasks": Row(
+        "model.adapter.private", {"rank": 2, "tasks": "mood"}, PRIVATE
+    ),
     "model.adapter(full).kind": Row("model.adapter", "lora"),
     "model.precision": Row("model.precision", "bfloat16", {"model.precision": "float32"}),
     "model.context": Row("model.context", 60),
@@ -165,6 +177,7 @@ ROWS = {
     "stages[N].early_stop.patience": Row("stages.0.early_stop.patience", 1, EARLY),
     "stages[N].early_stop.min_gain": Row("stages.0.early_stop.min_gain", 0.1, EARLY),
     "stages[N].early_stop.per_task": Row("stages.0.early_stop.per_task", True, EARLY),
+    "stages[N].early_stop.maintenance": Row("stages.0.early_stop.maintenance", 0.2, EARLY),
     "stages[N].checkpoint_every": Row("stages.0.checkpoint_every", 2),
     "evaluate.base": Row("evaluate.base", False),
     "evaluate.baselines": Row("evaluate.baselines", True),

@@ -10,9 +10,9 @@ from madrigal.tasks.encode import Coder
 from madrigal.tasks.record import Record, Turn
 
 
-def chat(run: Path, stage: str | None, max_new_tokens: int) -> None:
+def chat(run: Path, stage: str | None, task: str | None, max_new_tokens: int) -> None:
     """Answers each line that is typed, greedily, until the input ends."""
-    trained = find_trained(run, stage)
+    trained = find_trained(run, stage, task)
     model, coder = load_trained(trained)
     remembers = bool(getattr(model.tokenizer, "chat_template", None))
     remembers = remembers and trained.recipe.model.chat_template

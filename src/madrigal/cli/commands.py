@@ -34,6 +34,12 @@ Overrides = Annotated[
 Stage = Annotated[
     str | None, typer.Option(metavar="NAME", help="Stage to take; left out: the last finished one.")
 ]
+Task = Annotated[
+    str | None,
+    typer.Option(
+        "--task", metavar="NAME", help="Task whose model to take, where each has its own."
+    ),
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that a run wrote.")]
 
 
@@ -133,6 +139,7 @@ def report(run: RunFolder) -> Work:
 def chat(
     run: RunFolder,
     stage: Stage = None,
+    task: Task = None,
     max_new_tokens: Annotated[
         int, typer.Option("--max-new-tokens", min=1, metavar="N", help="Longest answer, in tokens.")
     ] = 128,
@@ -142,7 +149,7 @@ def chat(
     def work() -> None:
         from madrigal.cli.chat import chat
 
-        chat(run, stage, max_new_tokens)
+        chat(run, stage, task, max_new_tokens)
 
     return work
 
@@ -157,13 +164,14 @@ def export(
         bool, typer.Option("--merge", help="Put the adapter into the model's weights.")
     ] = False,
     stage: Stage = None,
+    task: Task = None,
 ) -> Work:
     """Write the model of a run for other programs."""
 
     def work() -> None:
         from madrigal.cli.export import export
 
-        export(run, out, merge, stage)
+        export(run, out, merge, stage, task)
 
     return work
 

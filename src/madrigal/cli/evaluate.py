@@ -11,13 +11,15 @@ from madrigal.evaluation.evaluate import evaluate_task
 from madrigal.evaluation.intervals import Resampling, Score, score
 from madrigal.evaluation.prediction import write_predictions
 from madrigal.evaluation.scores_file import recompute, score_run, write_scores
+from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import build
 from madrigal.pipeline.scores import scoring_plan
-from madrigal.pipeline.trained import find_trained, load_trained, recipe_of
+from madrigal.pipeline.trained import Trained, find_trained, load_trained, recipe_of
 from madrigal.recipe.load import LoadedRecipe
 from madrigal.recipe.suggest import did_you_mean
 from madrigal.recipe.task import DataSettings
 from madrigal.report import closing_table, numbers, write_report
+from madrigal.tasks.encode import Coder
 from madrigal.tasks.load import load_task
 from madrigal.tasks.sources import with_bundled_settings
 from madrigal.tasks.task import Task
@@ -38,22 +40,28 @@ def score_again(run: Path) -> None:
 
 def score_files(run: Path, given: Sequence[str], stage: str | None, out: Path | None) -> None:
     """Scores a run's model on `TASK=FILE`s and prints a table; predictions go to `out` if given."""
-    loaded, trained = recipe_of(run), find_trained(run, stage)
+    loaded = recipe_of(run)
     files = _files(given, loaded)
     tasks = {name: _task(name, path, loaded) for name, path in files.items()}
     if out is not None and out.exists() and any(out.iterdir()):
         raise RunFolderError(f"{out}: is there already; remove it or choose another --out")
-    model, coder = load_trained(trained)
+    trained = {name: find_trained(run, stage, name) for name in tasks}
     settings = loaded.recipe.evaluate
     resampling = Resampling(loaded.recipe.seed, settings.draws, settings.confidence)
     scores: dict[str, Score] = {}
+    held: tuple[Trained, LanguageModel, Coder] | None = None
     for name, task in tasks.items():
+        # Tasks with private parts have models of their own.
+        if held is None or held[0].folder != trained[name].folder:
+            held = (trained[name], *load_trained(trained[name]))
+        _, model, coder = held
         rows = evaluate_task(model, coder, task, task.splits["test"], settings.batch_tokens)
         scores[name] = score(rows, task.metric, resampling)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
             write_predictions(out / f"{name}.jsonl", rows)
-    Console().print(_table(tasks, scores, f"{run}, stage {trained.label}"))
+    assert held is not None
+    Console().print(_table(tasks, scores, f"{run}, stage {held[0].label}"))
 
 
 def _files(given: Sequence[str], loaded: LoadedRecipe) -> dict[str, str]:

@@ -9,13 +9,15 @@ from madrigal.errors import RunFolderError
 from madrigal.pipeline.trained import Trained, find_trained, load_trained
 
 
-def export(run: Path, out: Path | None, merge: bool, stage: str | None) -> None:
+def export(
+    run: Path, out: Path | None, merge: bool, stage: str | None, task: str | None = None
+) -> None:
     """Writes a PEFT adapter or a transformers model; with `merge` always the latter.
 
     Raises:
         RunFolderError: there is no finished stage, or something stands where it would be written.
     """
-    trained = find_trained(run, stage)
+    trained = find_trained(run, stage, task)
     target = out if out is not None else run / "export"
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise RunFolderError(f"{target}: is there already; remove it or choose another --out")

@@ -52,10 +52,11 @@ def evaluate_task(
     Choices are ranked by likelihood, free answers generated greedily, raw text is predicted token
     by token, a row for each window of a document. With `few_shot` so many training examples, drawn
     by seed, stand before each prompt; the rows keep their ids and say in `shots` how many fitted.
-    The network computes in its own number format, without dropout; its mode is restored.
+    The network computes in its own number format, without dropout; its mode is restored. Where
+    tasks have private parameters, the task's own are used.
     """
     job = _Job(model, coder, task, batch_tokens, on_progress)
-    with _still(model):
+    with _still(model), model.routed(task.name):
         if task.kind == "text":
             return _text(job, records)
         shown = list(records)

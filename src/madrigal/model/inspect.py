@@ -1,10 +1,12 @@
 """What a model is, without loading its weights."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from madrigal.errors import ModelError
 from madrigal.model.base import resolve_base
+from madrigal.model.blocks import block_of, check_blocks, in_blocks
 from madrigal.recipe.model import LoraAdapter, ModelSettings
 
 
@@ -24,8 +26,14 @@ class Size:
         return 4.0 * self.matrices + 6.0 * self.trainable
 
 
-def model_size(settings: ModelSettings, root: Path) -> Size | None:
-    """Sizes from the headers of the weight files; None where these are not on this machine."""
+def model_size(settings: ModelSettings, root: Path, tasks: Sequence[str] = ()) -> Size | None:
+    """Sizes from the headers of the weight files; None where these are not on this machine.
+
+    `tasks` are those that some stage learns: private parts may be counted for each of them.
+
+    Raises:
+        ModelError: damaged weights, or blocks that the model does not have.
+    """
     shapes = _fresh(settings) if settings.base == "new" else _stored(settings, root)
     if shapes is None:
         return None
@@ -35,14 +43,26 @@ def model_size(settings: ModelSettings, root: Path) -> Size | None:
     if not isinstance(settings.adapter, LoraAdapter):
         return Size(total, total, sum(counts[name] for name in linear))
     adapter = settings.adapter
-    adapted = [
-        shape
+    adapted = {
+        name: shape[0] + shape[1]
         for name, shape in linear.items()
         if "lm_head" not in name
         and (adapter.targets == "all_linear" or any(f".{t}." in name for t in adapter.targets))
-    ]
-    trainable = sum(adapter.rank * (shape[0] + shape[1]) for shape in adapted)
+    }
+    check_blocks("model.adapter.layers", adapter.layers, shapes)
+    trainable = adapter.rank * _sides(adapted, adapter.layers)
+    if adapter.private is not None:
+        own = adapter.private
+        check_blocks("model.adapter.private.layers", own.layers, shapes)
+        owners = tasks if own.tasks == "all" else own.tasks
+        inside = {name: sides for name, sides in adapted.items() if block_of(name) is not None}
+        trainable += len(owners) * own.rank * _sides(inside, own.layers)
     return Size(total + trainable, trainable, sum(counts[name] for name in linear))
+
+
+def _sides(adapted: Mapping[str, int], blocks: str | Sequence[int]) -> int:
+    """Inputs and outputs of the adapted matrices in these blocks, added up."""
+    return sum(sides for name, sides in adapted.items() if in_blocks(name, blocks))
 
 
 def _embeds(name: str) -> bool:

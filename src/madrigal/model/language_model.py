@@ -1,7 +1,7 @@
 """A causal language model as the rest of the house sees it."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from madrigal.model.head import Around, Head, logps_in_chunks, nothing_around
+from madrigal.model.private import PrivateParts
 
 # Logits of one head call, in elements: 64 MB of float32.
 LOGITS_PER_CHUNK = 1 << 24
@@ -29,6 +30,7 @@ class LanguageModel:
     context: int  # longest sequence in tokens
     name: str = ""
     precision: torch.dtype = torch.float32  # of matrix products in training
+    private: PrivateParts | None = None
 
     @property
     def causal(self) -> nn.Module:
@@ -46,6 +48,17 @@ class LanguageModel:
         return torch.autocast(
             self.device.type, self.precision, enabled=self.precision != torch.float32
         )
+
+    def routed(self, rows: str | Sequence[str]) -> AbstractContextManager[None]:
+        """Inside, row b of every batch belongs to task `rows[b]`, or all rows to the one named.
+
+        Each row then meets the shared parameters and its own task's private ones. A model without
+        private parts is the same for all tasks and needs no routing.
+        """
+        if self.private is None:
+            return nullcontext()
+        routing = self.private.routing
+        return routing.following(routing.plan(rows, self.device))
 
     def states(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
         """The decoder's last states, before the head."""
@@ -71,6 +84,16 @@ class LanguageModel:
     def trainable(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Trainable parameters by name, each once even where it is tied."""
         return ((n, p) for n, p in self.network.named_parameters() if p.requires_grad)
+
+    def shared(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Trainable parameters that the rows of every task reach."""
+        owners = self.private.owners() if self.private is not None else {}
+        return ((n, p) for n, p in self.trainable() if id(p) not in owners)
+
+    def reached(self, tasks: Collection[str]) -> Iterator[tuple[str, nn.Parameter]]:
+        """Trainable parameters that rows of these tasks reach: the shared ones and their own."""
+        owners = self.private.owners() if self.private is not None else {}
+        return ((n, p) for n, p in self.trainable() if owners.get(id(p)) in (None, *tasks))
 
     def parameter_counts(self) -> tuple[int, int]:
         """All parameters, trainable parameters."""

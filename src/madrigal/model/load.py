@@ -1,16 +1,19 @@
 """Load a model: bundled, a folder, a hub id, or fresh weights; then put its adapter on."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from madrigal.errors import ModelError
+from madrigal.model.adapter import add_adapter, add_private
 from madrigal.model.base import load_tokenizer, model_context, resolve_base, unloadable
 from madrigal.model.host import choose_device, has_fast_bfloat16
 from madrigal.model.language_model import LanguageModel
-from madrigal.recipe.model import FullAdapter, LoraAdapter, ModelSettings
+from madrigal.model.private import PrivateParts
+from madrigal.recipe.model import LoraAdapter, ModelSettings
 
 
 def _fresh_network(settings: ModelSettings, tokenizer: Any, seed: int) -> Any:
@@ -60,36 +63,6 @@ def _load_network(settings: ModelSettings, root: Path) -> Any:
             logging.enable_progress_bar()
 
 
-def add_adapter(network: Any, adapter: LoraAdapter | FullAdapter, seed: int) -> Any:
-    """The network with only its adapter trainable, or with everything trainable."""
-    if isinstance(adapter, FullAdapter):
-        return network.requires_grad_(True)
-    from peft import LoraConfig, get_peft_model
-
-    from madrigal.model.lora import lighten
-
-    targets = "all-linear" if adapter.targets == "all_linear" else list(adapter.targets)
-    config = LoraConfig(
-        r=adapter.rank,
-        lora_alpha=adapter.alpha if adapter.alpha is not None else 2 * adapter.rank,  # type: ignore[arg-type]
-        lora_dropout=adapter.dropout,
-        target_modules=targets,
-        task_type="CAUSAL_LM",
-    )
-    torch.manual_seed(seed)  # the adapter's initial values
-    try:
-        with warnings.catch_warnings():
-            # peft sees by itself that GPT-2 stores its weights transposed; and a name of
-            # transformers that peft still uses has changed.
-            warnings.filterwarnings("ignore", message="fan_in_fan_out is set to False")
-            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`")
-            adapted = get_peft_model(network, config)
-    except ValueError as problem:
-        raise ModelError(f"model.adapter.targets: {str(problem).splitlines()[0]}") from problem
-    lighten(adapted)
-    return adapted
-
-
 def training_precision(settings: ModelSettings, device: torch.device) -> torch.dtype:
     """The number format of matrix products in training."""
     if settings.precision == "bfloat16" or (
@@ -129,10 +102,29 @@ def set_dropout(network: Any, probability: float) -> None:
         setattr(network.config, name, probability)
 
 
+def recompute(network: Any, private: PrivateParts | None) -> None:
+    """Gradient checkpointing; what is computed again knows whose rows it works on."""
+    how: dict[str, Any] = {"use_reentrant": False}
+    if private is not None:
+        how["context_fn"] = private.routing.kept
+    with warnings.catch_warnings():
+        # Newer versions of transformers have another name for it.
+        warnings.filterwarnings("ignore", message="`gradient_checkpointing_enable`")
+        network.gradient_checkpointing_enable(how)
+    network.enable_input_require_grads()
+
+
 def load_model(
-    settings: ModelSettings, root: Path, seed: int, tokenizer: Any | None = None
+    settings: ModelSettings,
+    root: Path,
+    seed: int,
+    tokenizer: Any | None = None,
+    tasks: Sequence[str] = (),
 ) -> LanguageModel:
-    """The model of a recipe on this process's device, adapter on. `new` needs a tokenizer."""
+    """The model of a recipe on this process's device, adapter on. `new` needs a tokenizer.
+
+    Of `tasks` those that the settings name get a private part.
+    """
     if settings.base == "new":
         assert tokenizer is not None, "a fresh model needs its tokenizer made first"
         network = _fresh_network(settings, tokenizer, seed)
@@ -141,19 +133,18 @@ def load_model(
         network = _load_network(settings, root)
     if settings.dropout is not None:
         set_dropout(network, settings.dropout)
-    if settings.gradient_checkpointing:
-        with warnings.catch_warnings():
-            # Newer versions of transformers have another name for it.
-            warnings.filterwarnings("ignore", message="`gradient_checkpointing_enable`")
-            network.gradient_checkpointing_enable({"use_reentrant": False})
-        network.enable_input_require_grads()
     device = choose_device()
     precision = training_precision(settings, device)
     if device.type == "cpu" and precision == torch.bfloat16:
         from madrigal.model.attention import use_for_short_rows
 
         use_for_short_rows(network)
-    network = add_adapter(network, settings.adapter, seed)
+    causal, network = network, add_adapter(network, settings.adapter, seed)
+    private = None
+    if isinstance(settings.adapter, LoraAdapter):
+        private = add_private(network, settings.adapter, tasks, seed)
+    if settings.gradient_checkpointing:
+        recompute(causal, private)
     return LanguageModel(
         network=network.to(device).eval(),  # fresh weights and adapters arrive in training mode
         tokenizer=tokenizer,
@@ -161,4 +152,5 @@ def load_model(
         context=model_context(settings, root),
         name=settings.base,
         precision=precision,
+        private=private,
     )

@@ -7,13 +7,16 @@ from jaxtyping import Float
 from peft.tuners import lora
 from torch import Tensor, nn
 
+from madrigal.model.private import PrivateLora
+
 
 class LeanLinear(lora.Linear):
     """The same sum, W x + B (s A x), with fewer passes over the activations.
 
     Under autocast `x` changes its number format once for both products, the scale s is applied
     where the rank is and not the width, and the update is added in place. Parameters, names and
-    files are peft's, and so is everything but the plain case.
+    files are peft's, and so is everything but the plain case. A task-private part that was
+    attached adds its own update.
     """
 
     def forward(self, x: Float[Tensor, "*B I"], *args: Any, **others: Any) -> Float[Tensor, "*B O"]:
@@ -30,7 +33,9 @@ class LeanLinear(lora.Linear):
         if torch.is_autocast_enabled(kind):
             x = x.to(torch.get_autocast_dtype(kind))
         low = self.lora_A[name](self.lora_dropout[name](x)) * self.scaling[name]
-        return self.base_layer(x).add_(self.lora_B[name](low))
+        y = self.base_layer(x).add_(self.lora_B[name](low))
+        private = self._modules.get("private")
+        return private.add_to(y, x) if isinstance(private, PrivateLora) else y
 
 
 def lighten(network: nn.Module) -> None:

@@ -28,7 +28,7 @@ def check(loaded: LoadedRecipe, console: Console | None = None) -> Built:
     """
     console = console or Console()
     built = build(loaded)
-    size = model_size(loaded.recipe.model, loaded.root)
+    size = model_size(loaded.recipe.model, loaded.root, tuple(built.examples))
     sources = [built.source(stage) for stage in loaded.recipe.stages]
     console.print(_head(built, size))
     console.print(_task_table(built))

@@ -57,6 +57,11 @@ class RunFolder:
         """Folder of the single-task model of a task."""
         return self.path / "baselines" / task
 
+    @property
+    def riding(self) -> Path:
+        """Folder of what single-task models that are trained together need to go on."""
+        return self.path / "baselines" / ".together"
+
     def predictions(self, label: str, task: str) -> Path:
         """Predictions of `label` (base, few-shot, 01-together, single) on a task."""
         return self.path / "predictions" / label / f"{task}.jsonl"

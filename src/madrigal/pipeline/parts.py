@@ -6,7 +6,7 @@ import numpy as np
 
 from madrigal.balancing import Balancer, Mean, build_balancer
 from madrigal.balancing.base import Remembers, wants_validation
-from madrigal.errors import DataError
+from madrigal.errors import DataError, ModelError
 from madrigal.gradients import Ledger, refuse_uncovered, uncovered
 from madrigal.gradients.gramian import HALVES
 from madrigal.gradients.memory import Memory
@@ -25,9 +25,13 @@ from madrigal.training.step import StepParts, losses_of
 VALIDATION_EXAMPLES = 8  # of each task, for balancers that follow validation losses
 
 
-def fresh_model(built: Built) -> LanguageModel:
-    """A model as it is before any training; the same each time."""
-    return load_model(built.recipe.model, built.root, built.recipe.seed, built.tokenizer)
+def fresh_model(built: Built, tasks: Sequence[str] | None = None) -> LanguageModel:
+    """A model as it is before any training; the same each time.
+
+    Private parts are for `tasks`, or for every task that some stage learns.
+    """
+    recipe, learnt = built.recipe, tuple(built.examples) if tasks is None else tasks
+    return load_model(recipe.model, built.root, recipe.seed, built.tokenizer, learnt)
 
 
 def step_parts(
@@ -36,12 +40,15 @@ def step_parts(
     model: LanguageModel,
     processes: Processes,
     tasks: Sequence[str],
+    balancer: Balancer | None = None,
 ) -> StepParts:
     """What every step of a stage works with, for all or some of its tasks."""
     held = {name: built.tasks[name] for name in tasks}
     pulls = {name: task.pull_to_start for name, task in held.items()}
+    owners = model.private.owners() if model.private is not None else {}
     # A task alone has nothing to be balanced against.
-    balancer = build_balancer(stage.balance) if len(tasks) > 1 else Mean()
+    if balancer is None:
+        balancer = build_balancer(stage.balance) if len(tasks) > 1 else Mean()
     return StepParts(
         model=model,
         objectives={
@@ -55,7 +62,7 @@ def step_parts(
         stage=stage.name,
         seed=built.recipe.seed,
         processes=processes,
-        pull=Pull((p for _, p in model.trainable()), pulls),
+        pull=Pull((p for _, p in model.trainable()), pulls, owners),
         split=build_split(stage.gradients, model, balancer, tasks),
     )
 
@@ -67,7 +74,7 @@ def build_split(
     every = when_split(settings, model, balancer, len(tasks))
     if every is None:
         return None
-    shared = dict(model.trainable())
+    shared = dict(model.shared())
     ledger = Ledger(shared, HALVES * len(tasks))
     return Split(
         model=model,
@@ -86,9 +93,16 @@ def when_split(
     """Steps between measurements of gradients by task (0: never), None where nobody wants them.
 
     Raises:
-        ModelError: a trainable parameter cannot be split, and the recipe asks for it.
+        ModelError: a trainable parameter cannot be split, or none is shared, and the recipe asks.
     """
-    shared = dict(model.trainable())
+    shared = dict(model.shared())
+    if not shared:
+        if balancer.needs == "nothing":
+            return None
+        raise ModelError(
+            "balance: the tasks share no trainable parameter, so there is nothing to balance; "
+            "choose `mean` or `equal`"
+        )
     every = measure_every(settings, shared, model, tasks)
     if balancer.needs == "nothing":
         unasked = settings.measure_every == "auto"

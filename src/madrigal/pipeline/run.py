@@ -16,6 +16,7 @@ from madrigal.model.host import (
     set_determinism,
 )
 from madrigal.model.language_model import LanguageModel
+from madrigal.pipeline.baselines import Baselines, rides
 from madrigal.pipeline.build import Built, build
 from madrigal.pipeline.cards import write_cards
 from madrigal.pipeline.folder import RunFolder, locked, stage_label
@@ -76,6 +77,7 @@ def run(loaded: LoadedRecipe, out: Path, resume: bool = False) -> Path:
     model = fresh_model(built)
     for stage in loaded.recipe.stages:
         when_split(stage.gradients, model, build_balancer(stage.balance), len(stage.learn))
+    rides(loaded.recipe, model)  # refuses what cannot be done together
     if not processes.first:
         return _work(_prepared(built, folder, screen, processes, loaded), model)
     with disk_full_stops(str(out)), locked(out):
@@ -134,7 +136,7 @@ def _work(run: _Run, model: LanguageModel) -> Path:
                 _score_base(run, model)
             _train_and_score(run, model)
             if run.built.recipe.evaluate.baselines:
-                _baselines(run)
+                _baselines(run, model)
             with run.phase("scores and report"):
                 _finish(run)
     except KeyboardInterrupt:
@@ -178,21 +180,20 @@ def _train_and_score(run: _Run, model: LanguageModel) -> None:
             run.scorer.score(label, f"after {stage.name}", model, _watched(run))
 
 
-def _baselines(run: _Run) -> None:
+def _baselines(run: _Run, model: LanguageModel) -> None:
     """One single-task model a task: the same examples at the same steps, nothing else."""
-    recipe = run.built.recipe
-    for name in dict.fromkeys(t for stage in recipe.stages for t in stage.learn):
-        if not run.scorer.missing("single", [name]):
-            continue
+    baselines = Baselines(run.built, run.folder, run.screen, run.processes)
+    todo = run.scorer.missing("single", baselines.tasks)
+    if todo and rides(run.built.recipe, model):
         with run.phase("single-task baselines"):
-            model = fresh_model(run.built)
-            for number, stage in enumerate(recipe.stages, 1):
-                if name in stage.learn:
-                    folder = run.folder.baseline(name)
-                    if len(recipe.stages) > 1:
-                        folder = folder / stage_label(number, stage.name)
-                    train_stage(run.built, stage, model, [name], run.where(folder, f"only {name}"))
-            run.scorer.score("single", f"only {name}", model, [name])
+            every, left = baselines.together()
+            for name in todo:
+                if name not in left:
+                    run.scorer.score("single", f"only {name}", every, [name])
+        todo = [name for name in todo if name in left]
+    for name in todo:
+        with run.phase("single-task baselines"):
+            run.scorer.score("single", f"only {name}", baselines.separate(name), [name])
 
 
 def _finish(run: _Run) -> None:

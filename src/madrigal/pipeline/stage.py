@@ -3,13 +3,15 @@
 import json
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from madrigal.errors import RunFolderError
 from madrigal.mixture import Mixture
+from madrigal.model.adapter_files import save_task_adapter
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.journal import Journal, forget_after
@@ -78,7 +80,7 @@ def train_stage(
         watchers: list[Observer] = [show, mirror]
         if where.processes.first:
             watchers.insert(0, Journal(where.folder))
-        progress = train(run, _all(watchers))
+        progress = train(run, all_watching(watchers))
     if where.processes.first:
         _finish(where.folder, model, progress)
     where.processes.wait()
@@ -88,17 +90,15 @@ def _finish(folder: Path, model: LanguageModel, progress: Progress) -> None:
     """Save the stage's result in its users' formats, then say that the stage is done."""
     network: Any = model.network
     name = "adapter" if hasattr(network, "peft_config") else "model"
-    aside = folder / f".aside-{name}"
-    shutil.rmtree(aside, ignore_errors=True)
-    with disk_full_stops(name), warnings.catch_warnings():
-        # peft looks the base up on the hub to see whether its vocabulary grew; it has not.
-        warnings.filterwarnings("ignore", message="Could not find a config file")
-        network.save_pretrained(aside)
-        model.tokenizer.save_pretrained(aside)
-        for path in (*aside.iterdir(), aside):
-            flush(path)
-    shutil.rmtree(folder / name, ignore_errors=True)
-    aside.rename(folder / name)
+    private = model.private
+    if private is None or name == "adapter":
+        with written_whole(folder / name) as aside:
+            _save_shared(model, aside)
+    if private is not None:
+        with written_whole(folder / "adapters") as aside:
+            for task in private.tasks:
+                save_task_adapter(model, task, aside / task)
+                model.tokenizer.save_pretrained(aside / task)
     early = progress.best_step if progress.ends_with_best else None
     body = {
         "steps": progress.step,
@@ -108,7 +108,37 @@ def _finish(folder: Path, model: LanguageModel, progress: Progress) -> None:
     write_whole(folder / DONE, json.dumps(body) + "\n")
 
 
-def _all(watchers: Sequence[Observer]) -> Observer:
+def _save_shared(model: LanguageModel, folder: Path) -> None:
+    network: Any = model.network
+    chosen: dict[str, Any] = {}
+    if model.private is not None:  # peft chooses by parts of names, and tasks are free to have any
+        own = tuple(model.private.names())
+        state = network.state_dict()
+        chosen["state_dict"] = {n: t for n, t in state.items() if not n.endswith(own)}
+    with warnings.catch_warnings():
+        # peft looks the base up on the hub to see whether its vocabulary grew; it has not.
+        warnings.filterwarnings("ignore", message="Could not find a config file")
+        network.save_pretrained(folder, **chosen)
+    model.tokenizer.save_pretrained(folder)
+
+
+@contextmanager
+def written_whole(folder: Path) -> Iterator[Path]:
+    """A folder to write to, which takes the other's place when all of it is on the disk."""
+    aside = folder.with_name(f".aside-{folder.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    with disk_full_stops(folder.name):
+        aside.mkdir(parents=True)
+        yield aside
+        for path in (*aside.rglob("*"), aside):
+            flush(path)
+    shutil.rmtree(folder, ignore_errors=True)
+    aside.rename(folder)
+
+
+def all_watching(watchers: Sequence[Observer]) -> Observer:
+    """One observer for several."""
+
     def observe(seen: Watched) -> None:
         for watch in watchers:
             watch(seen)

@@ -15,6 +15,10 @@ from madrigal.recipe.schema import Recipe
 from madrigal.recipe.suggest import did_you_mean
 from madrigal.tasks.encode import Coder
 
+# Folders of a stage's result: one for all tasks, or one for each that has a private part.
+_SHARED = ("adapter", "model")
+_PRIVATE = "adapters"
+
 
 @dataclass(frozen=True, slots=True)
 class Trained:
@@ -46,29 +50,50 @@ def recipe_of(run: Path) -> LoadedRecipe:
     return load_recipe(file, root=root)
 
 
-def find_trained(run: Path, stage: str | None = None) -> Trained:
+def find_trained(run: Path, stage: str | None = None, task: str | None = None) -> Trained:
     """The result of the last finished stage, or of the stage of this name or label.
 
+    Where tasks have private parts each has a model of its own, and `task` chooses one.
+
     Raises:
-        RunFolderError: not a run folder, no such stage, or the stage has not finished.
+        RunFolderError: not a run folder, no such stage or task, the stage has not finished, or
+            only a task's model is there and no task is named.
     """
     recipe = recipe_of(run).recipe
-    finished: dict[str, Path] = {}
-    for place in sorted((run / "stages").glob("*")):
-        for kind in ("adapter", "model"):
-            if (place / kind).is_dir():
-                finished[place.name] = place / kind
+    if task is not None and task not in recipe.tasks:
+        hint = did_you_mean(task, recipe.tasks, "tasks")
+        raise RunFolderError(f"{run}: the run has no task {task!r}{hint}")
+    finished = {
+        place.name: place
+        for place in sorted((run / "stages").glob("*"))
+        if any((place / kind).is_dir() for kind in (*_SHARED, _PRIVATE))
+    }
     if not finished:
         cure = "go on with `madrigal run ... --resume`"
         raise RunFolderError(f"{run}: no stage has finished; {cure}")
     if stage is None:
         label = max(finished)
-        return Trained(recipe, label, finished[label])
-    for label, folder in finished.items():
+        return Trained(recipe, label, _of_task(run, finished[label], task))
+    for label, place in finished.items():
         if stage in (label, label.partition("-")[2]):
-            return Trained(recipe, label, folder)
+            return Trained(recipe, label, _of_task(run, place, task))
     names = [label.partition("-")[2] for label in finished]
     raise RunFolderError(f"{run}: no finished stage {stage!r}{did_you_mean(stage, names)}")
+
+
+def _of_task(run: Path, place: Path, task: str | None) -> Path:
+    """The folder of a stage's result for a task."""
+    own = sorted(path.name for path in (place / _PRIVATE).glob("*"))
+    if task in own:
+        return place / _PRIVATE / str(task)
+    if own and task is None:
+        known = ", ".join(own)
+        raise RunFolderError(f"{run}: each task has a model of its own; add --task with {known}")
+    for kind in _SHARED:
+        if (place / kind).is_dir():
+            return place / kind
+    text = f"task {task!r} has no part of its own and none is shared; its model is the base"
+    raise RunFolderError(f"{run}: {text}")
 
 
 def load_trained(trained: Trained) -> tuple[LanguageModel, Coder]:

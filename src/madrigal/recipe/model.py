@@ -2,9 +2,12 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from madrigal.recipe.settings import KindShort, Method, Names, Settings, Short
+from madrigal.recipe.settings import KindShort, Method, Names, Settings, Short, listed
+
+# Transformer blocks by number, from 0.
+Blocks = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(listed), Field(min_length=1)]
 
 
 class NewModel(Settings):
@@ -20,6 +23,17 @@ class NewModel(Settings):
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout on attention weights, as a probability.")
 
 
+class PrivatePart(Short):
+    """A low-rank part of its own for each task, added to the shared one and trained by the rows of its task alone. It adapts the same kinds of layers, with the same dropout."""
+
+    short: ClassVar[str] = "rank"
+    short_types: ClassVar[tuple[type, ...]] = (int,)
+    rank: int = Field(default=4, ge=1, le=1024, description="Rank of each task's own update.")
+    alpha: float | None = Field(default=None, gt=0, description="Scale numerator; the update is alpha/rank times BA. Left out: 2 x rank.")
+    layers: Literal["all"] | Blocks = Field(default="all", description="Numbers of the transformer blocks that have private parts, from 0, or `all`.")
+    tasks: Literal["all"] | Names = Field(default="all", description="Names of the tasks that have a private part, or `all` that some stage learns.")
+
+
 class LoraAdapter(Settings):
     """Low-rank adapters (Hu et al., 2021) through peft; the base is frozen."""
 
@@ -31,6 +45,10 @@ class LoraAdapter(Settings):
     targets: Literal["all_linear"] | Names = Field(
         default="all_linear", description="Names of modules to adapt, or `all_linear` (every linear layer but the head)."
     )
+    layers: Literal["all", "none"] | Blocks = Field(
+        default="all", description="Numbers of the transformer blocks whose adapter all tasks share, from 0; `all`, or `none` to have private parts only."
+    )
+    private: PrivatePart | None = Field(default=None, description="A part of its own for each task, beside the shared one; a bare number is its rank. Left out: all is shared.")
 
 
 class FullAdapter(Settings):

@@ -12,7 +12,7 @@ def evaluate_rules(root: Node) -> Iterator[Mistake]:
     evaluate = root.get("evaluate")
     yield from _general(root, evaluate.get("general"))
     stages = root.get("stages")
-    if evaluate.get("baselines").value is True and stages.value == []:
+    if evaluate.get("baselines").value in (True, "together", "separate") and stages.value == []:
         text = "no stage trains anything to compare with; add a stage or remove `baselines`"
         yield Mistake(evaluate.get("baselines"), text)
     shots = evaluate.get("few_shot")

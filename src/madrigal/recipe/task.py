@@ -89,7 +89,9 @@ class EvaluateSettings(Settings):
     """What is measured, and how surely."""
 
     base: bool = Field(default=True, description="Score the untrained base model first.")
-    baselines: bool = Field(default=False, description="Train one single-task model a task on the same examples and steps, and compare.")
+    baselines: bool | Literal["together", "separate"] = Field(
+        default=False, description="Train one single-task model a task on the same examples and steps, and compare. `true`: all in the same passes where that gives the same models (LoRA without dropout, private parts or early stopping), else one run after another; `together` or `separate`: only so."
+    )
     general: Names = Field(default=(), description="Tasks that are watched after every stage and never trained.")
     few_shot: int = Field(default=0, ge=0, le=32, description="In-context examples for a further row of the base model; 0: no such row.")
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Level of every interval.")

@@ -74,7 +74,7 @@ def _front_matter(run: RunFolder, board: Scoreboard) -> str:
     base = base_name(run)
     front: dict[str, Any] = {
         **({"base_model": base} if base not in ("", "new") else {}),
-        "library_name": "peft" if _weights(run).endswith("adapter") else "transformers",
+        "library_name": "peft" if "/adapter" in _weights(run) else "transformers",
         "tags": ["madrigal", "multi-task"],
     }
     if results:
@@ -123,12 +123,13 @@ def _uses() -> str:
 
 
 def _weights(run: RunFolder) -> str:
-    """The folder of the last stage's weights, relative to the run."""
+    """The folder of the last stage's weights, relative to the run; with private parts that of the
+    first task."""
     found = [
-        f"stages/{stage.name}/{kind}"
+        place.relative_to(run.path).as_posix()
         for stage in run.stages
-        for kind in ("adapter", "model")
-        if (run.path / "stages" / stage.name / kind).is_dir()
+        for kind in ("adapter", "model", "adapters/*")
+        for place in sorted((run.path / "stages" / stage.name).glob(kind), reverse=True)
     ]
     return found[-1] if found else ""
 
@@ -137,8 +138,9 @@ def _start(run: RunFolder) -> str:
     folder = _weights(run)
     if not folder:
         return ""
-    auto = "AutoPeftModelForCausalLM" if folder.endswith("adapter") else "AutoModelForCausalLM"
-    library = "peft" if folder.endswith("adapter") else "transformers"
+    adapts = "/adapter" in folder
+    auto = "AutoPeftModelForCausalLM" if adapts else "AutoModelForCausalLM"
+    library = "peft" if adapts else "transformers"
     code = [
         f"from {library} import {auto}",
         "from transformers import AutoTokenizer",

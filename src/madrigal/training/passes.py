@@ -82,7 +82,8 @@ class Passes:
         """One forward pass; the unnormalised loss of each task in the microbatch."""
         model = self.model
         needs = {need for s in batch.segments for need in self.objectives[s.task].needs}
-        with model.autocast():
+        whose = [segment.task for segment in batch.segments for _ in segment.rows]
+        with model.routed(whose), model.autocast():
             states = model.states(batch.tokens)
             picked = states.reshape(-1, states.shape[-1])[batch.state_index]
             logps, means = model.logps(

@@ -54,6 +54,9 @@ class Split:
         with per_task(self.model.network, self.ledger):
             sums = passes.run_split(self.ledger, self.order)
         passes.processes.sum_([self.ledger.matrix()])
+        if self.model.private is not None:
+            own = (p for task in sums for p in self.model.private.of(task))
+            passes.processes.sum_gradients(own)
         return sums
 
     def weigh(
@@ -89,11 +92,25 @@ class Split:
         else:
             weights = balancer.weights(view) if finite else weights
             self.ledger.write_gradient(row_weights(weights, units, self.ledger.rows))
+        self._scale_private(view, counts, weights)
         found = None
         if measured and finite:
             parts = {n: self.ledger.gramian(names, metric) for n, names in self.layers.items()}
             found = conflict(view.tasks, raw, units, self.metric, parts)
         return view, dict(zip(view.tasks, weights.tolist(), strict=True)), found
+
+    def _scale_private(
+        self,
+        view: StepView,
+        counts: Mapping[str, tuple[float, float]],
+        weights: Float[Tensor, " K"],
+    ) -> None:
+        """What autograd left at private parameters is one task's: it is weighted where it is."""
+        if self.model.private is None:
+            return
+        by_task = zip(view.tasks, weights.tolist(), strict=True)
+        factors = {task: weight / (sum(counts[task]) or 1.0) for task, weight in by_task}
+        self.model.private.scale_gradients(factors)
 
     def verify(self, passes: Passes) -> None:
         """Compare the ledger with plain autograd on this process's first microbatch.

@@ -139,7 +139,7 @@ def compute_gradient(
         weights = _known(parts, view)
         sums = passes.run({task: weights[task] / totals[task] for task in totals})
         view = replace(view, losses=per_unit(passes, sums, totals))
-        parts.processes.sum_gradients(parameter for _, parameter in parts.model.trainable())
+        parts.processes.sum_gradients(parameter for _, parameter in parts.model.reached(totals))
     assert view.losses is not None
     return Gradient(
         loss=dict(zip(view.tasks, view.losses.tolist(), strict=True)),

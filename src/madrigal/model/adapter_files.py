@@ -1,0 +1,94 @@
+"""A task's whole adapter, shared part and private part, as one PEFT adapter on the disk."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from madrigal.model.language_model import LanguageModel
+
+
+@dataclass(frozen=True, slots=True)
+class _Update:
+    """B A, to be added to a layer's weight (outputs x inputs)."""
+
+    a: Float[Tensor, "R I"]
+    b: Float[Tensor, "O R"]
+
+    def padded(self, rank: int) -> "_Update":
+        """The same update with zeros up to `rank`."""
+        more = rank - self.a.shape[0]
+        a = torch.nn.functional.pad(self.a, (0, 0, 0, more))
+        return _Update(a, torch.nn.functional.pad(self.b, (0, more)))
+
+
+def save_task_adapter(model: LanguageModel, task: str, folder: Path) -> None:
+    """Write what adapts the base to one task as a LoRA adapter that peft loads alone.
+
+    With the shared update s B A and the task's own s_t B_t A_t, the one of the file is
+
+        [s B, s_t B_t] [A; A_t]
+
+    of rank r + r_t, with lora_alpha equal to it, so that peft's factor is 1. Layers that have one
+    of the two only are filled up with zeros: one rank everywhere is what servers can read.
+    """
+    from peft import LoraConfig
+    from safetensors.torch import save_file
+
+    updates = {name: _joined(parts) for name, parts in _parts(model, task)}
+    rank = max(update.a.shape[0] for update in updates.values())
+    tensors = {}
+    for name, update in updates.items():
+        whole = update.padded(rank)
+        tensors[f"base_model.model.{name}.lora_A.weight"] = whole.a.contiguous().cpu()
+        tensors[f"base_model.model.{name}.lora_B.weight"] = whole.b.contiguous().cpu()
+    causal: Any = model.causal
+    transposed = any(type(m).__name__ == "Conv1D" for m in causal.modules())  # GPT-2
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=rank,
+        target_modules=_targets(causal, updates),
+        task_type="CAUSAL_LM",
+        base_model_name_or_path=getattr(causal, "name_or_path", None),
+        fan_in_fan_out=transposed,
+        inference_mode=True,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    config.save_pretrained(str(folder))
+    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+
+
+@torch.no_grad()
+def _parts(model: LanguageModel, task: str) -> Iterator[tuple[str, list[_Update]]]:
+    """The shared and the private update of every adapted layer, by the layer's name."""
+    from madrigal.model.lora import LeanLinear
+
+    private = model.private
+    for name, module in model.causal.named_modules():
+        parts = []
+        if isinstance(module, LeanLinear):
+            (active,) = module.active_adapters
+            adapter: Any = module
+            a, b = adapter.lora_A[active].weight, adapter.lora_B[active].weight
+            parts.append(_Update(a.float(), b.float() * module.scaling[active]))
+        if private is not None and name in private.layers and task in private.tasks:
+            layer = private.layers[name]
+            a, b = layer.pair(task)
+            parts.append(_Update(a.float(), b.float() * layer.scaling))
+        if parts:
+            yield name, parts
+
+
+def _joined(parts: list[_Update]) -> _Update:
+    return _Update(torch.cat([p.a for p in parts]), torch.cat([p.b for p in parts], dim=1))
+
+
+def _targets(causal: Any, updates: Mapping[str, object]) -> list[str]:
+    """Last parts of the layers' names where these mean no other layer; else whole names."""
+    ends = {name.rsplit(".", 1)[-1] for name in updates}
+    meant = {n for n, _ in causal.named_modules() if n.rsplit(".", 1)[-1] in ends}
+    return sorted(ends if meant == set(updates) else updates)
