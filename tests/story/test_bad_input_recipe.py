@@ -65,8 +65,8 @@ MISTAKES = {
         "recipe.yaml:5: model.adapter: unknown kind 'loar'; did you mean 'lora'?",
     ),
     "a share for tasks that never leave": (
-        "balance: mean",
-        "early_stop: {maintenance: 0.1}",
+        "steps: 10\n",
+        "steps: 10\n    early_stop: {maintenance: 0.1}\n",
         "recipe.yaml:16: stages[0].early_stop.maintenance: no task leaves the mixture without "
         "`per_task: true`; add it, or leave this out",
     ),

@@ -478,12 +478,12 @@ class TestEarlyStop:
 
     def test_a_task_that_is_done_keeps_its_maintenance_share(self, tmp_path):
         rule = EarlyStop(patience=2, per_task=True, maintenance=0.25)
-        settings = stage(steps=60, early_stop=rule)
-        script = {s: {"a": 0.5, "b": s / 1000} for s in range(2, 62, 2)}
-        progress, _, watch = go(tmp_path, script=script, settings=settings)
+        settings = stage(steps=100, early_stop=rule)
+        script = {s: {"a": 0.5, "b": s / 1000} for s in range(10, 110, 10)}
+        progress, _, watch = go(tmp_path, script=script, settings=settings, validate_every=10)
         assert progress.done == ["a"]
-        kept = sum(r.rows.get("a", 0) for r in watch.of(StepRecord) if r.step > 6)
-        expected, spread = 54 * 2 * 0.25, (54 * 2 * 0.25 * 0.75) ** 0.5
+        kept = sum(r.rows.get("a", 0) for r in watch.of(StepRecord) if r.step > 30)
+        expected, spread = 70 * 2 * 0.25, (70 * 2 * 0.25 * 0.75) ** 0.5
         assert abs(kept - expected) < 4 * spread
         (event,) = watch.of(Event)
         assert event.text == (
