@@ -1,0 +1,141 @@
+"""The cosine of two tasks' expected gradients, freed of noise, with its interval over steps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from madrigal.evaluation.blocks import Blocks
+from madrigal.evaluation.gradient_log import GradientLog
+
+MARGIN = 0.05  # a cosine nearer to 0 than this is nobody's trouble
+LEAST_STEPS = 8  # fewer measured steps give no interval
+
+
+@dataclass(frozen=True, slots=True)
+class Cosine:
+    """An estimate over `steps` steps from step `first` to step `last`.
+
+    `corrected` is False where the halves of a step were not measured, or no signal rises above the
+    noise: then the value is the mean of the steps' own cosines, which noise draws towards 0.
+    `p_conflict` is the two-sided p that the cosine is not below -MARGIN, `p_agreement` that it is
+    not above it.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    corrected: bool
+    steps: int
+    first: int
+    last: int
+    p_conflict: float = 1.0
+    p_agreement: float = 1.0
+
+    @property
+    def below_zero(self) -> bool:
+        return self.high is not None and self.high < 0
+
+
+def cosines(log: GradientLog, pairs: Sequence[int], blocks: Blocks) -> list[Cosine | None]:
+    """The corrected cosine of each pair over all steps of the log that measured it.
+
+        cos_ij = sum_t d_ij(t) / sqrt( sum_t s_i(t) * sum_t s_j(t) )
+
+    d_ij(t) is the inner product of the two tasks' gradients in step t, unbiased because their
+    examples differ; s_i(t) that of the halves of task i, an unbiased estimate of |E g_i|^2 where
+    the squared norm is too large by the noise. All are divided by how long the tasks' gradients are
+    around step t, so that every step counts about the same: otherwise the large gradients of the
+    first steps decide alone, and what comes later cannot be seen. Where lengths jump from step to
+    step by more than that, the cosine comes out a little nearer to 0 than it is.
+
+    The value is clipped to [-1, 1]. Where the signal of one of the two does not surely rise above
+    the noise, nothing is known of the cosine: the value is the mean of the steps' own, the interval
+    [-1, 1]. None where a pair has no measured step.
+    """
+    found: list[Cosine | None] = [None] * len(pairs)
+    scale = log.scale()
+    terms = [_terms(log, scale, pair) for pair in pairs]
+    known = [(place, *term) for place, term in enumerate(terms) if term is not None]
+    # Pairs measured in the same steps share their draws, which is much quicker.
+    for mask in {used.tobytes(): used for _, _, used, _ in known}.values():
+        same = [entry for entry in known if np.array_equal(entry[2], mask)]
+        values = np.concatenate([entry[1][mask] for entry in same], axis=1)
+        estimates = _estimates(values.reshape(len(values), len(same), 3), blocks)
+        steps = log.steps[mask]
+        for (place, _, _, corrected), one in zip(same, estimates, strict=True):
+            if one is None:
+                raw = float(np.nanmean(log.cosine[mask, pairs[place]]))
+                one, corrected = Cosine(raw, -1.0, 1.0, False, len(steps), 0, 0), False
+            ends = {"first": int(steps[0]), "last": int(steps[-1])}
+            found[place] = replace(one, corrected=corrected, **ends)
+    return found
+
+
+_Terms = tuple[Float[np.ndarray, "T 3"], Bool[np.ndarray, " T"], bool]
+
+
+def _terms(log: GradientLog, scale: Float[np.ndarray, "T K"], pair: int) -> _Terms | None:
+    """(d_ij, s_i, s_j) a step, which steps have them, and whether they are free of noise."""
+    i, j = log.pairs[pair]
+    both = np.stack(
+        [
+            log.dot(pair) / (scale[:, i] * scale[:, j]),
+            log.signal[:, i] / scale[:, i] ** 2,
+            log.signal[:, j] / scale[:, j] ** 2,
+        ],
+        axis=1,
+    )
+    used = np.asarray(np.isfinite(both).all(axis=1))
+    if used.sum() >= LEAST_STEPS:
+        return both, used, True
+    plain = np.isfinite(log.cosine[:, pair])
+    if not plain.any():
+        return None
+    ones = np.ones_like(log.cosine[:, pair])
+    return np.stack([log.cosine[:, pair], ones, ones], axis=1), plain, False
+
+
+def _estimates(values: Float[np.ndarray, "T P 3"], blocks: Blocks) -> list[Cosine | None]:
+    """None where a signal is not surely there."""
+    steps, pairs, _ = values.shape
+    total = values.sum(axis=0)
+    value = _ratio(total)
+    plain = [Cosine(float(x), None, None, True, steps, 0, 0) for x in value]
+    if steps < LEAST_STEPS:
+        return [*plain]
+    draws = blocks.sums(values.reshape(steps, pairs * 3)).reshape(-1, pairs, 3)
+    low, high = blocks.ends(_ratio(draws), steps)
+    conflict = blocks.p_below(_above(total, MARGIN), _above(draws, MARGIN), steps)
+    agreement = blocks.p_below(-_above(total, -MARGIN), -_above(draws, -MARGIN), steps)
+    hidden = (_size(draws) == 0).mean(axis=0) > (1 - blocks.confidence) / 2
+    return [
+        None
+        if hidden[p]
+        else replace(
+            one,
+            low=float(min(low[p], one.value)),
+            high=float(max(high[p], one.value)),
+            p_conflict=float(conflict[p]),
+            p_agreement=float(agreement[p]),
+        )
+        for p, one in enumerate(plain)
+    ]
+
+
+def _ratio(sums: Float[np.ndarray, "*draws P 3"]) -> Float[np.ndarray, "*draws P"]:
+    dot = sums[..., 0]
+    size = _size(sums)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.where(size > 0, dot / size, np.sign(dot))
+    return np.clip(found, -1.0, 1.0)
+
+
+def _above(sums: Float[np.ndarray, "*draws P 3"], margin: float) -> Float[np.ndarray, "*draws P"]:
+    """Below 0 exactly where the cosine is below -margin, without a quotient of small numbers."""
+    return sums[..., 0] + margin * _size(sums)
+
+
+def _size(sums: Float[np.ndarray, "*draws P 3"]) -> Float[np.ndarray, "*draws P"]:
+    return np.sqrt(np.maximum(sums[..., 1], 0.0) * np.maximum(sums[..., 2], 0.0))

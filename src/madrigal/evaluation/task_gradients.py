@@ -1,0 +1,157 @@
+"""What the gradients say of each task alone, and of what each task's step does to the others."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from madrigal.evaluation.blocks import Blocks
+from madrigal.evaluation.cosine import LEAST_STEPS
+from madrigal.evaluation.gradient_log import GradientLog
+
+_ENDLESS = 1e300  # stands for infinity: a quantile between that and a number would be no number
+
+
+@dataclass(frozen=True, slots=True)
+class Bounded:
+    """A number with its interval; an end is None where it is not bounded or not known."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskGradient:
+    """One task over the measured steps.
+
+    `pull` is its part of the update: |w g| over the sum of the tasks' |w g|. `noise_scale` is in
+    examples, None where it is not known, its value infinite where no
+    signal rises above the noise.
+    """
+
+    task: str
+    norm: float
+    pull: float | None
+    examples: float | None  # a step
+    noise_scale: Bounded | None
+
+
+@dataclass(frozen=True, slots=True)
+class Affinity:
+    """First-order task affinity of `giver` to `receiver`, summed over the measured steps.
+
+    `effect` is the relative fall of the receiver's loss that the giver's steps predict, `share` the
+    same in relation to what the receiver's own steps predict; None where those are not above 0.
+    """
+
+    giver: str
+    receiver: str
+    effect: Bounded
+    share: float | None
+
+
+def task_gradients(log: GradientLog, blocks: Blocks) -> tuple[TaskGradient, ...]:
+    """Norm, part of the update and noise scale of every task."""
+    pulls = log.weight * log.norm
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pulls = pulls / np.nansum(pulls, axis=1, keepdims=True)
+    return tuple(
+        TaskGradient(
+            task=task,
+            norm=_mean(log.norm[:, k]) or 0.0,
+            pull=_mean(pulls[:, k]),
+            examples=_mean(log.rows[:, k]),
+            noise_scale=noise_scale(log, k, blocks),
+        )
+        for k, task in enumerate(log.tasks)
+    )
+
+
+def noise_scale(log: GradientLog, task: int, blocks: Blocks) -> Bounded | None:
+    """The simple gradient noise scale of one task, in examples (McCandlish et al., 2018, eq. 2.9).
+
+        B = tr(Sigma) / |G|^2 = sum_t n(t) (|g(t)|^2 - s(t)) / sum_t s(t)
+
+    Sigma is the covariance of one example's gradient and G the expected gradient; g is the mean
+    over the n examples of the task in step t, so E |g|^2 = |G|^2 + tr(Sigma) / n, and s is the
+    unbiased estimate of |G|^2 from the halves. With B examples a step noise and signal are equal.
+    """
+    terms = np.stack(
+        [
+            log.rows[:, task] * (log.norm[:, task] ** 2 - log.signal[:, task]),
+            log.signal[:, task],
+        ],
+        axis=1,
+    )
+    terms = terms[np.isfinite(terms).all(axis=1)]
+    if len(terms) < LEAST_STEPS:
+        return None
+    value = _scale(terms.sum(axis=0))
+    low, high = blocks.ends(_scale(blocks.sums(terms))[:, None], len(terms))
+    low, high = min(float(low[0]), float(value)), max(float(high[0]), float(value))
+    return Bounded(
+        math.inf if value >= _ENDLESS else float(value),
+        None if low >= _ENDLESS else low,
+        None if high >= _ENDLESS else high,
+    )
+
+
+def _scale(sums: Float[np.ndarray, "*draws 2"]) -> Float[np.ndarray, "*draws"]:
+    noise, signal = np.maximum(sums[..., 0], 0.0), sums[..., 1]
+    return np.where(signal > 0, noise / np.where(signal > 0, signal, 1.0), 2 * _ENDLESS)
+
+
+def affinities(log: GradientLog, blocks: Blocks) -> tuple[Affinity, ...]:
+    """First-order affinity of every task to every other (TAG, Fifty et al., 2021).
+
+        Z_ij = sum_t lr(t) g_i(t) . g_j(t) / L_j(t)
+
+    To first order, the relative fall of task j's loss through steps of size lr along task i's
+    gradient. Differs from the paper: no step is taken to try, and sums stand for means. With a raw
+    metric the step is that of plain gradient descent, whatever the optimiser: compare the numbers
+    of one run, and do not read them as losses.
+    """
+    own = [_falls(log, log.signal[:, j], j) for j in range(len(log.tasks))]
+    owns = [float(fall.sum()) for fall in own]
+    found = []
+    for pair, (i, j) in enumerate(log.pairs):
+        dot = log.dot(pair)
+        for giver, receiver in ((i, j), (j, i)):
+            fall = _falls(log, dot, receiver)
+            if not len(fall):
+                continue
+            effect = _bounded(fall, blocks)
+            share = _share(log, dot, receiver) if owns[receiver] > 0 else None
+            found.append(Affinity(log.tasks[giver], log.tasks[receiver], effect, share))
+    return tuple(found)
+
+
+def _falls(
+    log: GradientLog, product: Float[np.ndarray, " T"], task: int
+) -> Float[np.ndarray, " N"]:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        fall = log.rate * product / log.loss[:, task]
+    return fall[np.isfinite(fall)]
+
+
+def _share(log: GradientLog, dot: Float[np.ndarray, " T"], receiver: int) -> float | None:
+    """Both over the steps that measured both."""
+    both = np.isfinite(dot) & np.isfinite(log.signal[:, receiver])
+    given = _falls(log, np.where(both, dot, np.nan), receiver).sum()
+    own = _falls(log, np.where(both, log.signal[:, receiver], np.nan), receiver).sum()
+    return float(given / own) if own > 0 else None
+
+
+def _bounded(values: Float[np.ndarray, " N"], blocks: Blocks) -> Bounded:
+    total = float(values.sum())
+    if len(values) < LEAST_STEPS:
+        return Bounded(total)
+    low, high = blocks.ends(blocks.sums(values[:, None]), len(values))
+    return Bounded(total, min(float(low[0]), total), max(float(high[0]), total))
+
+
+def _mean(values: Float[np.ndarray, " T"]) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else None
