@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from madrigal.recipe.balance_by_gradient import ByGradient
 from madrigal.recipe.balance_by_loss import ByLoss
 from madrigal.recipe.settings import KindShort, Method, Settings
 
@@ -22,4 +23,23 @@ class Equal(Settings):
     kind: Literal["equal"] = "equal"
 
 
-BalancerSettings = Annotated[Mean | Equal | ByLoss, Field(discriminator="kind"), KindShort]
+class DualBalancing(Settings):
+    """Logarithms of the losses, and remembered gradients brought to one length (DB-MTL)."""
+
+    method: ClassVar[Method] = Method(
+        "Lin et al., 2023",
+        "the losses and the gradient of every task",
+        "splitting the backward pass; one remembered gradient a task",
+    )
+    kind: Literal["db_mtl"] = "db_mtl"
+    decay: float = Field(
+        default=0.9,
+        ge=0,
+        lt=1,
+        description="Share of the remembered gradient that stays at each step; 0 remembers nothing.",
+    )
+
+
+BalancerSettings = Annotated[
+    Mean | Equal | ByLoss | ByGradient | DualBalancing, Field(discriminator="kind"), KindShort
+]
