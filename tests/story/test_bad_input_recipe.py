@@ -70,6 +70,19 @@ MISTAKES = {
         "recipe.yaml:16: stages[0].early_stop.maintenance: no task leaves the mixture without "
         "`per_task: true`; add it, or leave this out",
     ),
+    "an auxiliary task with a metric": (
+        "labels: [sad, happy]",
+        "labels: [sad, happy]\n    role: auxiliary\n    metric: accuracy",
+        "recipe.yaml:11: tasks.mood.metric: an auxiliary task is not scored; remove `metric`, or "
+        "its `role`\nrecipe.yaml:21: stages[1].learn: only auxiliary tasks, which train for the "
+        "sake of others; add a main task",
+    ),
+    "an auxiliary task that is watched": (
+        "watch: {data: watch.txt}",
+        "watch: {data: watch.txt, role: auxiliary}",
+        "recipe.yaml:11: tasks.watch.role: an auxiliary task trains and is not scored, and no "
+        "stage learns it",
+    ),
     "unknown balancer": (
         "batch: {rows: 8}",
         "balance: {kind: maen}",
@@ -128,7 +141,7 @@ MISTAKES = {
     "a word for a switch": (
         "general: [watch]",
         "general: [watch]\n  baselines: yes",
-        "recipe.yaml:23: evaluate.baselines: found the text 'yes'; must be true or false; "
+        "recipe.yaml:23: evaluate.baselines: found the text 'yes'; must be 'together' or 'separate' or true or false; "
         "write true",
     ),
     "a template without quotes": (

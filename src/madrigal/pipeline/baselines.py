@@ -39,9 +39,9 @@ class Baselines:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Every task that some stage learns."""
-        stages = self.built.recipe.stages
-        return tuple(dict.fromkeys(task for stage in stages for task in stage.learn))
+        """Every task that some stage learns and that is scored."""
+        recipe = self.built.recipe
+        return recipe.scored(dict.fromkeys(t for stage in recipe.stages for t in stage.learn))
 
     def place(self, task: str, number: int, stage: StageSettings) -> Path:
         """The folder of a stage of a task's own run."""

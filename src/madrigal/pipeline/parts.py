@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from madrigal.balancing import Balancer, Mean, build_balancer
+from madrigal.balancing.auxiliary import Auxiliary
 from madrigal.balancing.base import Remembers, wants_validation
 from madrigal.errors import DataError, ModelError
 from madrigal.gradients import Ledger, refuse_uncovered, uncovered
@@ -46,9 +47,9 @@ def step_parts(
     held = {name: built.tasks[name] for name in tasks}
     pulls = {name: task.pull_to_start for name, task in held.items()}
     owners = model.private.owners() if model.private is not None else {}
-    # A task alone has nothing to be balanced against.
     if balancer is None:
-        balancer = build_balancer(stage.balance) if len(tasks) > 1 else Mean()
+        # A task alone has nothing to be balanced against.
+        balancer = stage_balancer(built, stage) if len(tasks) > 1 else Mean()
     return StepParts(
         model=model,
         objectives={
@@ -65,6 +66,13 @@ def step_parts(
         pull=Pull((p for _, p in model.trainable()), pulls, owners),
         split=build_split(stage.gradients, model, balancer, tasks),
     )
+
+
+def stage_balancer(built: Built, stage: StageSettings) -> Balancer:
+    """The stage's balancer, with its auxiliary tasks weighed by agreement."""
+    balancer = build_balancer(stage.balance)
+    helping = set(stage.learn) - set(built.recipe.scored(stage.learn))
+    return Auxiliary(balancer, frozenset(helping)) if helping else balancer
 
 
 def build_split(

@@ -7,7 +7,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from madrigal.balancing import build_balancer
 from madrigal.errors import RunFolderError, RunStopped
 from madrigal.model.host import (
     choose_device,
@@ -21,7 +20,7 @@ from madrigal.pipeline.build import Built, build
 from madrigal.pipeline.cards import write_cards
 from madrigal.pipeline.folder import RunFolder, locked, stage_label
 from madrigal.pipeline.manifest import Manifest, refuse_changed_data
-from madrigal.pipeline.parts import fresh_model, when_split
+from madrigal.pipeline.parts import fresh_model, stage_balancer, when_split
 from madrigal.pipeline.scores import write_run_scores
 from madrigal.pipeline.scoring import Scorer
 from madrigal.pipeline.stage import Where, train_stage
@@ -76,7 +75,7 @@ def run(loaded: LoadedRecipe, out: Path, resume: bool = False) -> Path:
         built.source(stage)  # a mixture that cannot be filled is refused before anything is written
     model = fresh_model(built)
     for stage in loaded.recipe.stages:
-        when_split(stage.gradients, model, build_balancer(stage.balance), len(stage.learn))
+        when_split(stage.gradients, model, stage_balancer(built, stage), len(stage.learn))
     rides(loaded.recipe, model)  # refuses what cannot be done together
     if not processes.first:
         return _work(_prepared(built, folder, screen, processes, loaded), model)
@@ -155,7 +154,7 @@ def _work(run: _Run, model: LanguageModel) -> Path:
 def _watched(run: _Run) -> list[str]:
     """Tasks that are scored after every stage: all that some stage learns, and the general ones."""
     recipe = run.built.recipe
-    learnt = dict.fromkeys(name for stage in recipe.stages for name in stage.learn)
+    learnt = dict.fromkeys(t for stage in recipe.stages for t in recipe.scored(stage.learn))
     if not recipe.stages:
         return list(recipe.tasks)
     return [*learnt, *(name for name in recipe.evaluate.general if name not in learnt)]

@@ -13,7 +13,8 @@ def scoring_plan(built: Built) -> Plan:
     return Plan(
         metrics={name: task.metric for name, task in built.tasks.items()},
         learned={
-            stage_label(n, stage.name): stage.learn for n, stage in enumerate(recipe.stages, 1)
+            stage_label(n, stage.name): recipe.scored(stage.learn)
+            for n, stage in enumerate(recipe.stages, 1)
         },
         general=recipe.evaluate.general,
         resampling=Resampling(recipe.seed, recipe.evaluate.draws, recipe.evaluate.confidence),

@@ -148,7 +148,8 @@ def all_watching(watchers: Sequence[Observer]) -> Observer:
 
 def _validation(built: Built, model: LanguageModel, tasks: Sequence[str]) -> Validate | None:
     """Scores the tasks that have validation records; None where none has."""
-    judged = [name for name in tasks if built.tasks[name].splits["validation"]]
+    scored = built.recipe.scored(tasks)
+    judged = [name for name in scored if built.tasks[name].splits["validation"]]
     return (lambda: validation_scores(built, model, judged)) if judged else None
 
 

@@ -23,6 +23,7 @@ def balance_rules(root: Node) -> Iterator[Mistake]:
                     yield Mistake(node, f"the stage does not learn {name!r}{hint}")
         yield from _weights(balance.get("weights"), tasks)
         yield from _alone(balance, tasks)
+        yield from _auxiliary(stage, tasks, root.get("tasks"))
 
 
 def _weights(weights: Node, tasks: list[str]) -> Iterator[Mistake]:
@@ -34,6 +35,17 @@ def _weights(weights: Node, tasks: list[str]) -> Iterator[Mistake]:
             yield Mistake(weights, f"no weight for {name!r}; each task of the stage needs one")
     if given and all(node.number == 0 for _, node in given):
         yield Mistake(weights, "all weights are zero; write at least one above 0")
+
+
+def _auxiliary(stage: Node, learnt: list[str], tasks: Node) -> Iterator[Mistake]:
+    helping = [name for name in learnt if tasks.get(name, "role").text == "auxiliary"]
+    if helping and len(helping) == len(learnt):
+        text = "only auxiliary tasks, which train for the sake of others"
+        yield Mistake(stage.get("learn"), f"{text}; add a main task")
+    kind = stage.get("balance", "kind")
+    if helping and kind.text == "db_mtl":
+        text = f"'db_mtl' weighs remembered gradients and {helping[0]!r} is auxiliary"
+        yield Mistake(kind, f"{text}; choose another balancer")
 
 
 def _alone(balance: Node, tasks: list[str]) -> Iterator[Mistake]:

@@ -26,6 +26,7 @@ def task_rules(root: Node) -> Iterator[Mistake]:
         yield from _split(task.get("data"))
         yield from _format(task)
         yield from _labels(task.get("labels"))
+        yield from _role(task, name in trained)
         if name not in trained:
             for node in _changed(task, TaskSettings, _TRAINING_ONLY):
                 yield Mistake(node, f"has no effect: no stage learns {name!r}; remove it")
@@ -90,6 +91,16 @@ def _format(task: Node) -> Iterator[Mistake]:
         for node in _changed(task.get("instruction"), InstructionSettings, keys):
             text = f"has no effect with format `{name}`; only Natural Instructions have it"
             yield Mistake(node, f"{text}; remove it")
+
+
+def _role(task: Node, trained: bool) -> Iterator[Mistake]:
+    role, metric = task.get("role"), task.get("metric")
+    if role.text != "auxiliary":
+        return
+    if not trained:
+        yield Mistake(role, "an auxiliary task trains and is not scored, and no stage learns it")
+    elif metric.present and metric.text != "auto":
+        yield Mistake(metric, "an auxiliary task is not scored; remove `metric`, or its `role`")
 
 
 def _labels(labels: Node) -> Iterator[Mistake]:

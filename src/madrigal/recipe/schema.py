@@ -1,5 +1,6 @@
 """The recipe: what one run does."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -25,3 +26,7 @@ class Recipe(Settings):
     stages: Annotated[tuple[StageSettings, ...], BeforeValidator(listed)] = Field(description="The stages, in order; empty: only evaluate.")
     evaluate: EvaluateSettings = Field(default=EvaluateSettings(), description="What is measured.")
     track: Annotated[tuple[Literal["tensorboard", "wandb", "trackio"], ...], BeforeValidator(listed)] = Field(default=(), description="Trackers that mirror steps.jsonl.")
+
+    def scored(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of the tasks that are scored: all but auxiliary ones."""
+        return tuple(name for name in names if self.tasks[name].role == "main")

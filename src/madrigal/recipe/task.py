@@ -79,6 +79,9 @@ class TaskSettings(Settings):
     max_new_tokens: int = Field(default=64, ge=1, le=4096, description="Longest generated answer, in tokens.")
     instruction: InstructionSettings = Field(default=InstructionSettings(), description="What of a Natural Instructions task enters the prompt.")
     cluster: str | None = Field(default=None, description="Field whose equal values are resampled together in intervals (document, passage).")
+    role: Literal["main", "auxiliary"] = Field(
+        default="main", description="An `auxiliary` task is trained to help the others and is not scored: it counts as far as its gradient agrees with theirs."
+    )
     weight: float = Field(default=1.0, gt=0, le=1000, description="Fixed factor of this task's loss.")
     max_epochs: float | None = Field(default=None, gt=0, description="No training example of this task is seen more often than this.")
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="Share of the target's probability spread over the vocabulary.")
