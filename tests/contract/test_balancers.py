@@ -20,6 +20,10 @@ KEYS = {
     "coba": {"warmup": 2},
 }
 
+# Kinds whose formula may give a task less than nothing: equal projections and equal lengths of
+# unequal gradients can need it.
+BELOW_ZERO = ("aligned", "imtl_g")
+
 
 def name(kind):
     return kind.model_fields["kind"].default
@@ -35,8 +39,13 @@ def age(request):
 
 
 @pytest.fixture(params=KINDS, ids=name)
-def balancer(request, age):
-    held = build(request.param)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def balancer(kind, age):
+    held = build(kind)
     for seed in range(4 if age == "used" else 0):
         held.update(view("abcde", seed))
     return held
@@ -81,11 +90,11 @@ def test_is_a_balancer(balancer):
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_one_finite_weight_a_task(balancer, count):
+def test_one_finite_weight_a_task(balancer, kind, count):
     weights = balancer.weights(view("abcde"[:count]))
     assert weights.shape == (count,)
     assert torch.isfinite(weights).all()
-    assert (weights >= 0).all()
+    assert name(kind) in BELOW_ZERO or (weights >= 0).all()
 
 
 def test_reading_changes_nothing(balancer):

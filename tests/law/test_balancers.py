@@ -123,6 +123,14 @@ def test_where_all_can_gain_all_gain(name, seed, count):
     assert (matrix @ update(name, matrix) > 0).all()
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_only_some_weigh_a_task_below_zero(name):
+    # Two gradients that agree, one much longer, and a third.
+    tried = [leaning(3, 4, seed) * [[1.0], [9.0], [0.3]] for seed in range(40)]
+    below = min(weights(name, matrix).min() for matrix in tried) < 0
+    assert below == (name.split(",")[0] in ("aligned", "imtl_g"))
+
+
 @pytest.mark.parametrize("name", HARMS_SOME)
 def test_no_more_is_promised_than_is_kept(name):
     # Equal projections harm only where there is no direction that has them.

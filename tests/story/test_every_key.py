@@ -206,7 +206,7 @@ for kind, more in MIXTURES.items():
         larger = {"mood": 3.0, "echo": 1.0} if key == "weights" else value + 0.3
         ROWS[f"{place}.{key}"] = Row(f"stages.0.mixture.{key}", larger, given)
 
-# Of each balancer by loss: its keys, with a value and another one.
+# Of each balancer by loss and by gradient: its keys, with a value and another one.
 BY_LOSS = {
     "fixed": {"weights": ({"mood": 1.0, "echo": 3.0}, {"mood": 3.0, "echo": 1.0})},
     "random": {}, "uncertainty": {"learning_rate": (0.02, 0.03)},
@@ -218,7 +218,13 @@ BY_LOSS = {
     },
     "coba": {"every": (1, 2), "warmup": (2, 3), "history": (9, 8), "temperature": (5.0, 4.0)},
 }  # fmt: skip
-for kind, more in BY_LOSS.items():
+BY_GRADIENT = {
+    "pcgrad": {}, "gradvac": {"rate": (0.01, 0.1)}, "mgda": {}, "cagrad": {"c": (0.4, 0.5)},
+    "imtl_g": {}, "nash": {}, "aligned": {"scale": ("min", "rmse")}, "upgrad": {}, "dualproj": {},
+    "fairgrad": {"alpha": (2.0, 5.0)}, "gradnorm": {"alpha": (1.5, 1.0), "rate": (0.025, 0.1)},
+    "db_mtl": {"decay": (0.9, 0.5)},
+}  # fmt: skip
+for kind, more in (BY_LOSS | BY_GRADIENT).items():
     place = f"stages[N].balance({kind})"
     given = {"stages.0.balance": {"kind": kind} | {key: one for key, (one, _) in more.items()}}
     ROWS[f"{place}.kind"] = Row("stages.0.balance", "mean", given)
