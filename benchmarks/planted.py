@@ -1,0 +1,212 @@
+"""Planted interference, over seeds: is it found, is it named, is it cured, and is it quiet without?
+
+python benchmarks/planted.py [SEEDS]      writes results/planted.json
+
+Four cases on madrigal/base-xs with LoRA, made from the bundled tasks:
+
+conflict    two tasks with the same prompts in kind and contradictory labels, and a bystander
+private     the same with a private adapter a task
+friendship  a task of 40 examples and one of 1,200 that asks the same of other texts
+strangers   three tasks that have nothing to do with each other
+
+Conflict is looked for in the first 50 steps alone; harm is the paired difference to single-task
+models that saw the same examples at the same steps.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from record import Line, save
+
+from madrigal.evaluation.interference import interference
+from madrigal.evaluation.prediction import read_predictions
+from madrigal.evaluation.seeds import difference_over_seeds
+from madrigal.pipeline.run import run
+from madrigal.recipe.load import load_recipe
+from madrigal.report.diagnosis import diagnose
+from madrigal.report.folder import read_run
+from madrigal.report.interference import measured
+from madrigal.report.scoreboard import read_scores
+from madrigal.tasks.bundled import BUNDLED
+
+HERE = Path(__file__).parent
+RUNS = HERE.parent / "runs" / "planted"
+EARLY = 50  # steps
+STEPS = 80
+ROWS = 24
+PROMPT = "Review: {text}\nSentiment:"
+SWAPPED = {"negative": "positive", "positive": "negative"}
+
+Rows = list[dict[str, Any]]
+
+
+def _write(folder: Path, name: str, train: Rows, test: Rows) -> dict[str, Any]:
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, rows in (("train", train), ("test", test)):
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / f"{name}.{split}.jsonl").write_text(text, encoding="utf-8")
+    return {"train": f"{name}.train.jsonl", "test": f"{name}.test.jsonl"}
+
+
+def _reviews() -> tuple[Rows, Rows]:
+    made = BUNDLED["sentiment"]()
+    return tuple(
+        [{"text": row["text"], "label": row["label"]} for row in made.rows[split]]
+        for split in ("train", "test")
+    )  # type: ignore[return-value]
+
+
+def _contrary(rows: Rows) -> Rows:
+    return [{**row, "label": SWAPPED[row["label"]]} for row in rows]
+
+
+def _conflict(folder: Path) -> dict[str, Any]:
+    train, test = _reviews()
+    half, few = len(train) // 2, len(test) // 2
+    return {
+        "kind": {
+            "data": _write(folder, "kind", train[:half], test[:few]),
+            "prompt": PROMPT,
+        },
+        "contrary": {
+            "data": _write(folder, "contrary", _contrary(train[half:]), _contrary(test[few:])),
+            "prompt": PROMPT,
+        },
+        "clock": {"data": {"bundled": "clock", "max_test": 150}},
+    }
+
+
+def _friendship(folder: Path) -> dict[str, Any]:
+    train, test = _reviews()
+    half = len(test) // 2
+    return {
+        "few": {"data": _write(folder, "few", train[:40], test[:half]), "prompt": PROMPT},
+        "many": {"data": _write(folder, "many", train[40:1240], test[half:]), "prompt": PROMPT},
+    }
+
+
+def _strangers(_: Path) -> dict[str, Any]:
+    return {
+        name: {"data": {"bundled": name, "max_test": 150}}
+        for name in ("sentiment", "translation", "clock")
+    }
+
+
+CASES: Mapping[str, tuple[Callable[[Path], dict[str, Any]], dict[str, Any]]] = {
+    "conflict": (_conflict, {}),
+    "private": (_conflict, {"private": {"rank": 8}}),
+    "friendship": (_friendship, {}),
+    "strangers": (_strangers, {}),
+}
+
+
+def trained(case: str, seed: int) -> Path:
+    """The run folder of a case, trained unless it is there."""
+    make, private = CASES[case]
+    folder = RUNS / case / str(seed)
+    if (folder / "run" / "report.html").exists():
+        return folder / "run"
+    tasks = make(folder)
+    recipe = {
+        "name": case,
+        "seed": seed,
+        "model": {"adapter": {"kind": "lora", "rank": 16, **private}, "context": 128},
+        "tasks": tasks,
+        "stages": [
+            {
+                "name": "together",
+                "learn": list(tasks),
+                "steps": STEPS,
+                "batch": {"rows": ROWS},
+                "mixture": "uniform",
+                "balance": "equal",
+                "gradients": {"measure_every": 1},
+                "optimiser": {"learning_rate": 3e-3},
+            }
+        ],
+        "evaluate": {"base": False, "baselines": True},
+    }
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
+    return run(load_recipe(path, ()), folder / "run", resume=(folder / "run").exists())
+
+
+def early_conflicts(folder: Path) -> list[tuple[str, str]]:
+    """Pairs that conflict by the diagnostics of the first steps."""
+    lines = (folder / "stages" / "01-together" / "steps.jsonl").read_text("utf-8").splitlines()
+    found = interference([json.loads(line) for line in lines[:EARLY]])
+    return [] if found is None else [tuple(sorted(pair.tasks)) for pair in found.conflicts]
+
+
+def named(folder: Path) -> tuple[list[str], str]:
+    """Tasks that the verdict calls hurt, and its first words of who fights."""
+    held = read_run(folder)
+    found = diagnose(held, read_scores(held), measured(held))
+    fights = " ".join(text for _, sentences in found.fights for text in sentences)
+    return [hurt.task for hurt in found.hurt], f"{found.verdict} {fights}"
+
+
+def harm(case: str, task: str, seeds: range) -> Any:
+    """Joint minus single, over seeds and examples."""
+    ours, theirs = (
+        [
+            read_predictions(trained(case, s) / "predictions" / label / f"{task}.jsonl")
+            for s in seeds
+        ]
+        for label in ("01-together", "single")
+    )
+    return difference_over_seeds(ours, theirs, "accuracy" if task != "clock" else "exact_match")
+
+
+PAIR = ("contrary", "kind")
+SURELY = {
+    "conflict": ("< 0, surely", lambda found: found.high < 0),
+    "private": ("no loss of 5 points", lambda found: found.low > -0.05),
+    "friendship": ("> 0, surely", lambda found: found.low > 0),
+}
+
+
+def _gain(case: str, task: str, seeds: range) -> Line:
+    found = harm(case, task, seeds)
+    target, met = SURELY[case]
+    what = f"{case}: {task}, joint minus single ({found.low:+.1%} to {found.high:+.1%})"
+    return Line(what, round(100 * found.mean, 1), "points", target, met(found))
+
+
+def _of(what: str, hits: list[bool], wanted: int) -> Line:
+    return Line(what, sum(hits), f"of {len(hits)} seeds", f"= {wanted}", sum(hits) == wanted)
+
+
+def main() -> None:
+    seeds = range(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    runs = {case: [trained(case, seed) for seed in seeds] for case in CASES}
+    early = {c: [early_conflicts(folder) for folder in folders] for c, folders in runs.items()}
+    verdicts = {c: [named(folder) for folder in folders] for c, folders in runs.items()}
+    told, all_seeds = verdicts["conflict"], len(seeds)
+    lines = [
+        _gain("conflict", "kind", seeds),
+        _gain("conflict", "contrary", seeds),
+        _of(f"conflict: found in {EARLY} steps", [PAIR in f for f in early["conflict"]], all_seeds),
+        _of("conflict: bystander accused", [_accuses(f, "clock") for f in early["conflict"]], 0),
+        _of("conflict: both called hurt", [{*PAIR} <= {*hurt} for hurt, _ in told], all_seeds),
+        _of("conflict: both named", [all(t in text for t in PAIR) for _, text in told], all_seeds),
+        _gain("private", "kind", seeds),
+        _gain("private", "contrary", seeds),
+        _gain("friendship", "few", seeds),
+        _of("friendship: alarms", [bool(found) for found in early["friendship"]], 0),
+        _of("strangers: alarms", [bool(found) for found in early["strangers"]], 0),
+    ]
+    texts = {case: [text for _, text in found] for case, found in verdicts.items()}
+    save("planted", lines, seeds=all_seeds, verdicts=texts)
+
+
+def _accuses(pairs: list[tuple[str, str]], task: str) -> bool:
+    return any(task in pair for pair in pairs)
+
+
+if __name__ == "__main__":
+    main()
