@@ -118,9 +118,7 @@ def test_what_is_left_behind_is_what_a_run_of_one_task_leaves(tmp_path):
             loaded = PeftModel.from_pretrained(base, place / "adapter")
         with torch.no_grad(), together.routed(task):
             ours = together.network(input_ids=tokens).logits
-            torch.testing.assert_close(
-                loaded(input_ids=tokens).logits, ours, rtol=1e-5, atol=1e-5
-            )
+            torch.testing.assert_close(loaded(input_ids=tokens).logits, ours, rtol=1e-5, atol=1e-5)
 
 
 def interrupted(monkeypatch, after):
@@ -180,7 +178,9 @@ def test_a_task_that_breaks_leaves_and_does_not_hurt_the_other(tmp_path, monkeyp
     assert away(ours, theirs) < 1e-5
     place = other.place("mood", 1, other.built.recipe.stages[0])
     assert not (place / "adapter").exists()
-    assert [event["kind"] for event in lines(place / "events.jsonl")] == ["skipped"] * riding.BAD_STEPS_BEFORE_ROLLBACK
+    assert [event["kind"] for event in lines(place / "events.jsonl")] == [
+        "skipped"
+    ] * riding.BAD_STEPS_BEFORE_ROLLBACK
 
 
 def test_every_task_begins_as_the_shared_adapter_does(tmp_path):
@@ -189,9 +189,7 @@ def test_every_task_begins_as_the_shared_adapter_does(tmp_path):
     model = apart(fresh_model(held.built), held.built.recipe.model.adapter, NAMES)
     for task in NAMES:
         ours = own_weights(model, task)
-        assert all(
-            torch.equal(a, b) for n in start for a, b in zip(ours[n], start[n], strict=True)
-        )
+        assert all(torch.equal(a, b) for n in start for a, b in zip(ours[n], start[n], strict=True))
     assert {n for n, _ in model.trainable()} == set(
         n for n, _ in model.network.named_parameters() if ".private." in n
     )
