@@ -10,6 +10,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 import fake_rows
@@ -17,6 +18,7 @@ from fake_rows import HOSTILE, KINDS, LABELS, METRICS
 from madrigal.evaluation.intervals import Resampling
 from madrigal.evaluation.plan import Plan
 from madrigal.evaluation.scores_file import score_run, write_scores
+from planted import Gradients
 
 STAGES = {
     "01-together": ("sentiment", "inference", "passages", "titles"),
@@ -40,8 +42,9 @@ def write_run(
     stages: dict[str, tuple[str, ...]] | None = None,
     few_shot: bool = True,
     baselines: bool = True,
+    gradients: Gradients | None = None,
 ) -> Path:
-    """Writes a whole run folder and answers it."""
+    """Writes a whole run folder and answers it. `gradients` plants the angles between tasks."""
     stages = STAGES if stages is None else stages
     variants = ["base", *["few-shot"] * few_shot, *["single"] * baselines, *stages]
     for variant in variants:
@@ -51,7 +54,7 @@ def write_run(
     plan = Plan(metrics=METRICS, learned=stages, resampling=Resampling(7, draws=200))
     write_scores(folder, score_run(folder, plan))
     for seed, (stage, learnt) in enumerate(stages.items()):
-        _write_stage(folder / "stages" / stage, learnt, steps, seed)
+        _write_stage(folder / "stages" / stage, learnt, steps, seed, gradients)
         for task in learnt if baselines else ():
             alone = folder / "baselines" / task / (stage if len(stages) > 1 else "")
             _write_stage(alone, (task,), steps, seed + 50)
@@ -75,9 +78,20 @@ def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
-def _write_stage(folder: Path, learnt: tuple[str, ...], steps: int, seed: int) -> None:
+def _write_stage(
+    folder: Path,
+    learnt: tuple[str, ...],
+    steps: int,
+    seed: int,
+    gradients: Gradients | None = None,
+) -> None:
     chance = random.Random(seed)
     lines = [_step(step, steps, learnt, chance) for step in range(1, steps + 1)]
+    noise = np.random.default_rng(seed)
+    for line in lines if gradients else ():
+        found = gradients.line(line["step"], learnt, line["rows"], noise) if gradients else None
+        if found and "skipped" not in line:
+            line["conflict"] = found
     write_lines(folder / "steps.jsonl", lines)
     every = max(steps // 8, 1)
     rows = [_validation(step / steps, step, learnt, chance) for step in range(every, steps, every)]

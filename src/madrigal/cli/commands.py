@@ -217,3 +217,20 @@ def compare(
         compare(runs, stage)
 
     return work
+
+
+@app.command()
+def diagnose(
+    run: RunFolder,
+    stage: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Stage to look at; left out: every one.")
+    ] = None,
+) -> Work:
+    """Say which tasks were hurt, by whom, and what to try."""
+
+    def work() -> None:
+        from madrigal.cli.diagnose import print_diagnosis
+
+        print_diagnosis(run, stage)
+
+    return work

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+_MOST = 1e100  # a larger number is not finite when it is squared, and no gradient anyway
 _REACH = 2  # measured steps before and after that say how long a gradient is about now
 
 Line = Mapping[str, Any]
@@ -120,8 +121,9 @@ def _whole(value: Any) -> bool:
 
 
 def _number(value: Any) -> float:
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if known else math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _MOST:
+        return math.nan
+    return float(value)
 
 
 def _table(rows: Iterable[Any], names: Sequence[str]) -> Float[np.ndarray, "T F"]:

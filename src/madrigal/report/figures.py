@@ -68,6 +68,28 @@ def line_chart(
     return _svg(_WIDTH, _HEIGHT, name, parts)
 
 
+def band_chart(
+    line: Line,
+    band: Sequence[tuple[Number, Number]],
+    *,
+    name: str,
+    span: Point,
+    heights: Point,
+    marks: Sequence[Mark] = (),
+) -> Markup:
+    """One line in its band of (low, high) at the same places, over a line at zero; fixed axes."""
+    x = Scale(*span, _LEFT, _RIGHT)
+    y = Scale(*heights, _BOTTOM, _TOP)
+    across = [x(at) for at, _ in line.points]
+    edge = [*zip(across, (low for low, _ in band), strict=True)]
+    edge += [*zip(across, (high for _, high in band), strict=True)][::-1]
+    path = "M" + "L".join(f"{_at(a)} {_at(y(b))}" for a, b in edge) + "Z"
+    zero = f'<line class="zero" x1="{_LEFT}" x2="{_RIGHT}" y1="{_at(y(0))}" y2="{_at(y(0))}"/>'
+    parts = [_axes(x, y, "step"), zero, *(_mark(mark, x) for mark in marks)]
+    parts.append(Markup('<path class="band {}" d="{}"/>').format(line.colour, path))
+    return _svg(_WIDTH, _HEIGHT, name, [*parts, _line(line, x, y)])
+
+
 def _scales(lines: Sequence[Line], from_zero: bool, span: Point | None) -> tuple[Scale, Scale]:
     xs = span or [x for line in lines for x, _ in line.points]
     ys = [y for line in lines for _, y in line.points]
@@ -166,7 +188,7 @@ def dot_strip(dots: Sequence[Dot], low: Number, high: Number) -> Markup:
         )
     height = max(28, 8 + 10 * len(dots))
     words = "; ".join(f"{dot.name} {dot.text}" for dot in dots)
-    return _strip(height, words, [*lines, *shown])
+    return strip(height, words, [*lines, *shown])
 
 
 def strip_axis(low: Number, high: Number) -> Markup:
@@ -178,7 +200,7 @@ def strip_axis(low: Number, high: Number) -> Markup:
         anchor = "start" if at < 4 else "end" if at > 96 else "middle"
         place = f'x="{_at(at)}%" y="12" text-anchor="{anchor}"'
         parts.append(f'<text class="tick" {place}>{tick_text(value)}</text>')
-    return _strip(16, "", parts)
+    return strip(16, "", parts)
 
 
 def interval_bar(value: Interval, outcome: str, limit: Number, text: str, mirrored: bool) -> Markup:
@@ -201,7 +223,7 @@ def interval_bar(value: Interval, outcome: str, limit: Number, text: str, mirror
                 '<line class="whisker" x1="{1}%" x2="{1}%" y1="5.5" y2="12.5"/>'
             ).format(_at(a), _at(b))
         )
-    return _strip(18, text, parts)
+    return strip(18, text, parts)
 
 
 def share_bar(share: Number, asked: Number | None, limit: Number, colour: str, text: str) -> Markup:
@@ -215,10 +237,11 @@ def share_bar(share: Number, asked: Number | None, limit: Number, colour: str, t
     if asked is not None:
         at = _at(x(asked))
         parts.append(Markup('<line class="asked" x1="{0}%" x2="{0}%" y1="1" y2="17"/>').format(at))
-    return _strip(18, text, parts)
+    return strip(18, text, parts)
 
 
-def _strip(height: Number, words: str, parts: Iterable[str]) -> Markup:
+def strip(height: Number, words: str, parts: Iterable[str]) -> Markup:
+    """Parts placed in percent of the width; `words` for who cannot see them."""
     attributes = (
         Markup('role="img" aria-label="{}"').format(words) if words else 'aria-hidden="true"'
     )

@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from madrigal.report import numbers
 from madrigal.report.card import card_of
 from madrigal.report.curves import POINTS, Palette
 from madrigal.report.datacards import COLUMNS, data_views
 from madrigal.report.definitions import definitions
+from madrigal.report.diagnosis import diagnose
+from madrigal.report.fights import NOT_MEASURED, meaning
 from madrigal.report.folder import RunFolder, read_run
+from madrigal.report.interference import Measured, interference_views, measured
 from madrigal.report.manifest import manifest_view
 from madrigal.report.outputs import reading
 from madrigal.report.scoreboard import Scoreboard, label, read_scores
@@ -58,15 +61,18 @@ def render(run: RunFolder) -> str:
     """The page as text; with fewer outputs and coarser curves where it would grow too large."""
     board = read_scores(run)
     template = _environment().get_template("page.html.jinja")
+    gradients = measured(run)
     share = 1.0
     while True:
-        page = template.render(_content(run, board, share))
+        page = template.render(_content(run, board, gradients, share))
         if len(page.encode(errors="replace")) <= LIMIT or share < 0.05:
             return page
         share /= 2
 
 
-def _content(run: RunFolder, board: Scoreboard, share: float) -> dict[str, Any]:
+def _content(
+    run: RunFolder, board: Scoreboard, gradients: Measured, share: float
+) -> dict[str, Any]:
     """All that the template names. `share` scales what may be shortened."""
     problems = list(run.problems)
     outputs = reading(run, board, int(_ROWS * share), problems)
@@ -89,6 +95,10 @@ def _content(run: RunFolder, board: Scoreboard, share: float) -> dict[str, Any]:
         "matrix": matrix(board, trained) if len(board.rows) > 1 else None,
         "measures": measures(board),
         "stages": stage_views(run, board, palette, max(30, int(POINTS * share))),
+        "interference": interference_views(run, gradients, palette),
+        "not_measured": NOT_MEASURED,
+        "fight_meaning": meaning(),
+        "diagnosis": diagnose(run, board, gradients),
         "outputs": outputs,
         "outputs_json": json_for_script(outputs),
         "data": data_views(run, tuple(names)),
@@ -140,10 +150,22 @@ def _asset(name: str) -> str:
 
 @functools.cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("madrigal.report", "assets"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["ticks"] = ticks
+    return environment
+
+
+def ticks(text: str) -> Markup:
+    """Text in `ticks` as code; everything else as text."""
+    parts = text.split("`")
+    coded = [
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    ]
+    return Markup("").join(coded)
