@@ -190,9 +190,9 @@ def test_every_task_begins_as_the_shared_adapter_does(tmp_path):
     for task in NAMES:
         ours = own_weights(model, task)
         assert all(torch.equal(a, b) for n in start for a, b in zip(ours[n], start[n], strict=True))
-    assert {n for n, _ in model.trainable()} == set(
+    assert {n for n, _ in model.trainable()} == {
         n for n, _ in model.network.named_parameters() if ".private." in n
-    )
+    }
 
 
 @pytest.mark.parametrize(

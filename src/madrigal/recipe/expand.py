@@ -29,7 +29,8 @@ def expand(node: Node, shape: Shape | None) -> Node:
 
 def _is_bare_name(node: Node, shape: Shape) -> bool:
     takes_text = str in shape.scalars or node.value in shape.words
-    names = shape.items is not None and not shape.items.models
+    items = shape.items
+    names = items is not None and (str in items.scalars or bool(items.words))
     return isinstance(node.value, str) and names and not takes_text
 
 

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from madrigal.recipe.settings import KindShort, Method, Names, Settings, Short, listed
 
 # Transformer blocks by number, from 0.
-Blocks = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(listed), Field(min_length=1)]
+Blocks = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(listed)]
 
 
 class NewModel(Settings):

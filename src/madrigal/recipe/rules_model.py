@@ -61,6 +61,9 @@ def _private(root: Node, adapter: Node) -> Iterator[Mistake]:
         elif name in seen:
             yield Mistake(node, f"{name!r} stands twice; remove one")
         seen.add(name)
+    for layers in (adapter.get("layers"), private.get("layers")):
+        if layers.value == []:
+            yield Mistake(layers, "names no block; write numbers from 0, or `all`")
     if adapter.get("layers").text != "none":
         return
     if private.value is None:

@@ -1,0 +1,80 @@
+"""Private parts in a recipe: short forms, and what is refused in one line."""
+
+import pytest
+
+import tiny_run
+from madrigal.errors import UserMistake
+from madrigal.recipe.model import LoraAdapter, PrivatePart
+
+BASE = {"base": "madrigal/base-xs", "precision": "float32"}
+
+
+def loaded(folder, adapter, **more):
+    keys = tiny_run.keys()
+    keys["model"] = {**BASE, "adapter": {"kind": "lora", **adapter}}
+    keys["stages"] = keys["stages"][:1]
+    for name, value in more.items():
+        keys[name] = value
+    return tiny_run.tiny(folder, keys).recipe.model.adapter
+
+
+@pytest.mark.parametrize(
+    ("adapter", "wanted"),
+    [
+        ({"private": 6}, LoraAdapter(private=PrivatePart(rank=6))),
+        ({"private": {"tasks": "mood"}}, LoraAdapter(private=PrivatePart(tasks=("mood",)))),
+        ({"private": {"layers": [0, 3]}}, LoraAdapter(private=PrivatePart(layers=(0, 3)))),
+        ({"layers": [1], "private": {}}, LoraAdapter(layers=(1,), private=PrivatePart())),
+        ({"layers": "none", "private": 2}, LoraAdapter(layers="none", private=PrivatePart(rank=2))),
+    ],
+)
+def test_forms(tmp_path, adapter, wanted):
+    assert loaded(tmp_path, adapter) == wanted
+
+
+@pytest.mark.parametrize(
+    ("adapter", "said"),
+    [
+        ({"private": 0}, "private.rank: found 0; must be at least 1 (rank of each task's own"),
+        ({"private": {"rank": 0}}, "private.rank: found 0; must be at least 1"),
+        ({"private": True}, "private.rank: found true; must be a whole number"),
+        (
+            {"private": {"tasks": ["mod"]}},
+            "private.tasks[0]: no task is called 'mod'; did you mean 'mood'?",
+        ),
+        (
+            {"private": {"tasks": ["seen"]}},
+            "private.tasks[0]: no stage learns 'seen', so its part stays empty; remove it",
+        ),
+        (
+            {"private": {"tasks": ["mood", "mood"]}},
+            "private.tasks[1]: 'mood' stands twice; remove one",
+        ),
+        ({"private": {"layers": [-1]}}, "private.layers[0]: found -1; must be at least 0"),
+        ({"private": {"layers": []}}, "private.layers: names no block; write numbers from 0, or `all`"),
+        ({"private": {"layers": "al"}}, "private.layers: unknown value 'al'; did you mean 'all'?"),
+        (
+            {"layers": "none"},
+            "adapter.layers: nothing would be trained; add `private`, or name the blocks to share",
+        ),
+        (
+            {"layers": "none", "rank": 3, "private": 2},
+            "adapter.rank: has no effect with `layers: none`; remove it (`private` has its own)",
+        ),
+        ({"private": {"dropout": 0.1}}, "private.dropout: unknown key"),
+    ],
+    ids=str,
+)
+def test_mistakes(tmp_path, adapter, said):
+    tiny_run.write_data(tmp_path)
+    tasks = tiny_run.keys()["tasks"] | {"seen": {"data": {"train": "mood.test.jsonl"}}}
+    with pytest.raises(UserMistake) as told:
+        loaded(tmp_path, adapter, tasks=tasks, evaluate={"general": ["seen"]})
+    lines = str(told.value).splitlines()
+    assert len(lines) == 1
+    assert f"model.adapter.{said.removeprefix('adapter.')}" in lines[0]
+
+
+def test_baselines_take_a_word(tmp_path):
+    with pytest.raises(UserMistake, match="must be 'together' or 'separate' or true or false"):
+        loaded(tmp_path, {}, evaluate={"baselines": "togeter"})
