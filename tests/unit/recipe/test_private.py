@@ -51,7 +51,10 @@ def test_forms(tmp_path, adapter, wanted):
             "private.tasks[1]: 'mood' stands twice; remove one",
         ),
         ({"private": {"layers": [-1]}}, "private.layers[0]: found -1; must be at least 0"),
-        ({"private": {"layers": []}}, "private.layers: names no block; write numbers from 0, or `all`"),
+        (
+            {"private": {"layers": []}},
+            "private.layers: names no block; write numbers from 0, or `all`",
+        ),
         ({"private": {"layers": "al"}}, "private.layers: unknown value 'al'; did you mean 'all'?"),
         (
             {"layers": "none"},
