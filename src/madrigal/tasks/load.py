@@ -8,6 +8,7 @@ from madrigal.recipe.schema import Recipe
 from madrigal.recipe.task import TaskSettings
 from madrigal.tasks.divide import divide
 from madrigal.tasks.formats.detect import choose_format
+from madrigal.tasks.leakage import without_leakage
 from madrigal.tasks.metric import resolve_metric
 from madrigal.tasks.record import Record
 from madrigal.tasks.row import Row, quoted
@@ -19,6 +20,7 @@ from madrigal.tasks.understand import understand
 def load_tasks(recipe: Recipe, root: Path) -> dict[str, Task]:
     """Every task of a recipe, in its order. Relative paths start at `root`, the recipe's folder.
 
+    No task trains on what another one holds out, which `evaluate.general` tasks do too.
     DataError with all mistakes of all tasks at once.
     """
     tasks: dict[str, Task] = {}
@@ -31,6 +33,14 @@ def load_tasks(recipe: Recipe, root: Path) -> dict[str, Task]:
                 mistakes.append(f"tasks.{name}.data: no training records, yet a stage learns it")
         except DataError as error:
             mistakes += error.mistakes
+    if not mistakes:
+        tasks = without_leakage(tasks)
+        mistakes = [
+            f"tasks.{name}.data: all training records are held out by other tasks: "
+            f"{'; '.join(tasks[name].notes[-2:])}; name other training data"
+            for name in recipe.tasks
+            if name in learnt and not tasks[name].splits["train"]
+        ]
     if mistakes:
         # Two tasks of one file would say everything twice.
         raise DataError(dict.fromkeys(mistakes))
