@@ -5,8 +5,13 @@ import pytest
 import torch
 
 import tiny
-from madrigal.evaluation.rank import rank
+from madrigal.evaluation.evaluate import evaluate_task
+from madrigal.evaluation.few_shot import with_examples
+from madrigal.evaluation.rank import rank, told_apart
 from madrigal.model.language_model import LanguageModel
+from madrigal.tasks.encode import Coder
+from madrigal.tasks.record import Record, Turn
+from madrigal.tasks.task import Task
 
 KINDS = ("llama", "gpt2", "gpt_neo")
 # Equal first tokens, one answer beginning another, single tokens, equal answers.
@@ -137,3 +142,78 @@ def test_empty_prompts_and_answers_are_refused():
         rank(held, prompts_of(1), [[np.array([], dtype=np.int64)]], 64)
     with pytest.raises(ValueError, match="a prompt without tokens"):
         rank(held, [np.array([], dtype=np.int64)], [[np.array([3])]], 64)
+
+
+YES_NO = ("yes", "yes and no", "no")
+APART = ("rain", "salt", "no")
+
+
+def coder():
+    return Coder(tiny.tokenizer(), tiny.CONTEXT, use_chat_template=False)
+
+
+def choice_task(records, how="none"):
+    splits = {"train": tuple(records), "validation": (), "test": ()}
+    return Task("t", "choice", "accuracy", splits, normalise_choices=how)
+
+
+def choice_record(prompt, answer, choices=YES_NO):
+    return Record(f"t.jsonl:{prompt}", (Turn("user", prompt),), (answer,), choices)
+
+
+def test_the_end_token_is_added_only_where_an_answer_begins_another():
+    apart = [np.array(a) for a in ((5, 6), (5, 7), (6,), (5, 6))]
+    for one, same in zip(apart, told_apart(apart, 0), strict=True):
+        assert one is same
+    begun = [np.array(a) for a in ((5, 6, 7), (8,), (5, 6, 6), (5, 6))]
+    assert [a.tolist() for a in told_apart(begun, 0)] == [
+        [5, 6, 7, 0], [8, 0], [5, 6, 6, 0], [5, 6, 0]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("few_shot", [0, 2])
+@pytest.mark.parametrize("how", ["none", "tokens", "bytes"])
+def test_choices_that_begin_others_are_ranked_with_their_end(kind, few_shot, how):
+    held, code = tiny.model(kind), coder()
+    records = [choice_record(f"the boat {i}", YES_NO[i % 3]) for i in range(5)]
+    records += [choice_record(f"the bell {i}", "rain", APART) for i in range(3)]
+    task = choice_task(records, how)
+    rows = evaluate_task(held, code, task, records, few_shot=few_shot)
+    shown = records
+    if few_shot:
+        shown = [one.record for one in with_examples(task, records, few_shot, 0, code)]
+        assert all(row.shots for row in rows)
+    for one, row in zip(shown, rows, strict=True):
+        end = [code.end] if one.choices == YES_NO else []
+        answers = {c: [*code.answer(one, c).tolist(), *end] for c in one.choices}
+        for text, tokens in answers.items():
+            expected = plain(held, code.prompt(one).tolist(), tokens)
+            assert row.choices[text] == pytest.approx(expected, abs=1e-4)
+            assert row.lengths[text] == (len(tokens), len(text))
+        divisors = {
+            c: {"none": 1, "tokens": len(t), "bytes": len(c)}[how] for c, t in answers.items()
+        }
+        means = {c: row.choices[c] / divisors[c] for c in one.choices}
+        assert row.output == max(means, key=means.__getitem__)
+
+
+def test_a_model_that_learnt_a_label_and_a_longer_one_gets_both_right():
+    held, code = tiny.model("llama"), coder()
+    records = [
+        choice_record(prompt, answer)
+        for prompt, answer in zip(("boat", "rain", "bell"), YES_NO, strict=True)
+    ]
+    task = choice_task(records)
+    optimiser = torch.optim.AdamW([p for _, p in held.trainable()], lr=3e-3)
+    for _ in range(40):
+        for (row,) in code.training(task, "train"):
+            tokens, trained = torch.tensor(row.tokens), torch.tensor(row.trained)
+            logits = held.network(input_ids=tokens[None]).logits[0, :-1]
+            wanted = torch.where(trained, tokens, -100)[1:]
+            torch.nn.functional.cross_entropy(logits, wanted).backward()
+        optimiser.step()
+        optimiser.zero_grad()
+    rows = evaluate_task(held, code, task, records)
+    assert [row.output for row in rows] == list(YES_NO)
+    assert {row.score for row in rows} == {1.0}

@@ -16,7 +16,7 @@ from madrigal.evaluation.metrics import scored
 from madrigal.evaluation.parse import is_parsed
 from madrigal.evaluation.perplexity import row_nats, windows_of
 from madrigal.evaluation.prediction import Prediction, numbered
-from madrigal.evaluation.rank import rank
+from madrigal.evaluation.rank import rank, told_apart
 from madrigal.model.language_model import LanguageModel
 from madrigal.tasks.encode import Coder
 from madrigal.tasks.record import Record
@@ -102,8 +102,11 @@ def _row(task: Task, record: Record, id_: str, **facts: Any) -> Prediction:
 
 
 def _choices(job: _Job, records: Sequence[Record]) -> list[dict[str, Any]]:
-    prompts = [job.coder.prompt(record) for record in records]
-    answers = [[job.coder.answer(record, text) for text in record.choices] for record in records]
+    """The likeliest choice of every record; see `told_apart` for choices that begin others."""
+    coder = job.coder
+    prompts = [coder.prompt(record) for record in records]
+    said = [[coder.answer(record, text) for text in record.choices] for record in records]
+    answers = [told_apart(group, coder.end) for group in said]
     found = rank(job.model, prompts, answers, job.batch_tokens, job.on_progress)
     _check_finite(job.task, records, [totals.sum() for totals in found])
     rows = []

@@ -18,7 +18,8 @@ class Prediction:
     Examples of one `cluster` (a document, a passage) are resampled together. `score` is the
     example's own value of the task's metric, from 0 to 1, higher is better; `parsed` is False where
     the output could not be read as an answer (it then scores 0). `choices` gives the
-    log-likelihood of each choice in nats, summed over its tokens, `lengths` its (tokens, bytes).
+    log-likelihood of each choice in nats, summed over its tokens, `lengths` its (tokens, bytes);
+    where one choice begins another, the end token is among the tokens of all of them.
     `nats`, `tokens` and `bytes` are sums over the predicted text, for perplexity. `shots` is the
     number of in-context examples before the prompt, where some were asked for.
     """

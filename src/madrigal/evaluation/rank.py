@@ -7,6 +7,7 @@ positions only, each once.
 """
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -56,6 +57,20 @@ def rank(
         done += len(batch)
         on_progress(done, len(prompts))
     return results
+
+
+def told_apart(answers: Sequence[Tokens], end: int) -> list[Tokens]:
+    """The answers of one prompt as they are to be ranked: with the end token where it decides.
+
+    Where the tokens of one answer begin another's ("yes", "yes and no"), the longer one could
+    never be the likelier: training teaches where an answer ends, so all answers of the prompt get
+    the end token, which then counts in the sum and in the length. Otherwise nothing is added.
+    """
+    ordered = sorted({tuple(map(int, answer)) for answer in answers})
+    # Sorted, a beginning stands right before one that it begins.
+    if any(longer[: len(one)] == one for one, longer in itertools.pairwise(ordered)):
+        return [np.append(answer, end) for answer in answers]
+    return list(answers)
 
 
 @dataclass(frozen=True, slots=True)
