@@ -142,6 +142,7 @@ ROWS = {
         "tasks.mood.instruction.explanations", True, RULES | {"tasks.mood.instruction.positive": 1}
     ),
     "tasks.NAME.cluster": Row("tasks.mood.cluster", "place"),
+    "tasks.NAME.role": Row("tasks.mood.role", "auxiliary"),
     "tasks.NAME.weight": Row("tasks.mood.weight", 2.0),
     "tasks.NAME.max_epochs": Row("tasks.mood.max_epochs", 0.2),
     "tasks.NAME.label_smoothing": Row("tasks.mood.label_smoothing", 0.1),
@@ -177,7 +178,9 @@ ROWS = {
     "stages[N].early_stop.patience": Row("stages.0.early_stop.patience", 1, EARLY),
     "stages[N].early_stop.min_gain": Row("stages.0.early_stop.min_gain", 0.1, EARLY),
     "stages[N].early_stop.per_task": Row("stages.0.early_stop.per_task", True, EARLY),
-    "stages[N].early_stop.maintenance": Row("stages.0.early_stop.maintenance", 0.2, EARLY),
+    "stages[N].early_stop.maintenance": Row(
+        "stages.0.early_stop.maintenance", 0.2, EARLY | {"stages.0.early_stop.per_task": True}
+    ),
     "stages[N].checkpoint_every": Row("stages.0.checkpoint_every", 2),
     "evaluate.base": Row("evaluate.base", False),
     "evaluate.baselines": Row("evaluate.baselines", True),

@@ -24,7 +24,7 @@ class Equal(Settings):
 
 
 class DualBalancing(Settings):
-    """Logarithms of the losses, and remembered gradients brought to one length (DB-MTL)."""
+    """Logarithms of the losses, and remembered gradients brought to one length (DB-MTL; Lin et al., 2023)."""
 
     method: ClassVar[Method] = Method(
         "Lin et al., 2023",

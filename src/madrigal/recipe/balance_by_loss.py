@@ -6,13 +6,13 @@ from pydantic import Field
 
 from madrigal.recipe.settings import Method, Settings
 
-_AFTER = "the losses of a step, after it"
-_BEFORE = "the losses of a step, before its gradients are added up"
-_APART = "the tasks' gradients of a step are held apart until its losses are known"
+_AFTER = "the losses of earlier steps"
+_BEFORE = "the losses of the step"
+_APART = "gradients by task, held apart"
 
 
 class Fixed(Settings):
-    """Every task counts as given here, in every step."""
+    """Every task counts as given here, in every step (Xin et al., 2022)."""
 
     method: ClassVar[Method] = Method("Xin et al., 2022", needs="a weight for each task")
     kind: Literal["fixed"] = "fixed"
@@ -22,14 +22,14 @@ class Fixed(Settings):
 
 
 class Random(Settings):
-    """New random weights in every step: the litmus test of every method that adapts weights (RLW)."""
+    """New random weights in every step: the litmus test of every method that adapts weights (RLW; Lin et al., 2022)."""
 
     method: ClassVar[Method] = Method("Lin et al., 2022")
     kind: Literal["random"] = "random"
 
 
 class Uncertainty(Settings):
-    """A learned log-variance for each task; a task with a large loss counts less (UW)."""
+    """A learned log-variance for each task; a task with a large loss counts less (UW; Kendall et al., 2018)."""
 
     method: ClassVar[Method] = Method("Kendall et al., 2018", needs=_AFTER)
     kind: Literal["uncertainty"] = "uncertainty"
@@ -42,7 +42,7 @@ class Uncertainty(Settings):
 
 
 class Dwa(Settings):
-    """A task whose loss falls more slowly than the others' counts more (dynamic weight average)."""
+    """A task whose loss falls more slowly than the others' counts more (dynamic weight average; Liu et al., 2019)."""
 
     method: ClassVar[Method] = Method("Liu et al., 2019", needs=_AFTER)
     kind: Literal["dwa"] = "dwa"
@@ -57,21 +57,21 @@ class Dwa(Settings):
 
 
 class Gls(Settings):
-    """The objective is the geometric mean of the losses."""
+    """The objective is the geometric mean of the losses (Chennupati et al., 2019)."""
 
     method: ClassVar[Method] = Method("Chennupati et al., 2019", needs=_BEFORE, cost=_APART)
     kind: Literal["gls"] = "gls"
 
 
 class ScaleInvariant(Settings):
-    """The objective is the mean logarithm of the losses (SI)."""
+    """The objective is the mean logarithm of the losses (SI; Navon et al., 2022)."""
 
     method: ClassVar[Method] = Method("Navon et al., 2022", needs=_BEFORE, cost=_APART)
     kind: Literal["scale_invariant"] = "scale_invariant"
 
 
 class ImtlL(Settings):
-    """A learned scale for each task that brings all scaled losses to 1 (IMTL-L)."""
+    """A learned scale for each task that brings all scaled losses to 1 (IMTL-L; Liu et al., 2021)."""
 
     method: ClassVar[Method] = Method("Liu et al., 2021", needs=_AFTER)
     kind: Literal["imtl_l"] = "imtl_l"
@@ -84,7 +84,7 @@ class ImtlL(Settings):
 
 
 class Stch(Settings):
-    """The objective is the smooth maximum of the losses, each between its ideal and its nadir (smooth Tchebycheff)."""
+    """The objective is the smooth maximum of the losses, each between its ideal and its nadir (smooth Tchebycheff; Lin et al., 2024)."""
 
     method: ClassVar[Method] = Method("Lin et al., 2024", needs=_BEFORE, cost=_APART)
     kind: Literal["stch"] = "stch"
@@ -105,7 +105,7 @@ class Stch(Settings):
 
 
 class Famo(Settings):
-    """Weights that let all losses fall by the same share a step."""
+    """Weights that let all losses fall by the same share a step (Liu et al., 2023)."""
 
     method: ClassVar[Method] = Method(
         "Liu et al., 2023",
@@ -129,7 +129,7 @@ class Famo(Settings):
 
 
 class Coba(Settings):
-    """All tasks converge together by the slopes of their validation losses; a task that diverges counts less."""
+    """All tasks converge together by the slopes of their validation losses; a task that diverges counts less (Gong et al., 2024)."""
 
     method: ClassVar[Method] = Method(
         "Gong et al., 2024",

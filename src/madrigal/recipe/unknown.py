@@ -48,10 +48,14 @@ def unknown_key(node: Node, parent: Node, shape: Shape) -> str:
 
 
 def _places(key: str, model: type[Settings], before: str) -> Iterator[str]:
-    """Where `key` is known in and below this place, the nearest first."""
-    for name, shape in shapes(model).items():
-        if name == key:
-            yield before + name
-        for part, step in ((shape, ""), (shape.items, "[N]"), (shape.values, ".NAME")):
-            for inner in part.models if part is not None else ():
-                yield from _places(key, inner, f"{before}{name}{step}.")
+    """Where `key` is known in and below this place, the nearest first; what only some kinds have
+    comes last."""
+    found = shapes(model).items()
+    yield from (before + name for name, _ in found if name == key)
+    for of_several_kinds in (False, True):
+        for name, shape in found:
+            for part, step in ((shape, ""), (shape.items, "[N]"), (shape.values, ".NAME")):
+                models = part.models if part is not None else ()
+                if (len(models) > 1) == of_several_kinds:
+                    for inner in models:
+                        yield from _places(key, inner, f"{before}{name}{step}.")

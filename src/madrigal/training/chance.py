@@ -2,7 +2,6 @@
 
 import hashlib
 
-
 CHANCES = 1 << 63  # `derive` gives whole numbers from 0 to below this
 
 

@@ -2,11 +2,8 @@
 
 import copy
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +28,7 @@ from madrigal.training.checkpoint import (
     snapshot,
 )
 from madrigal.training.files import flush
+from madrigal.training.interrupt import finish_step_on_interrupt
 from madrigal.training.optimiser import adam_metric, build_optimiser, learning_rate
 from madrigal.training.progress import Progress, judge
 from madrigal.training.record import Event, Observer, StepRecord, Validation
@@ -60,30 +58,6 @@ class StageRun:
     validate: Validate | None
     validate_every: int
     validation_losses: ValidationLosses | None = None
-
-
-class _Interrupt:
-    """Whether Ctrl+C was pressed; the step in progress is finished first."""
-
-    pressed = False
-
-
-@contextmanager
-def finish_step_on_interrupt() -> Iterator[_Interrupt]:
-    """Inside, Ctrl+C is noted and the work goes on; who works looks at `pressed`."""
-    seen = _Interrupt()
-    if threading.current_thread() is not threading.main_thread():
-        yield seen
-        return
-
-    def note(*_: Any) -> None:
-        seen.pressed = True
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield seen
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 class _Trainer:

@@ -27,11 +27,11 @@ from madrigal.training.checkpoint import (
     snapshot,
 )
 from madrigal.training.files import flush
+from madrigal.training.interrupt import finish_step_on_interrupt
 from madrigal.training.loop import (
     BAD_STEPS_BEFORE_ROLLBACK,
     CHECKPOINTS_KEPT,
     StageRun,
-    finish_step_on_interrupt,
 )
 from madrigal.training.optimiser import build_optimiser, learning_rate
 from madrigal.training.record import Event, Observer, StepRecord, Validation

@@ -15,7 +15,9 @@ def test_the_page_is_up_to_date():
 
 
 def test_a_key_has_its_type_default_range_and_description():
-    (row,) = [line for line in reference().splitlines() if line.startswith("| `learning_rate`")]
+    page = reference()
+    page = page[page.index("## `stages[N].optimiser`") :]
+    row = next(line for line in page.splitlines() if line.startswith("| `learning_rate`"))
     description = Optimiser.model_fields["learning_rate"].description
     assert row == f"| `learning_rate` | a number | `0.001` | above 0, at most 1 | {description} |"
 
