@@ -78,6 +78,7 @@ class Split:
         )
         assert view.losses is not None
         finite = bool(view.losses.isfinite().all())
+        raw: Tensor | None = None
         if measured or balancer.needs == "gramian":
             raw = self.ledger.gramian(metric=metric)
             view = replace(view, gramian=task_gramian(raw, units))
@@ -94,7 +95,7 @@ class Split:
             self.ledger.write_gradient(row_weights(weights, units, self.ledger.rows))
         self._scale_private(view, counts, weights)
         found = None
-        if measured and finite:
+        if measured and finite and raw is not None:
             parts = {n: self.ledger.gramian(names, metric) for n, names in self.layers.items()}
             found = conflict(view.tasks, raw, units, self.metric, parts)
         return view, dict(zip(view.tasks, weights.tolist(), strict=True)), found
