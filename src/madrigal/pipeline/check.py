@@ -35,6 +35,8 @@ def check(loaded: LoadedRecipe, console: Console | None = None) -> Built:
     for name in built.tasks:
         for note in built.tasks[name].notes:
             console.print(f"[dim]{escape(name)}: {escape(note)}[/dim]")
+    for line in _cut_warnings(built):
+        console.print(f"[yellow]{escape(line)}[/yellow]")
     for name in built.examples:
         console.print(f"\n[bold]{escape(name)}[/bold], one example, [green]trained part[/green]:")
         console.print(shown(built, built.examples[name][0][0]))
@@ -117,11 +119,23 @@ def _task_table(built: Built) -> Table:
             f"{sum(row.length for row in rows):,}" if rows else "not trained",
             f"{sum(row.lost > 0 for row in rows):,}" if rows else "",
         )
-    table.caption = (
-        "tokens: in one epoch; cut: examples whose prompt was too long and lost its start"
-    )
+    table.caption = "tokens: in one epoch; cut: examples whose prompt was too long and lost a part"
     table.caption_justify = "left"
     return table
+
+
+def _cut_warnings(built: Built) -> list[str]:
+    """One line for each task most of whose training prompts do not fit."""
+    lines = []
+    for name, examples in built.examples.items():
+        rows = [row for example in examples for row in example]
+        cut = sum(row.lost > 0 for row in rows)
+        if 2 * cut > len(rows):
+            lines.append(
+                f"{name}: {cut:,} of {len(rows):,} training prompts are cut to fit the context of "
+                f"{built.coder.context} tokens; put less into the prompt or raise `model.context`"
+            )
+    return lines
 
 
 def shown(built: Built, row: Encoded) -> Text:

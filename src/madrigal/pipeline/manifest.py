@@ -172,7 +172,7 @@ def _warnings(built: Built) -> list[str]:
         lost = [row.lost for example in examples for row in example if row.lost]
         if lost:
             found.append(
-                f"{name}: {len(lost)} training prompts lost their start, {sum(lost)} tokens, to "
+                f"{name}: {len(lost)} training prompts lost a part, {sum(lost)} tokens, to "
                 f"fit the context of {built.coder.context}"
             )
     return found

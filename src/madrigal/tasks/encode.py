@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from madrigal.tasks.pieces import Pieces
 from madrigal.tasks.record import Record
 from madrigal.tasks.rendering import ChatForm, Form, PlainForm, Rendered
 from madrigal.tasks.row import Mistakes
+from madrigal.tasks.shorten import shorter, split_body
 from madrigal.tasks.task import Split, Task
 from madrigal.tasks.windows import text_windows
 
@@ -102,12 +104,12 @@ class Coder:
     def prompt(self, record: Record, room: int = 0) -> Int[np.ndarray, " T"]:
         """The tokens before the answer in the record's example.
 
-        Cut from the left where they leave too little room for the longest choice or answer, or,
-        for generation, for `room` tokens.
+        Shortened where they leave too little room for the longest choice or answer, or, for
+        generation, for `room` tokens.
         """
         self._check_fit(record, record.choices)
         prompt = self._prompts([record])[0]
-        return self._cut(prompt, max(room, self._needed(record, prompt))).tokens
+        return self._fitted(record, prompt, max(room, self._needed(record, prompt))).tokens
 
     def prompt_length(self, record: Record) -> int:
         """Tokens of the whole prompt, before anything is cut away."""
@@ -130,7 +132,7 @@ class Coder:
 
     def _row(self, record: Record, prompt: _Prompt, answer: Sequence[int]) -> Encoded:
         self._check_fit(record, (*record.choices, record.answers[0]))
-        prompt = self._cut(prompt, self._needed(record, prompt))
+        prompt = self._fitted(record, prompt, self._needed(record, prompt))
         said = np.array([*answer, self.end], dtype=np.int64)
         tokens = np.concatenate([prompt.tokens, said])
         trained = np.concatenate([prompt.trained, np.ones(len(said), dtype=bool)])
@@ -160,11 +162,41 @@ class Coder:
         ids = (self._answer_ids(prompt.rendered.lead_of(text) + text) for text in texts)
         return 1 + max(map(len, ids), default=0)
 
-    def _cut(self, prompt: _Prompt, needed: int) -> _Prompt:
-        """The prompt without its first tokens, if it must be; the start token stays."""
-        lost = len(prompt.tokens) - max(self._room, self.context - needed)
-        if lost <= 0:
-            return prompt
+    def _fitted(self, record: Record, whole: _Prompt, needed: int) -> _Prompt:
+        """The prompt as it fits: whole, else without its droppable parts, else cut.
+
+        It is cut behind what introduces it (system message, opening of the chat template, the
+        instruction of a record that knows it), or from its start where that leaves no room.
+        """
+        room = max(self._room, self.context - needed)
+        if len(whole.tokens) <= room:
+            return whole
+        prompt = whole
+        for turns in shorter(record):
+            prompt = self._prompts([replace(record, turns=turns)])[0]
+            if len(prompt.tokens) <= room:
+                break
+        else:
+            prompt = self._cut_inside(record, prompt, room) or self._cut(prompt, room)
+        return replace(prompt, lost=len(whole.tokens) - len(prompt.tokens))
+
+    def _cut_inside(self, record: Record, prompt: _Prompt, room: int) -> _Prompt | None:
+        """The prompt without the first tokens of its body; None if too little would stay of it."""
+        if any(piece.trained for piece in prompt.rendered.pieces):
+            return None
+        parts = split_body(prompt.rendered, record.cuttable)
+        encoded = iter(self._encode_pieces([Rendered(tuple(chain(*parts)), "")]))
+        head, body, tail = (list(chain.from_iterable(islice(encoded, len(part)))) for part in parts)
+        left = room - len(self._start) - len(head) - len(tail)
+        if not head or left < min(self._room, len(body)):
+            return None
+        kept = body[max(0, len(body) - left) :]
+        tokens = np.array([*self._start, *head, *kept, *tail], dtype=np.int64)
+        return replace(prompt, tokens=tokens, trained=np.zeros(len(tokens), dtype=bool))
+
+    def _cut(self, prompt: _Prompt, room: int) -> _Prompt:
+        """The prompt without its first tokens; the start token stays."""
+        lost = len(prompt.tokens) - room
         kept = len(self._start)
         tokens, trained = (
             np.concatenate([array[:kept], array[kept + lost :]])
@@ -173,7 +205,7 @@ class Coder:
         # What is left of an earlier answer that was cut through is no answer any more.
         rest = trained[kept:]
         rest[: len(rest) if rest.all() else int(rest.argmin())] = False
-        return replace(prompt, tokens=tokens, trained=trained, lost=lost)
+        return replace(prompt, tokens=tokens, trained=trained)
 
     def _prompts(self, records: Sequence[Record]) -> list[_Prompt]:
         """Whole prompts, never empty."""

@@ -11,7 +11,7 @@ class Encoded:
     """One row of a batch: tokens, and which of them are trained.
 
     `trained[t]` is True where token t is predicted from the tokens before it and counts in the
-    loss; the first token is never trained. `lost` counts prompt tokens cut away to fit the context.
+    loss; the first token is never trained. `lost` counts prompt tokens left out to fit the context.
     """
 
     tokens: Int[np.ndarray, " T"]

@@ -27,7 +27,15 @@ def prepare(draft: Draft, settings: TaskSettings, labels: Labels | None) -> Reco
         raise DataError(f"{draft.where}: the prompt is empty")
     if not all(answer.strip() for answer in answers):
         raise DataError(f"{draft.where}: the answer is empty")
-    return Record(draft.where, turns, answers, choices, fields=fields)
+    return Record(
+        draft.where,
+        turns,
+        answers,
+        choices,
+        droppable=draft.droppable,
+        cuttable=draft.cuttable,
+        fields=fields,
+    )
 
 
 def _turns(draft: Draft, settings: TaskSettings, fields: Mapping[str, str]) -> tuple[Turn, ...]:

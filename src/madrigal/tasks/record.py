@@ -33,6 +33,10 @@ class Record:
     answers: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     text: str = ""
+    # Where the prompt does not fit: parts of it that may go whole, in this order, and the part
+    # inside which it is then cut, so that what stands before (an instruction) stays.
+    droppable: tuple[str, ...] = ()
+    cuttable: str = ""
     # Every scalar field of the source row as text: for templates, stratification and clusters.
     fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 

@@ -24,10 +24,14 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """Everything before the answer, and what stands between the two."""
+    """Everything before the answer, and what stands between the two.
+
+    `asked` is where the text of the last turn stands: number of the piece, start and end in it.
+    """
 
     pieces: tuple[Piece, ...]
     lead: str
+    asked: tuple[int, int, int] = (0, 0, 0)
 
     def lead_of(self, answer: str) -> str:
         return "" if answer[:1].isspace() else self.lead
@@ -51,14 +55,17 @@ class PlainForm:
     def render(self, turns: Sequence[Turn]) -> Rendered:
         pieces: list[Piece] = []
         text = ""
+        asked = (0, 0, 0)
         for turn in turns:
             if turn.role == "assistant":
                 said = Rendered((), _lead(text)).lead_of(turn.text) + turn.text
                 pieces += [Piece(text), Piece(said, trained=True)]
                 text = "\n"
             else:
-                text += ("\n" if text and not text.endswith("\n") else "") + turn.text
-        return Rendered((*pieces, Piece(text)), _lead(text))
+                text += "\n" if text and not text.endswith("\n") else ""
+                asked = (len(pieces), len(text), len(text) + len(turn.text))
+                text += turn.text
+        return Rendered((*pieces, Piece(text)), _lead(text), asked)
 
 
 def _lead(prompt: str) -> str:
@@ -96,9 +103,12 @@ class ChatForm:
         self.end: int = end if first is None else int(tokenizer.convert_tokens_to_ids(first))
 
     def render(self, turns: Sequence[Turn]) -> Rendered:
+        last = "".join(turn.text for turn in turns[-1:])
+        last = last.rstrip() if self._trims else last
         turns = self._merged(turns)
         frame, lead = self._frame(tuple(turn.role for turn in turns))
         pieces: list[Piece] = []
+        asked = (0, 0, 0)
         for part in frame:
             if isinstance(part, str):
                 _extend(pieces, part, special=True)
@@ -109,7 +119,11 @@ class ChatForm:
             else:
                 # Ordinary text is joined with its frame: that is how servers tokenise it.
                 _extend(pieces, content, special=not any(s in content for s in self._specials))
-        return Rendered(tuple(pieces), lead)
+                # Counted from the end: a system message may have been put before what is asked.
+                end = len(pieces[-1].text) if pieces else 0
+                start = end - min(len(content), len(last))
+                asked = (max(0, len(pieces) - 1), start, end)
+        return Rendered(tuple(pieces), lead, asked)
 
     def _merged(self, turns: Sequence[Turn]) -> Sequence[Turn]:
         """Where the template knows no system role, its text opens the first user turn."""

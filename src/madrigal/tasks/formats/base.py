@@ -31,6 +31,8 @@ class Draft:
     templated: bool = False  # the answers are made by the user's answer template already
     problem: str = ""
     note: str = ""
+    droppable: tuple[str, ...] = ()  # as in `Record`
+    cuttable: str = ""
     left_out: bool = False  # no example; only the note, which says why, is kept
     fields: Mapping[str, str] = field(default_factory=dict)
 

@@ -47,13 +47,14 @@ def _drafts(row: Row, settings: InstructionSettings) -> list[Draft]:
     if not answers:
         return [Draft(row.where, note=NO_OUTPUT, left_out=True)]
     header = {"Definition": row.values["definition"]} if flat else row.header
+    examples = _examples(header, settings, given)
     blocks = {
         "definition": _definition(header, settings),
         "cautions": _cautions(header, settings),
-        "examples": _examples(header, settings, given),
+        "examples": "\n\n".join(examples),
     }
     before = "\n\n".join(block for block in blocks.values() if block)
-    ask = "Now complete the following example -\n" if blocks["examples"] else ""
+    ask = "Now complete the following example -\n" if examples else ""
     asked = f"{ask}Input: {given.strip()}\nOutput:"
     fields = {
         **scalars(row.values),
@@ -62,7 +63,17 @@ def _drafts(row: Row, settings: InstructionSettings) -> list[Draft]:
         **{key: blocks[key] for key in ("cautions", "examples")},
     }
     prompt = f"{before}\n\n{asked}" if before else asked
-    return [Draft(row.where, user(prompt), answers, fields=fields)]
+    return [
+        Draft(
+            row.where,
+            user(prompt),
+            answers,
+            # Where the prompt is too long: the last example first, never the definition.
+            droppable=(*reversed(examples),),
+            cuttable=given.strip(),
+            fields=fields,
+        )
+    ]
 
 
 def _accepted(row: Row, name: str) -> tuple[str, ...]:
@@ -92,7 +103,7 @@ def _cautions(header: Mapping[str, Any], settings: InstructionSettings) -> str:
     return "\n".join(f"{key}: {text}" for key, text in found.items() if text)
 
 
-def _examples(header: Mapping[str, Any], settings: InstructionSettings, given: str) -> str:
+def _examples(header: Mapping[str, Any], settings: InstructionSettings, given: str) -> list[str]:
     blocks: list[str] = []
     for kind, count in (("Positive", settings.positive), ("Negative", settings.negative)):
         known = header.get(f"{kind} Examples") or header.get("Examples", {}).get(
@@ -102,7 +113,7 @@ def _examples(header: Mapping[str, Any], settings: InstructionSettings, given: s
         usable = [e for e in known if isinstance(e, dict) and e.get("input") != given]
         for number, example in enumerate(usable[:count], 1):
             blocks.append(_example(kind, number, example, settings.explanations))
-    return "\n\n".join(blocks)
+    return blocks
 
 
 def _example(kind: str, number: int, example: Mapping[str, Any], explained: bool) -> str:
