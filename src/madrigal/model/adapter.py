@@ -10,6 +10,7 @@ from torch import nn
 from madrigal.errors import ModelError
 from madrigal.model.blocks import block_of, check_blocks, in_blocks
 from madrigal.model.private import PrivateLora, PrivateParts, Routing, attach, initialise
+from madrigal.model.targets import check_targets, is_target
 from madrigal.recipe.model import FullAdapter, LoraAdapter, PrivatePart
 
 
@@ -25,6 +26,7 @@ def add_adapter(network: Any, adapter: LoraAdapter | FullAdapter, seed: int) -> 
     check_blocks("model.adapter.layers", adapter.layers, (n for n, _ in network.named_modules()))
     if adapter.layers == "none":
         return network.requires_grad_(False)
+    check_targets(adapter.targets, _matrices(network))
     from peft import LoraConfig, get_peft_model
 
     from madrigal.model.lora import lighten
@@ -50,6 +52,14 @@ def add_adapter(network: Any, adapter: LoraAdapter | FullAdapter, seed: int) -> 
     return adapted
 
 
+def _matrices(network: Any) -> Iterator[str]:
+    """Names of the layers that have a weight of two sides or more."""
+    for name, module in network.named_modules():
+        weight = getattr(module, "weight", None)
+        if isinstance(weight, torch.Tensor) and weight.ndim > 1:
+            yield name
+
+
 def _targets(network: Any, adapter: LoraAdapter) -> str | list[str]:
     if isinstance(adapter.layers, str):
         return "all-linear" if adapter.targets == "all_linear" else list(adapter.targets)
@@ -64,7 +74,7 @@ def _is_target(name: str, module: nn.Module, adapter: LoraAdapter) -> bool:
     """Whether `targets` means this module; `all_linear` is meant inside the blocks only."""
     if adapter.targets == "all_linear":
         return block_of(name) is not None and sides(module) is not None
-    return any(name == target or name.endswith(f".{target}") for target in adapter.targets)
+    return is_target(name, adapter.targets)
 
 
 def sides(module: Any) -> tuple[int, int] | None:

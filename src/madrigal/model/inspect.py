@@ -7,6 +7,7 @@ from pathlib import Path
 from madrigal.errors import ModelError
 from madrigal.model.base import resolve_base
 from madrigal.model.blocks import block_of, check_blocks, in_blocks
+from madrigal.model.targets import check_targets, is_target
 from madrigal.recipe.model import LoraAdapter, ModelSettings
 
 
@@ -32,7 +33,7 @@ def model_size(settings: ModelSettings, root: Path, tasks: Sequence[str] = ()) -
     `tasks` are those that some stage learns: private parts may be counted for each of them.
 
     Raises:
-        ModelError: damaged weights, or blocks that the model does not have.
+        ModelError: damaged weights, or blocks or target layers that the model does not have.
     """
     shapes = _fresh(settings) if settings.base == "new" else _stored(settings, root)
     if shapes is None:
@@ -43,11 +44,13 @@ def model_size(settings: ModelSettings, root: Path, tasks: Sequence[str] = ()) -
     if not isinstance(settings.adapter, LoraAdapter):
         return Size(total, total, sum(counts[name] for name in linear))
     adapter = settings.adapter
+    matrices = [_layer(name) for name, shape in shapes.items() if len(shape) > 1]
+    check_targets(adapter.targets, matrices)
     adapted = {
         name: shape[0] + shape[1]
         for name, shape in linear.items()
         if "lm_head" not in name
-        and (adapter.targets == "all_linear" or any(f".{t}." in name for t in adapter.targets))
+        and (adapter.targets == "all_linear" or is_target(_layer(name), adapter.targets))
     }
     check_blocks("model.adapter.layers", adapter.layers, shapes)
     trainable = adapter.rank * _sides(adapted, adapter.layers)
@@ -63,6 +66,11 @@ def model_size(settings: ModelSettings, root: Path, tasks: Sequence[str] = ()) -
 def _sides(adapted: Mapping[str, int], blocks: str | Sequence[int]) -> int:
     """Inputs and outputs of the adapted matrices in these blocks, added up."""
     return sum(sides for name, sides in adapted.items() if in_blocks(name, blocks))
+
+
+def _layer(name: str) -> str:
+    """The layer that a weight of this name belongs to."""
+    return name.removesuffix(".weight")
 
 
 def _embeds(name: str) -> bool:
@@ -99,17 +107,17 @@ def _fresh(settings: ModelSettings) -> dict[str, tuple[int, ...]]:
     new = settings.new
     assert new is not None
     inner = new.width // new.heads * new.key_value_heads
-    shapes: dict[str, tuple[int, ...]] = {"embed_tokens": (new.vocabulary, new.width)}
+    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (new.vocabulary, new.width)}
     for layer in range(new.layers):
         sides = {
-            "q_proj": (new.width, new.width),
-            "k_proj": (inner, new.width),
-            "v_proj": (inner, new.width),
-            "o_proj": (new.width, new.width),
-            "gate_proj": (new.mlp, new.width),
-            "up_proj": (new.mlp, new.width),
-            "down_proj": (new.width, new.mlp),
+            "self_attn.q_proj": (new.width, new.width),
+            "self_attn.k_proj": (inner, new.width),
+            "self_attn.v_proj": (inner, new.width),
+            "self_attn.o_proj": (new.width, new.width),
+            "mlp.gate_proj": (new.mlp, new.width),
+            "mlp.up_proj": (new.mlp, new.width),
+            "mlp.down_proj": (new.width, new.mlp),
         }
-        shapes |= {f"layers.{layer}.{name}.weight": shape for name, shape in sides.items()}
-        shapes |= {f"layers.{layer}.norm_{which}": (new.width,) for which in ("1", "2")}
-    return shapes | {"norm": (new.width,)}
+        shapes |= {f"model.layers.{layer}.{name}.weight": shape for name, shape in sides.items()}
+        shapes |= {f"model.layers.{layer}.norm_{which}": (new.width,) for which in ("1", "2")}
+    return shapes | {"model.norm": (new.width,)}

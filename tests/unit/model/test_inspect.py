@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import tiny
+from madrigal.errors import ModelError
 from madrigal.model.inspect import Size, model_size
 from madrigal.model.load import load_model
 from madrigal.recipe.model import ModelSettings
@@ -54,3 +55,46 @@ def test_operations_against_torchs_own_counter():
         held.states(tokens)
     counted = counter.get_flop_counts()["Global"][torch.ops.aten.mm]
     assert counted == 2 * linear * 32
+
+
+LAYERS = (
+    "'down_proj', 'embed_tokens', 'gate_proj', 'k_proj', "
+    "'lm_head', 'o_proj', 'q_proj', 'up_proj', 'v_proj'"
+)
+NOPE = f"model.adapter.targets: the model has no layer 'nope' to adapt; known: {LAYERS}"
+QPROJ = (
+    "model.adapter.targets: the model has no layer 'qproj' to adapt; "
+    f"did you mean 'q_proj'? known: {LAYERS}"
+)
+
+
+def adapted(base, *targets):
+    keys = {"base": base, "adapter": {"kind": "lora", "targets": list(targets)}}
+    return ModelSettings.model_validate(keys | ({"new": NEW} if base == "new" else {}))
+
+
+@pytest.mark.parametrize("base", ["base", "new"])
+def test_targets_that_no_layer_has_are_refused_as_when_loading(tmp_path, base):
+    held = tiny.model(tie_word_embeddings=True)
+    held.network.save_pretrained(tmp_path / "base")
+    held.tokenizer.save_pretrained(tmp_path / "base")
+    settings = adapted(base, "nope", "q_proj", "qproj")
+    for look in (
+        lambda: model_size(settings, tmp_path),
+        lambda: load_model(settings, tmp_path, 0, tiny.tokenizer()),
+    ):
+        with pytest.raises(ModelError) as refused:
+            look()
+        assert refused.value.mistakes == (NOPE, QPROJ)
+
+
+@pytest.mark.parametrize("base", ["base", "new"])
+@pytest.mark.parametrize("target", ["v_proj", "self_attn.v_proj", "model.layers.1.mlp.up_proj"])
+def test_targets_may_be_any_last_parts_of_a_name(tmp_path, base, target):
+    held = tiny.model()
+    held.network.save_pretrained(tmp_path / "base")
+    held.tokenizer.save_pretrained(tmp_path / "base")
+    settings = adapted(base, target)
+    size = model_size(settings, tmp_path)
+    loaded = load_model(settings, tmp_path, 0, tiny.tokenizer())
+    assert (size.parameters, size.trainable) == loaded.parameter_counts()
