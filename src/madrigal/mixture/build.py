@@ -14,6 +14,7 @@ from madrigal.mixture.shares import capped, in_examples, in_tokens, policy_share
 from madrigal.mixture.size import TaskSize
 from madrigal.mixture.source import Mixture, step_ends
 from madrigal.recipe.stage import Balanced, Batch, MixtureSettings
+from madrigal.recipe.suggest import closest
 
 
 def build_source(
@@ -56,12 +57,20 @@ def _check(mixture: MixtureSettings, tasks: Sequence[TaskSize]) -> None:
         if len(task.lengths) and task.cap(task.max_epochs) < 1
     ]
     if mixture.within is not None and all(task.strata is None for task in tasks):
-        mistakes.append(
-            f"mixture.within: no task of the stage has a field {mixture.within!r} "
-            "to draw evenly over"
-        )
+        mistakes.append(_no_such_field(mixture.within, tasks))
     if mistakes:
         raise RecipeError(mistakes)
+
+
+def _no_such_field(field: str, tasks: Sequence[TaskSize]) -> str:
+    found = dict.fromkeys(name for task in tasks for name in task.fields)
+    near = closest(field, found)
+    hint = f"did you mean {near!r}? " if near else ""
+    there = ", ".join(map(repr, found)) or "none: raw text has no fields"
+    return (
+        f"mixture.within: no task of the stage has a field {field!r} to draw evenly over; "
+        f"{hint}found {there}"
+    )
 
 
 class _Plan:

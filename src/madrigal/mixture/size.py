@@ -12,13 +12,15 @@ class TaskSize:
     """The training examples of one task, as the sampler sees them.
 
     `strata[i]` is example i's value of the field that the mixture draws evenly over (`within`);
-    None where the task has no such field, and then all its examples are drawn alike.
+    None where the task has no such field, and then all its examples are drawn alike. `fields` are
+    those that the mixture could have named instead.
     """
 
     name: str
     lengths: Int[np.ndarray, " n"]  # tokens of each example
     strata: tuple[str, ...] | None = None
     max_epochs: float | None = None  # passes over the examples, at most
+    fields: tuple[str, ...] = ()
 
     def groups(self) -> Mapping[str, Int[np.ndarray, " m"]]:
         """Indices of the examples by stratum, in alphabetical order; one group without strata."""

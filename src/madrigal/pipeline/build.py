@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from madrigal.errors import DataError
+from madrigal.errors import DataError, RecipeError
 from madrigal.mixture import Mixture, TaskSize, build_source
 from madrigal.model.base import fresh_tokenizer, load_tokenizer, model_context
 from madrigal.pipeline.folder import RunFolder
@@ -34,10 +34,19 @@ class Built:
     examples: Mapping[str, Sequence[Example]]  # training examples of the tasks that are learnt
 
     def source(self, stage: StageSettings) -> Mixture:
-        """The schedule of a stage."""
+        """The schedule of a stage.
+
+        Raises:
+            RecipeError: the mixture does not fit the tasks; with the stage's place in the recipe.
+        """
         sizes = [self._size(name, stage) for name in stage.learn]
         seed = derive(self.recipe.seed, "mixture", stage.name)
-        return build_source(stage.mixture, sizes, stage.batch, stage.steps, stage.epochs, seed)
+        try:
+            return build_source(stage.mixture, sizes, stage.batch, stage.steps, stage.epochs, seed)
+        except RecipeError as error:
+            number = [one.name for one in self.recipe.stages].index(stage.name)
+            mistakes = (_of_stage(number, mistake) for mistake in error.mistakes)
+            raise RecipeError(mistakes) from error
 
     def _size(self, name: str, stage: StageSettings) -> TaskSize:
         task = self.tasks[name]
@@ -47,7 +56,21 @@ class Built:
             lengths=np.array(lengths, dtype=np.int64),
             strata=_strata(task, stage.mixture.within),
             max_epochs=task.max_epochs,
+            fields=_fields(task),
         )
+
+
+def _of_stage(number: int, mistake: str) -> str:
+    """A mistake of a mixture, which knows no stage, with its whole key."""
+    return f"stages[{number}].{mistake}" if mistake.startswith("mixture") else mistake
+
+
+def _fields(task: Task) -> tuple[str, ...]:
+    """What `within` may name of a task."""
+    if task.kind == "text":
+        return ()
+    found = (name for record in task.splits["train"] for name in record.fields)
+    return tuple(dict.fromkeys(["label", *found]))
 
 
 def _strata(task: Task, field: str | None) -> tuple[str, ...] | None:

@@ -151,6 +151,16 @@ def test_within_a_field_that_nobody_has():
         source([task()], Uniform(within="x"))
 
 
+def test_the_fields_that_there_are_come_with_the_refusal():
+    sizes = [TaskSize("a", np.full(4, 10), fields=("label", "place")), task("plain")]
+    with pytest.raises(RecipeError) as refused:
+        source(sizes, Uniform(within="plaec"))
+    assert refused.value.mistakes == (
+        "mixture.within: no task of the stage has a field 'plaec' to draw evenly over; "
+        "did you mean 'place'? found 'label', 'place'",
+    )
+
+
 def test_only_keeps_the_draws_and_the_empty_steps():
     tasks = [task("a", 1000), task("b", 40)]
     both = source(tasks, rows=4, steps=60)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import tiny_run
-from madrigal.errors import DataError, RunFolderError
+from madrigal.cli.located import located
+from madrigal.errors import DataError, RecipeError, RunFolderError
 from madrigal.mixture import TaskSize, build_source
 from madrigal.pipeline.build import build
 from madrigal.pipeline.folder import RunFolder
@@ -180,3 +181,19 @@ class TestManifest:
         other = changed(tmp_path_factory.mktemp("other"), change)
         with pytest.raises(RunFolderError, match="the data of task 'echo' changed"):
             refuse_changed_data(folder, other)
+
+
+def test_a_field_to_draw_over_that_nobody_has_is_told_with_its_line(tmp_path):
+    keys = tiny_run.keys()
+    keys["stages"][0]["mixture"] = {"kind": "uniform", "within": "plaec"}
+    loaded = tiny_run.tiny(tmp_path, keys)
+    lines = loaded.text.splitlines()
+    (line,) = (number for number, text in enumerate(lines, 1) if "within: plaec" in text)
+    made = build(loaded)
+    with pytest.raises(RecipeError) as refused, located(loaded):
+        made.source(made.recipe.stages[0])
+    assert refused.value.mistakes == (
+        f"{tmp_path / 'recipe.yaml'}:{line}: stages[0].mixture.within: no task of the stage has a "
+        "field 'plaec' to draw evenly over; did you mean 'place'? "
+        "found 'label', 'text', 'place', 'prompt', 'completion'",
+    )
