@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from madrigal.recipe.dump import scalar
+from madrigal.tasks.divide import SLICE
 from madrigal.tasks.inspect import Inspected
 
 # More labels than this are left to be found in the data.
@@ -47,7 +48,7 @@ def _task(task: Inspected) -> Iterator[str]:
     yield f"{task.name}:"
     paths = task.paths if "train" in task.paths else {"train": next(iter(task.paths.values()))}
     parts = ", ".join(f"{split}: {scalar(path)}" for split, path in paths.items())
-    held = "" if "test" in paths else " # a tenth is held out for test"
+    held = "" if "test" in paths else f" # {_held_out(task)} held out for test"
     yield f"  data: {{{parts}}}{held}"
     if task.kind != "text":
         yield '  # prompt: "..." # a template with fields in braces; left out: the format\'s own'
@@ -56,6 +57,10 @@ def _task(task: Inspected) -> Iterator[str]:
         yield f"  labels: [{words}] # or a map from label to the words that the model says"
     yield f"  metric: auto # {_METRICS[task.kind]}"
     yield ""
+
+
+def _held_out(task: Inspected) -> str:
+    return f"the first {SLICE} (at most half) are" if task.test_slice else "a tenth is"
 
 
 _METRICS = {

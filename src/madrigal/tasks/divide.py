@@ -5,13 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from madrigal.errors import DataError
-from madrigal.recipe.task import DataSettings, FormatName, SplitShares
+from madrigal.recipe.task import DataSettings, FormatName
 from madrigal.tasks.record import Record
 from madrigal.tasks.split import Sides, draw, hold_out, hold_out_text, without
 from madrigal.tasks.task import Split
 
-# Natural Instructions: "the first 100 instances are the official, label-balanced test slice".
-OFFICIAL_TEST = 100
+# Natural Instructions, version 2: Tk-Instruct is tested on the first 100 instances of a task.
+SLICE = 100
+
+# Share held out for test where none is asked for.
+TEST_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +32,14 @@ def divide(
     given: Mapping[Split, Sequence[Record]],
     shape: FormatName,
     seed: int,
+    test_slice: bool = False,
 ) -> Divided:
-    """Cut what was not given, keep held-out prompts out of training, apply the `max_` limits."""
-    sides, notes = _cut(task, data, given, shape, seed)
+    """Cut what was not given, keep held-out prompts out of training, apply the `max_` limits.
+
+    With `test_slice`, the first records of each file are its test set, unless a share is asked for.
+    """
+    test_slice = test_slice and data.split.test is None
+    sides, notes = _cut(task, data, given, shape, seed, test_slice)
     tests = sides["test"]
     validations = without(sides["validation"], tests)
     trains = without(without(sides["train"], tests), validations)
@@ -65,14 +73,16 @@ def _cut(
     given: Mapping[Split, Sequence[Record]],
     shape: FormatName,
     seed: int,
+    test_slice: bool,
 ) -> tuple[Sides, list[str]]:
     sides: Sides = {split: tuple(given.get(split, ())) for split in ("train", "validation", "test")}
     if "train" not in given:
         return sides, []
-    if shape == "natural_instructions" and "test" not in given and not _asked_share(data):
-        return _official(sides, data, seed)
+    if test_slice and "test" not in given:
+        return _sliced(sides, data, seed)
     validation = 0.0 if "validation" in given else data.split.validation
-    test = 0.0 if "test" in given else data.split.test
+    share = TEST_SHARE if data.split.test is None else data.split.test
+    test = 0.0 if "test" in given else share
     if not test and "test" not in given:
         raise DataError(
             f"tasks.{task}.data: no test file, and split.test is 0; name a `test` file or raise it"
@@ -89,24 +99,22 @@ def _cut(
     }, notes
 
 
-def _asked_share(data: DataSettings) -> bool:
-    # By value and not by what was written: a resolved recipe writes every key.
-    return data.split.test != SplitShares().test
-
-
-def _official(sides: Sides, data: DataSettings, seed: int) -> tuple[Sides, list[str]]:
-    """The test slice of Natural Instructions: the first instances of each file, as published."""
+def _sliced(sides: Sides, data: DataSettings, seed: int) -> tuple[Sides, list[str]]:
+    """The first instances of each file for test, at most half of them."""
     files: dict[str, list[Record]] = defaultdict(list)
     for record in sides["train"]:
         files[record.where.rpartition(" item ")[0]].append(record)
     tests: list[Record] = []
     rest: list[Record] = []
     for records in files.values():
-        count = min(OFFICIAL_TEST, len(records) // 2)
+        count = min(SLICE, len(records) // 2)
         tests += records[:count]
         rest += records[count:]
     rest = list(without(rest, tests))
-    notes = [f"test is the first instances of each file ({len(tests)}), as published"]
+    notes = [
+        f"test is the first instances of each file ({len(tests)}), as usual for version 2; for a "
+        "share by content write `split`"
+    ]
     if sides["validation"]:
         return {**sides, "train": tuple(rest), "test": tuple(tests)}, notes
     parts = hold_out(rest, data.split.validation, 0.0, seed)

@@ -12,6 +12,7 @@ from madrigal.recipe.task import FormatName, InstructionSettings
 from madrigal.tasks.find import DATA_SUFFIXES, find_files, suffix_of
 from madrigal.tasks.formats.base import Draft
 from madrigal.tasks.formats.detect import detect
+from madrigal.tasks.formats.natural_instructions import has_test_slice
 from madrigal.tasks.read import read_file
 from madrigal.tasks.row import Mistakes, Row
 from madrigal.tasks.task import Kind, Split
@@ -38,6 +39,7 @@ class Inspected:
     fields: tuple[str, ...]
     records: Mapping[Split, int]
     labels: Mapping[str, int] = field(default_factory=dict)  # with their counts, all splits
+    test_slice: bool = False  # the first records of its file are held out, not a share by content
 
 
 def inspect_files(paths: Sequence[str], root: Path) -> list[Inspected]:
@@ -122,6 +124,7 @@ def _inspect(name: str, group: Mapping[Split, str], root: Path) -> Inspected:
         fields=tuple(flat[0].values),
         records=dict(zip(rows, map(len, rows.values()), strict=True)),
         labels=dict(sorted(labels.items())),
+        test_slice=shape.name == "natural_instructions" and has_test_slice(flat),
     )
 
 

@@ -8,6 +8,7 @@ from madrigal.recipe.schema import Recipe
 from madrigal.recipe.task import TaskSettings
 from madrigal.tasks.divide import divide
 from madrigal.tasks.formats.detect import choose_format
+from madrigal.tasks.formats.natural_instructions import has_test_slice
 from madrigal.tasks.leakage import without_leakage
 from madrigal.tasks.metric import resolve_metric
 from madrigal.tasks.record import Record
@@ -54,7 +55,8 @@ def load_task(name: str, settings: TaskSettings, root: Path, seed: int) -> Task:
     rows = [row for some in sources.rows.values() for row in some]
     shape = choose_format(rows, settings)
     read = understand(name, settings, shape, sources.rows)
-    divided = divide(name, settings.data, read.records, shape.name, seed)
+    test_slice = shape.name == "natural_instructions" and has_test_slice(rows)
+    divided = divide(name, settings.data, read.records, shape.name, seed, test_slice)
     records = [record for split in divided.splits.values() for record in split]
     _check_cluster(name, settings.cluster, records)
     return Task(

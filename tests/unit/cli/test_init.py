@@ -55,6 +55,29 @@ def test_a_single_task_needs_neither_mixture_nor_baselines(folder: Path):
     assert load_recipe(folder / "one.yaml").recipe.stages[0].learn == ("titles",)
 
 
+def instructions(**header) -> dict:
+    rows = [{"input": f"{i}", "output": [f"out {i}"]} for i in range(40)]
+    return {"Definition": "Echo.", **header, "Instances": rows}
+
+
+@pytest.mark.parametrize(
+    ("content", "held"),
+    [
+        (instructions(Examples={}), "a tenth is held out for test"),
+        (
+            instructions(**{"Positive Examples": []}),
+            "the first 100 (at most half) are held out for test",
+        ),
+    ],
+    ids=["version 1", "version 2"],
+)
+def test_what_is_held_out_is_said_as_it_is(folder: Path, content: dict, held: str):
+    (folder / "ni.json").write_text(json.dumps(content), encoding="utf-8")
+    assert main(["init", "ni.json"]) == 0
+    text = (folder / "recipe.yaml").read_text(encoding="utf-8")
+    assert f"  data: {{train: ni.json}} # {held}\n" in text
+
+
 def test_paths_are_written_as_the_recipe_sees_them(folder: Path):
     (folder / "recipes").mkdir()
     assert main(["init", "titles.csv", "--out", "recipes/r.yaml"]) == 0

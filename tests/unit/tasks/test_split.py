@@ -79,6 +79,7 @@ def test_a_task_may_be_test_only(tmp_path):
 def instructions(count):
     return {
         "Definition": "Echo.",
+        "Positive Examples": [],
         "Instances": [{"input": f"input {i}", "output": [f"output {i}"]} for i in range(count)],
     }
 
@@ -92,14 +93,38 @@ def test_natural_instructions_begin_with_their_test_slice(count, tests, tmp_path
     task = loaded("*.json", tmp_path)
     found = [record.where for record in task.splits["test"]]
     assert found == [f"{n}.json item {i}" for n in ("a", "b") for i in range(1, tests + 1)]
-    assert f"test is the first instances of each file ({2 * tests}), as published" in task.notes
+    note = (
+        f"test is the first instances of each file ({2 * tests}), as usual for version 2; for a "
+        "share by content write `split`"
+    )
+    assert note in task.notes
     assert task.counts["train"] + task.counts["validation"] == 2 * (count - tests)
 
 
-def test_natural_instructions_are_cut_by_share_where_one_is_written(tmp_path):
+@pytest.mark.parametrize(("share", "least", "most"), [(0.2, 40, 80), (0.1, 15, 45)])
+def test_natural_instructions_are_cut_by_share_where_one_is_written(tmp_path, share, least, most):
     (tmp_path / "a.json").write_text(json.dumps(instructions(300)))
-    task = loaded({"train": "a.json", "split": {"test": 0.2}}, tmp_path)
-    assert 30 < task.counts["test"] < 90
+    task = loaded({"train": "a.json", "split": {"test": share}}, tmp_path)
+    assert least < task.counts["test"] < most
+    assert not [note for note in task.notes if "first instances" in note]
+
+
+@pytest.mark.parametrize("version", ["1", "flat"])
+def test_only_version_2_of_natural_instructions_begins_with_its_test(tmp_path, version):
+    content = instructions(300)
+    del content["Positive Examples"]
+    if version == "1":
+        content |= {"Things to Avoid": "-", "Examples": {"Positive Examples": []}}
+    else:
+        content = [
+            {"definition": "Echo.", "inputs": one["input"], "targets": one["output"][0]}
+            for one in content["Instances"]
+        ]
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    task = loaded("a.json", tmp_path)
+    assert task.format == "natural_instructions"
+    assert 15 < task.counts["test"] < 45
+    assert not [note for note in task.notes if "first instances" in note]
 
 
 def test_one_long_text_is_cut_by_passage_and_joined_again():

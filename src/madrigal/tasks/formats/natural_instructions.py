@@ -20,7 +20,7 @@ The prompt is that of Tk-Instruct, without its stray spaces and added full stops
     Output:
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from madrigal.errors import DataError
@@ -31,6 +31,11 @@ from madrigal.tasks.template import unknown_field
 
 _NOTHING = ("", "-")
 NO_OUTPUT = "instances have no output and are left out"
+
+
+def has_test_slice(rows: Sequence[Row]) -> bool:
+    """Whether all rows are of files of version 2, whose first instances are used for testing."""
+    return all("Positive Examples" in row.header for row in rows)
 
 
 def _matches(row: Row) -> bool:
