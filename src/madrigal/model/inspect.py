@@ -26,6 +26,11 @@ class Size:
             return 6.0 * self.matrices
         return 4.0 * self.matrices + 6.0 * self.trainable
 
+    def flops_per_scored_token(self) -> float:
+        """Operations of one token in evaluation: forward 2 (attention itself is left out)."""
+        added = 0 if self.trainable >= self.parameters else self.trainable
+        return 2.0 * (self.matrices + added)
+
 
 def model_size(settings: ModelSettings, root: Path, tasks: Sequence[str] = ()) -> Size | None:
     """Sizes from the headers of the weight files; None where these are not on this machine.

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Sequence
 
 import numpy as np
 from rich.console import Console
@@ -11,12 +12,11 @@ from rich.text import Text
 
 from madrigal.model.inspect import Size, model_size
 from madrigal.pipeline.build import Built, build
+from madrigal.pipeline.estimate import Part, estimate
 from madrigal.recipe.load import LoadedRecipe
 from madrigal.tasks.card import CLOSE, OPEN, marked
 from madrigal.tasks.encoded import Encoded
 
-# What a step reaches of the speed of one large matrix product, on small models on a CPU.
-EFFICIENCY = 0.35
 _SHOWN = 600  # characters of an example
 
 
@@ -40,7 +40,6 @@ def check(loaded: LoadedRecipe, console: Console | None = None) -> Built:
     for name in built.examples:
         console.print(f"\n[bold]{escape(name)}[/bold], one example, [green]trained part[/green]:")
         console.print(shown(built, built.examples[name][0][0]))
-    speed = matrix_speed()
     for stage, source in zip(loaded.recipe.stages, sources, strict=True):
         achieved = source.achieved()
         tokens = sum(got.tokens for got in achieved.values())
@@ -49,10 +48,11 @@ def check(loaded: LoadedRecipe, console: Console | None = None) -> Built:
             for task, got in achieved.items()
         )
         console.print(
-            f"\n[bold]stage {stage.name}[/bold]: {source.steps} steps, {tokens:,} tokens"
-            f"{_duration(size, tokens, speed)}; {parts}",
+            f"\n[bold]stage {stage.name}[/bold]: {source.steps} steps, {tokens:,} tokens; {parts}",
             highlight=False,
         )
+    console.print()
+    console.print(_estimate_table(estimate(built, sources), size, matrix_speed()))
     console.print("\nNothing was trained and nothing was written.")
     return built
 
@@ -87,12 +87,28 @@ def _torch_speed() -> float:
     return products * 2 * side**3 / (time.perf_counter() - began)
 
 
-def _duration(size: Size | None, tokens: int, speed: float) -> str:
-    if size is None:
-        return ""
-    seconds = size.flops_per_token() * tokens / (EFFICIENCY * speed)
-    words = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-    return f", about {words} of training on this machine"
+def _estimate_table(parts: Sequence[Part], size: Size | None, speed: float) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("work of a run", overflow="fold")
+    for title in ("tokens", "on this machine") if size is not None else ("tokens",):
+        table.add_column(title, justify="right", no_wrap=True)
+    for part in parts:
+        time = [] if size is None else [_words(part.seconds(size, speed))]
+        table.add_row(part.name, f"{part.tokens:,}", *time)
+    whole = [] if size is None else [_words(sum(part.seconds(size, speed) for part in parts))]
+    table.add_row("total", f"{sum(part.tokens for part in parts):,}", *whole, style="bold")
+    table.caption = (
+        "scoring: prompts, choices, and answers as long as they may be; baselines: the same "
+        "tokens again, one task after another or all in the same passes"
+    )
+    table.caption_justify = "left"
+    return table
+
+
+def _words(seconds: float) -> str:
+    if seconds < 1:
+        return "under 1 s"
+    return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} min"
 
 
 def _head(built: Built, size: Size | None) -> str:

@@ -151,21 +151,12 @@ def _work(run: _Run, model: LanguageModel) -> Path:
     return run.folder.path
 
 
-def _watched(run: _Run) -> list[str]:
-    """Tasks that are scored after every stage: all that some stage learns, and the general ones."""
-    recipe = run.built.recipe
-    learnt = dict.fromkeys(t for stage in recipe.stages for t in recipe.scored(stage.learn))
-    if not recipe.stages:
-        return list(recipe.tasks)
-    return [*learnt, *(name for name in recipe.evaluate.general if name not in learnt)]
-
-
 def _score_base(run: _Run, model: LanguageModel) -> None:
-    evaluate = run.built.recipe.evaluate
+    evaluate, watched = run.built.recipe.evaluate, run.built.recipe.watched()
     if evaluate.base:
-        run.scorer.score("base", "base model", model, _watched(run))
+        run.scorer.score("base", "base model", model, watched)
     if evaluate.few_shot:
-        answering = [t for t in _watched(run) if run.built.tasks[t].kind != "text"]
+        answering = [t for t in watched if run.built.tasks[t].kind != "text"]
         run.scorer.score("few-shot", f"base, {evaluate.few_shot} shots", model, answering)
 
 
@@ -176,7 +167,7 @@ def _train_and_score(run: _Run, model: LanguageModel) -> None:
             where = run.where(run.folder.stage(number, stage.name), f"train {stage.name}")
             train_stage(run.built, stage, model, stage.learn, where)
         with run.phase(f"score {label}"):
-            run.scorer.score(label, f"after {stage.name}", model, _watched(run))
+            run.scorer.score(label, f"after {stage.name}", model, run.built.recipe.watched())
 
 
 def _baselines(run: _Run, model: LanguageModel) -> None:

@@ -30,3 +30,11 @@ class Recipe(Settings):
     def scored(self, names: Iterable[str]) -> tuple[str, ...]:
         """Those of the tasks that are scored: all but auxiliary ones."""
         return tuple(name for name in names if self.tasks[name].role == "main")
+
+    def watched(self) -> tuple[str, ...]:
+        """Tasks that are scored after every stage: all that some stage learns, then the general
+        ones; where nothing is learnt, all."""
+        if not self.stages:
+            return tuple(self.tasks)
+        learnt = (task for stage in self.stages for task in self.scored(stage.learn))
+        return tuple(dict.fromkeys((*learnt, *self.evaluate.general)))

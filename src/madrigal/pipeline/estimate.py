@@ -1,0 +1,112 @@
+"""How much a recipe asks for, in tokens and in seconds on this machine, before anything is done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from madrigal.evaluation.few_shot import with_examples
+from madrigal.mixture import Mixture
+from madrigal.model.inspect import Size
+from madrigal.pipeline.build import Built
+from madrigal.recipe.stage import StageSettings
+from madrigal.tasks.encode import Coder
+from madrigal.tasks.record import Record
+from madrigal.tasks.task import Split, Task
+
+# What is reached of the speed of one large matrix product, on small models on a CPU.
+EFFICIENCY = 0.35
+_LOOKED_AT = 200  # records of a split whose tokens are counted; the others are like them
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a run's work: tokens that are trained on, or only scored."""
+
+    name: str
+    tokens: int
+    trained: bool
+
+    def seconds(self, size: Size, speed: float) -> float:
+        """Time at `speed` operations per second of a large matrix product."""
+        each = size.flops_per_token() if self.trained else size.flops_per_scored_token()
+        return each * self.tokens / (EFFICIENCY * speed)
+
+
+def estimate(built: Built, sources: Sequence[Mixture]) -> list[Part]:
+    """The parts of a run's work in their order; `sources` are the schedules of its stages.
+
+    Single-task baselines see each task's examples of the joint run again, which takes as long
+    whether they are trained one after another or in the same passes. Answers that are generated
+    count with the most tokens they may have.
+    """
+    recipe = built.recipe
+    stages = list(zip(recipe.stages, sources, strict=True))
+    parts = [
+        Part(f"train {stage.name}", sum(got.tokens for got in source.achieved().values()), True)
+        for stage, source in stages
+    ]
+    checked = sum(_validation(built, stage, source) for stage, source in stages)
+    parts.append(Part("validation", checked, False))
+    if recipe.evaluate.baselines:
+        again = sum(
+            got.tokens
+            for _, source in stages
+            for task, got in source.achieved().items()
+            if recipe.scored([task])
+        )
+        parts.append(Part("single-task baselines", again, True))
+    return [part for part in (*parts, *_scoring(built)) if part.tokens]
+
+
+def _scoring(built: Built) -> list[Part]:
+    recipe = built.recipe
+    watched = {name: scored_tokens(built, name) for name in recipe.watched()}
+    once = sum(watched.values())
+    found = [Part("score base", once, False)] if recipe.evaluate.base else []
+    if recipe.evaluate.few_shot:
+        shots = recipe.evaluate.few_shot
+        answering = [name for name in watched if built.tasks[name].kind != "text"]
+        shown = sum(scored_tokens(built, name, shots=shots) for name in answering)
+        found.append(Part(f"score base, {shots} shots", shown, False))
+    found += [Part(f"score after {stage.name}", once, False) for stage in recipe.stages]
+    if recipe.evaluate.baselines:
+        learnt = {task for stage in recipe.stages for task in recipe.scored(stage.learn)}
+        alone = sum(tokens for task, tokens in watched.items() if task in learnt)
+        found.append(Part("score baselines", alone, False))
+    return found
+
+
+def _validation(built: Built, stage: StageSettings, source: Mixture) -> int:
+    every = stage.validate_every
+    if not every and stage.early_stop is not None:
+        every = max(1, source.steps // 10)
+    if not every:
+        return 0
+    once = sum(
+        scored_tokens(built, name, "validation") for name in built.recipe.scored(stage.learn)
+    )
+    return once * (source.steps // every)
+
+
+def scored_tokens(built: Built, name: str, split: Split = "test", shots: int = 0) -> int:
+    """Tokens that one evaluation of a task feeds to the model, from up to 200 of its records."""
+    task = built.tasks[name]
+    records = task.splits[split]
+    if not records:
+        return 0
+    seen = records[:: -(-len(records) // _LOOKED_AT)]
+    shown: Sequence[Record] = seen
+    if shots:
+        found = with_examples(task, seen, shots, built.recipe.seed, built.coder)
+        shown = [one.record for one in found]
+    tokens = sum(_tokens(built.coder, task, record) for record in shown)
+    return round(tokens * len(records) / len(seen))
+
+
+def _tokens(coder: Coder, task: Task, record: Record) -> int:
+    if task.kind == "text":
+        return sum(window.length for window in coder.windows([record]))
+    if task.kind == "answer":
+        room = task.max_new_tokens
+        return len(coder.prompt(record, room=room)) + room
+    choices = sum(len(coder.answer(record, text)) for text in record.choices)
+    return len(coder.prompt(record)) + choices
