@@ -179,6 +179,15 @@ CASES = {
          "a.jsonl: and 37 more"],
         {"a.jsonl": "x\n" * 42},
     ),
+    "a key twice": Bad(
+        "a.jsonl:2: key 'label' stands twice in one object; keep one",
+        {"a.jsonl": '{"text": "a", "label": "x"}\n{"text": "b", "label": "x", "label": "y"}\n'},
+    ),
+    "a key twice inside a row of a list": Bad(
+        "a.json: key 'text' stands twice in one object; keep one",
+        {"a.json": '[{"question": "q", "answers": {"text": ["a"], "text": ["b"]}}]'},
+        "a.json",
+    ),
     "a line that is a list": Bad(
         "a.jsonl:1: a list where an object with fields was expected", {"a.jsonl": "[1]\n"}
     ),
@@ -340,6 +349,23 @@ CASES = {
     "a tool call": Bad(
         "a.jsonl:1: message 1 calls a tool; conversations with tools cannot be trained yet",
         {"a.jsonl": [{"messages": [{"role": "assistant", "tool_calls": [{}], "content": ""}]}]},
+    ),
+    "a weight between": Bad(
+        "a.jsonl:1: message 2 has the weight 0.5; only 0 and 1 are known",
+        {"a.jsonl": [{"messages": [{"role": "user", "content": "hi"},
+                                   {"role": "assistant", "content": "ho", "weight": 0.5}]}]},
+    ),
+    "nothing but answers of weight 0": Bad(
+        "a.jsonl:1: every answer of the assistant has the weight 0",
+        {"a.jsonl": [{"messages": [{"role": "user", "content": "hi"},
+                                   {"role": "assistant", "content": "ho", "weight": 0}]}]},
+    ),
+    "an answer in two messages of two weights": Bad(
+        "a.jsonl:1: message 3 and the one before are one answer, but only one has the weight 0; "
+        "give both the same",
+        {"a.jsonl": [{"messages": [{"role": "user", "content": "hi"},
+                                   {"role": "assistant", "content": "ho", "weight": 0},
+                                   {"role": "assistant", "content": "hum"}]}]},
     ),
     "a system message in the middle": Bad(
         "a.jsonl:1: message 2 is a system message; it must be the first",

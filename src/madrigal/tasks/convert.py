@@ -8,7 +8,7 @@ from typing import Any
 
 from madrigal.recipe.task import TaskSettings
 from madrigal.tasks.formats.detect import choose_format
-from madrigal.tasks.record import Record
+from madrigal.tasks.record import Record, Turn
 from madrigal.tasks.sources import read_sources
 from madrigal.tasks.task import Split
 from madrigal.tasks.understand import understand
@@ -37,9 +37,7 @@ def canonical(record: Record) -> dict[str, Any]:
         return {"text": record.text}
     plain = len(record.turns) == 1 and record.turns[0].role == "user"
     row: dict[str, Any] = {
-        "prompt": record.turns[0].text
-        if plain
-        else [{"role": turn.role, "content": turn.text} for turn in record.turns],
+        "prompt": record.turns[0].text if plain else [_message(turn) for turn in record.turns],
         "completion": record.answers[0],
     }
     if len(record.answers) > 1:
@@ -48,6 +46,11 @@ def canonical(record: Record) -> dict[str, Any]:
         row["choices"] = list(record.choices)
     others = {name: value for name, value in record.fields.items() if name not in _RESERVED}
     return row | others
+
+
+def _message(turn: Turn) -> dict[str, Any]:
+    message = {"role": turn.role, "content": turn.text}
+    return message if turn.trained else message | {"weight": 0}
 
 
 def write_jsonl(rows: Iterable[Mapping[str, Any]], path: Path) -> None:

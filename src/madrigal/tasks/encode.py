@@ -27,7 +27,7 @@ PROMPT_ROOM = 16
 
 @dataclass(frozen=True, slots=True)
 class _Prompt:
-    """A whole prompt as tokens; earlier answers of the model in it are trained."""
+    """A whole prompt as tokens; earlier answers of the model in it may be trained."""
 
     tokens: Int[np.ndarray, " P"]
     trained: Bool[np.ndarray, " P"]
@@ -182,7 +182,7 @@ class Coder:
 
     def _cut_inside(self, record: Record, prompt: _Prompt, room: int) -> _Prompt | None:
         """The prompt without the first tokens of its body; None if too little would stay of it."""
-        if any(piece.trained for piece in prompt.rendered.pieces):
+        if any(piece.said for piece in prompt.rendered.pieces):
             return None
         parts = split_body(prompt.rendered, record.cuttable)
         encoded = iter(self._encode_pieces([Rendered(tuple(chain(*parts)), "")]))
@@ -215,7 +215,7 @@ class Coder:
         for one in rendered:
             tokens, trained = [*self._start], [False] * len(self._start)
             for piece in one.pieces:
-                ids = [*next(encoded), *([self.end] if piece.trained else [])]
+                ids = [*next(encoded), *([self.end] if piece.said else [])]
                 tokens += ids
                 trained += [piece.trained] * len(ids)
             if not tokens:  # the first answer token needs something to be predicted from

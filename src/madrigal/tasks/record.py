@@ -16,6 +16,7 @@ class Turn:
 
     role: Role
     text: str
+    trained: bool = True  # for what the assistant says; otherwise it means nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,9 @@ class Record:
     """One example as the user wrote it, before any template, chat form or tokenizer.
 
     Raw text stands in `text` and nothing else is filled. Otherwise `turns` hold what comes before
-    the answer (assistant turns among them are trained too) and `answers` the accepted answers: the
-    first is trained, each counts as right in evaluation. `choices` hold what the answer is chosen
-    from, in a fixed order; they are empty where the answer is free.
+    the answer (`trained` assistant turns among them are trained too) and `answers` the accepted
+    ones: the first is trained, each counts as right in evaluation. `choices` hold what the answer
+    is chosen from, in a fixed order; they are empty where the answer is free.
     """
 
     where: str  # "reviews.jsonl:41", for messages
@@ -48,6 +49,7 @@ class Record:
     @property
     def key(self) -> str:
         """Sixteen hex digits of the content, independent of where it stands: the example's id."""
-        parts = [self.text, [[t.role, t.text] for t in self.turns], self.answers, self.choices]
+        turns = [[t.role, t.text, *(() if t.trained else (False,))] for t in self.turns]
+        parts = [self.text, turns, self.answers, self.choices]
         canonical = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]

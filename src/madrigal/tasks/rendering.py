@@ -12,12 +12,13 @@ from madrigal.tasks.record import Role, Turn
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of text. A trained piece is what the model says; an end token follows it.
+    """A stretch of text. After what the model `said` an end token follows, trained with it or not.
 
     With `special`, special tokens written out in it are meant as such: it is template text.
     """
 
     text: str
+    said: bool = False
     trained: bool = False
     special: bool = False
 
@@ -59,7 +60,7 @@ class PlainForm:
         for turn in turns:
             if turn.role == "assistant":
                 said = Rendered((), _lead(text)).lead_of(turn.text) + turn.text
-                pieces += [Piece(text), Piece(said, trained=True)]
+                pieces += [Piece(text), Piece(said, said=True, trained=turn.trained)]
                 text = "\n"
             else:
                 text += "\n" if text and not text.endswith("\n") else ""
@@ -115,7 +116,8 @@ class ChatForm:
                 continue
             content = turns[part.turn].text.strip() if self._trims else turns[part.turn].text
             if turns[part.turn].role == "assistant":
-                pieces.append(Piece(part.lead + content, trained=True))
+                trained = turns[part.turn].trained
+                pieces.append(Piece(part.lead + content, said=True, trained=trained))
             else:
                 # Ordinary text is joined with its frame: that is how servers tokenise it.
                 _extend(pieces, content, special=not any(s in content for s in self._specials))
@@ -188,7 +190,7 @@ class ChatForm:
 
 
 def _extend(pieces: list[Piece], text: str, special: bool) -> None:
-    if pieces and not pieces[-1].trained and pieces[-1].special == special:
+    if pieces and not pieces[-1].said and pieces[-1].special == special:
         pieces[-1] = Piece(pieces[-1].text + text, special=special)
     elif text:
         pieces.append(Piece(text, special=special))

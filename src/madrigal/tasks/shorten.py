@@ -1,6 +1,7 @@
 """What may go where a prompt does not fit the context, the most dispensable first."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from madrigal.tasks.record import Record, Turn
 from madrigal.tasks.rendering import Piece, Rendered
@@ -14,7 +15,7 @@ def shorter(record: Record) -> Iterator[tuple[Turn, ...]]:
     """
     turns = record.turns
     for part in record.droppable:
-        fewer = tuple(Turn(turn.role, _without(turn.text, part)) for turn in turns)
+        fewer = tuple(replace(turn, text=_without(turn.text, part)) for turn in turns)
         if fewer != turns:
             turns = fewer
             yield turns

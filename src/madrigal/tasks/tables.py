@@ -98,7 +98,9 @@ def _row(value: Any, name: str, where: str, header: Mapping[str, Any] = NOTHING)
 
 def _parse(text: str, where: str) -> Any:
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_object)
+    except _TwiceError as error:
+        raise DataError(f"{where}: key '{error}' stands twice in one object; keep one") from error
     except json.JSONDecodeError as error:
         at = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}"
         raise DataError(f"{where}: broken JSON at {at}: {error.msg}") from error
@@ -109,6 +111,19 @@ def _parse(text: str, where: str) -> Any:
     if r"\ud" in text.lower() and _LONE_SURROGATE.search(json.dumps(value, ensure_ascii=False)):
         raise DataError(f"{where}: half of a surrogate pair (\\ud800 to \\udfff); not a character")
     return value
+
+
+class _TwiceError(Exception):
+    """A key that stands twice in one object."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        seen: set[str] = set()
+        # `add` returns None, so the first key that is there already is found.
+        raise _TwiceError(next(key for key, _ in pairs if key in seen or seen.add(key)))
+    return made
 
 
 def _kind(value: Any) -> str:

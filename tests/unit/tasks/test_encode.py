@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from madrigal.errors import DataError, ModelError
+from madrigal.tasks.convert import canonical
 from madrigal.tasks.encode import Coder
 from madrigal.tasks.record import Record, Turn
 from madrigal.tasks.task import Task
 from real import CHAT_TEMPLATE, byte_level, needs_models, real_tokenizer, sentencepiece_like
+from tasks_made import of_rows
 
 MADE = {"byte-level": byte_level(), "sentencepiece": sentencepiece_like()}
 REAL = ("tinystories-260k", "tinystories-ternary-3m", "tinystories-chat-3m")
@@ -268,6 +270,35 @@ def test_the_chat_form_trains_every_answer():
         "<|start|>user\n1<|stop|>\n<|start|>assistant\n2<|stop|>\n<|start|>user\n3<|stop|>\n"
         "<|start|>assistant\n4<|stop|>"
     )
+
+
+def weighted(*weights):
+    talk = [{"role": "system", "content": "S"}]
+    for i, weight in enumerate(weights):
+        talk += [{"role": "user", "content": f"ask {i}"},
+                 {"role": "assistant", "content": f"say {i}", "weight": weight}]  # fmt: skip
+    return {"messages": talk}
+
+
+@pytest.mark.parametrize(
+    ("weights", "trained"),
+    [((0, 1, None), (1, 2)), ((1, 0, 1), (0, 2)), ((0, 1, 0), (1,)), ((1, 1, 1), (0, 1, 2))],
+)
+@pytest.mark.parametrize("template", [None, CHAT_TEMPLATE])
+def test_an_answer_of_weight_0_is_read_and_not_trained(tmp_path, weights, trained, template):
+    made = of_rows([weighted(*weights)], tmp_path)
+    (record,) = made.splits["test"]
+    coder = Coder(byte_level(template) if template else MADE["byte-level"], 256, True)
+    (row,) = coder.example(record, made)
+    end = decoded(coder, [coder.end])
+    texts = [text.strip() for text in trained_text(coder, row)]
+    assert texts == [f"say {i}{end}" for i in trained]
+    plain = decoded(coder, row.tokens)
+    said = range(trained[-1] + 1)
+    assert all(f"say {i}{end}" in plain for i in said), "all of it is there to be read"
+    assert (made.notes != ()) == (weights[-1] == 0)
+    (again,) = of_rows([canonical(record)], tmp_path).splits["test"]
+    assert again.key == record.key
 
 
 def test_the_chat_template_can_be_left_out():

@@ -1,6 +1,7 @@
 """Conversations as lists of messages, in the several ways people write them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from madrigal.errors import DataError
@@ -20,6 +21,7 @@ ROLES: Mapping[str, Role] = {
 }
 
 UNANSWERED = "conversations end with a turn that nobody answers; that turn is left out"
+UNTRAINED = "conversations end with an answer of weight 0; it is left out"
 UNASKED = "conversations begin with an answer to nothing; that turn is left out"
 
 
@@ -33,7 +35,12 @@ def turns_of(messages: Any, where: str) -> list[Turn]:
         if turn.role == "system" and turns:
             raise DataError(f"{where}: message {number} is a system message; it must be the first")
         if turns and turns[-1].role == turn.role:
-            turns[-1] = Turn(turn.role, f"{turns[-1].text}\n{turn.text}")
+            if turns[-1].trained != turn.trained:
+                raise DataError(
+                    f"{where}: message {number} and the one before are one answer, but only one "
+                    "has the weight 0; give both the same"
+                )
+            turns[-1] = replace(turn, text=f"{turns[-1].text}\n{turn.text}")
         else:
             turns.append(turn)
     return turns
@@ -53,7 +60,11 @@ def _turn(message: Any, where: str) -> Turn:
     text = _parts(content, where) if isinstance(content, list) else scalar(content)
     if text is None or not text.strip():
         raise DataError(f"{where} has no text ('content' or 'value')")
-    return Turn(ROLES[str(role)], text)
+    spoken = ROLES[str(role)]
+    weight = message.get("weight")
+    if weight not in (None, 0, 1):
+        raise DataError(f"{where} has the weight {scalar(weight)}; only 0 and 1 are known")
+    return Turn(spoken, text, trained=spoken != "assistant" or weight != 0)
 
 
 def _parts(parts: list[Any], where: str) -> str:
@@ -69,9 +80,10 @@ def conversation(row: Row, turns: Sequence[Turn], fields: Mapping[str, str]) -> 
     """Everything up to the last answer as prompt, and that answer."""
     kept = list(turns)
     note = ""
-    while kept and kept[-1].role != "assistant":
-        kept.pop()
-        note = UNANSWERED
+    while kept and not (kept[-1].role == "assistant" and kept[-1].trained):
+        note = UNTRAINED if kept.pop().role == "assistant" else note or UNANSWERED
+    if not kept and any(turn.role == "assistant" for turn in turns):
+        raise DataError(f"{row.where}: every answer of the assistant has the weight 0")
     start = 1 if kept and kept[0].role == "system" else 0
     if len(kept) > start and kept[start].role == "assistant":
         del kept[start]
