@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from madrigal.model.base import BUNDLED
 from madrigal.model.language_model import LanguageModel
 
 
@@ -60,6 +61,21 @@ def save_task_adapter(model: LanguageModel, task: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     config.save_pretrained(str(folder))
     save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    name_bundled_base(folder)
+
+
+def name_bundled_base(folder: Path) -> None:
+    """Call a bundled base by its name in the files of the adapter in `folder`.
+
+    peft writes down where the base was found, which on another machine is nowhere.
+    """
+    for file in (folder / "adapter_config.json", folder / "README.md"):
+        if not file.is_file():
+            continue
+        text = file.read_text(encoding="utf-8")
+        for base, place in BUNDLED.items():
+            text = text.replace(str(place), base)
+        file.write_text(text, encoding="utf-8")
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from typing import Any
 
 from madrigal.errors import RunFolderError
 from madrigal.mixture import Mixture
-from madrigal.model.adapter_files import save_task_adapter
+from madrigal.model.adapter_files import name_bundled_base, save_task_adapter
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.journal import Journal, forget_after
@@ -119,6 +119,7 @@ def _save_shared(model: LanguageModel, folder: Path) -> None:
         # peft looks the base up on the hub to see whether its vocabulary grew; it has not.
         warnings.filterwarnings("ignore", message="Could not find a config file")
         network.save_pretrained(folder, **chosen)
+    name_bundled_base(folder)
     model.tokenizer.save_pretrained(folder)
 
 

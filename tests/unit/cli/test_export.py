@@ -8,6 +8,13 @@ import torch
 from madrigal.cli.app import main
 from madrigal.pipeline.trained import find_trained, load_trained
 
+RECIPE = """\
+name: bundled
+model: {{base: {base}, adapter: {{kind: lora, rank: 2}}}}
+tasks:
+  mood: {{data: {{train: mood.jsonl, test: mood-test.jsonl}}}}
+stages: [{{name: one, learn: [mood], steps: 1}}]
+"""
 TOKENS = torch.tensor([[5, 80, 33, 12, 260, 40]])
 
 
@@ -88,3 +95,75 @@ def test_a_run_without_a_finished_stage(run: Path, tmp_path: Path, capsys):
     assert main(["chat", str(tmp_path)]) == 2
     line = f"{tmp_path}: no stage has finished; go on with `madrigal run ... --resume`\n"
     assert capsys.readouterr().err == line
+
+
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with an adapter of the bundled base, saved as a stage saves it."""
+    from madrigal.model.adapter_files import save_task_adapter
+    from madrigal.model.load import load_model
+    from madrigal.pipeline.stage import _save_shared
+    from madrigal.recipe.model import LoraAdapter, ModelSettings
+
+    folder = tmp_path_factory.mktemp("bundled") / "run"
+    (folder / "stages").mkdir(parents=True)
+    settings = ModelSettings(base="madrigal/base-xs", adapter=LoraAdapter(rank=2))
+    model = load_model(settings, folder, 0)
+    with torch.no_grad():
+        for name, parameter in model.network.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.5)
+    _save_shared(model, folder / "stages" / "01-one" / "adapter")
+    save_task_adapter(model, "mood", folder / "single" / "mood" / "adapter")
+    text = RECIPE.format(base="madrigal/base-xs")
+    (folder / "recipe.yaml").write_text(text, encoding="utf-8")
+    (folder / "README.md").write_text("# the card of the run\n", encoding="utf-8")
+    return folder
+
+
+def texts(folder: Path) -> str:
+    files = [file for file in folder.rglob("*") if file.suffix in (".json", ".md")]
+    assert files
+    return "".join(file.read_text(encoding="utf-8") for file in files)
+
+
+def test_a_stage_names_the_bundled_base_and_no_place_of_this_machine(bundled: Path):
+    from madrigal.model.base import BUNDLED
+
+    for kept in (texts(bundled / "stages"), texts(bundled / "single")):
+        assert '"base_model_name_or_path": "madrigal/base-xs"' in kept
+        assert str(BUNDLED["madrigal/base-xs"]) not in kept
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`")
+def test_an_adapter_of_the_bundled_base_brings_it_along(
+    bundled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    from peft import AutoPeftModelForCausalLM, PeftModel
+    from transformers import AutoModelForCausalLM
+
+    from madrigal.model.base import BUNDLED
+
+    expected = logits(load_trained(find_trained(bundled))[0].network)
+    first = tmp_path / "out"
+    assert main(["export", str(bundled), "--out", str(first)]) == 0
+    said = capsys.readouterr().out
+    assert "with the base in base/; its README.md says how to load both" in said
+    elsewhere = first.rename(tmp_path / "elsewhere")
+    assert str(BUNDLED["madrigal/base-xs"]) not in texts(elsewhere)
+    card = (elsewhere / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("# the card of the run\n\n## Loading\n")
+    # What the card says, line by line.
+    base = AutoModelForCausalLM.from_pretrained(elsewhere / "base", dtype=torch.float32)
+    without = logits(base)
+    assert (without - expected).abs().max() > 0.01, "the adapter must do something"
+    torch.testing.assert_close(logits(PeftModel.from_pretrained(base, elsewhere)), expected)
+    monkeypatch.chdir(elsewhere)
+    inside = AutoPeftModelForCausalLM.from_pretrained(".", dtype=torch.float32)
+    torch.testing.assert_close(logits(inside), expected)
+
+
+def test_a_merged_adapter_of_the_bundled_base_needs_no_base(bundled: Path, tmp_path: Path):
+    assert main(["export", str(bundled), "--merge", "--out", str(tmp_path / "whole")]) == 0
+    assert not (tmp_path / "whole" / "base").exists()
+    assert (tmp_path / "whole" / "README.md").read_text() == "# the card of the run\n"
