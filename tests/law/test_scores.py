@@ -103,7 +103,7 @@ def test_identities_of_the_continual_measures(table):
     names = [f"t{j}" for j in range(size)]
 
     def cell(v):
-        return Drawn(Score(v, v, v, 1), np.array([v, v]))
+        return Drawn(Score(v, v, v, 1), np.array([v, v]), 1)
 
     matrix = [dict(zip(names, map(cell, row), strict=True)) for row in table]
     found = continual(matrix, [[name] for name in names], RESAMPLING)

@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from madrigal.errors import RunFolderError
-from madrigal.evaluation.intervals import Drawn, Resampling, Score, drawn
+from madrigal.evaluation.intervals import Drawn, Resampling, Score, alpha_of, drawn
 from madrigal.evaluation.metrics import METRICS
 from madrigal.evaluation.paired import Difference, difference, holm
+from madrigal.evaluation.parts import Summary
 from madrigal.evaluation.plan import BASE, Plan
 from madrigal.evaluation.prediction import Prediction
 from madrigal.evaluation.scores_file import read_plan, read_predictions_of
-from madrigal.evaluation.unified import Scale, Summary, summary, unified
+from madrigal.evaluation.unified import Scale, unified, unified_gain
 
 Rows = Mapping[str, Sequence[Prediction]]  # by task
 
@@ -28,12 +29,15 @@ class TaskComparison:
     second: Score
     difference: Difference
     p_holm: float
+    confidence: float
 
     @property
     def verdict(self) -> str:
-        """`better` or `worse` where the interval leaves 0 out, else `unclear`."""
+        """`better` or `worse` where the interval leaves 0 out and Holm's p agrees; or `unclear`."""
         low, high = self.difference.low, self.difference.high
         if low is None or high is None or low <= 0 <= high:
+            return "unclear"
+        if self.p_holm > alpha_of(self.confidence):
             return "unclear"
         return (
             "better"
@@ -155,7 +159,9 @@ def _compared(task: str, first: _Run, other: _Run, notes: list[str]) -> TaskComp
         for rows in (ones, twos)
     )
     direction = METRICS[metric].direction
-    return TaskComparison(other.name, task, metric, direction, before, after, result, result.p)
+    return TaskComparison(
+        other.name, task, metric, direction, before, after, result, result.p, resampling.confidence
+    )
 
 
 def _unified(runs: Sequence[_Run]) -> tuple[dict[str, Summary], dict[str, Summary]]:
@@ -182,17 +188,14 @@ def _gains(
     scales: Mapping[str, Scale],
     resampling: Resampling,
 ) -> tuple[dict[str, Summary], dict[str, Summary]]:
-    found = {
-        name: whole
+    shares = {
+        name: whole.mean
         for name, cell in zip(names, cells, strict=True)
         if (whole := unified(cell, {}, scales, resampling))
     }
-    if not found:
-        return {}, {}
-    first = found[names[0]]
     gains = {
-        name: summary(whole.joined - first.joined, resampling)
-        for name, whole in found.items()
-        if name != names[0]
+        name: gain
+        for name, cell in zip(names[1:], cells[1:], strict=True)
+        if (gain := unified_gain(cells[0], cell, {}, scales, resampling))
     }
-    return {name: whole.mean for name, whole in found.items()}, gains
+    return shares, gains

@@ -9,13 +9,9 @@ last stage that trains it, and N is the number of stages.
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
-from jaxtyping import Float
-
 from madrigal.evaluation.intervals import Drawn, Resampling
-from madrigal.evaluation.unified import Summary, summary
+from madrigal.evaluation.parts import Part, Summary, change, combined, level, mean, summary
 
-Values = Float[np.ndarray, " B"]
 Matrix = Sequence[Mapping[str, Drawn]]  # by stage, the base model first
 
 
@@ -38,23 +34,23 @@ def continual(
     last = {t: max(i for i, s in enumerate(learned, 1) if t in s) for t in trained}
     earlier = [t for t in trained if last[t] < end]
 
-    def at(stage: int, task: str) -> Values:
-        drawn = matrix[stage][task]
-        return np.concatenate([[drawn.score.value], drawn.values])
+    def moved(task: str, before: int, after: int) -> Part:
+        return change(matrix[before][task], matrix[after][task], resampling.confidence)
 
-    def best(task: str) -> Values:
-        return np.max([at(i, task) for i in range(first[task], end)], axis=0)
+    def forgotten(task: str) -> Part:
+        losses = [moved(task, end, stage) for stage in range(first[task], end)]
+        return combined(lambda table: table.max(axis=0), losses)
 
-    def over(tasks: Sequence[str], part: Callable[[str], Values]) -> Summary | None:
+    def over(tasks: Sequence[str], part: Callable[[str], Part]) -> Summary | None:
         parts = []
         for task in tasks:
             with contextlib.suppress(KeyError):  # not evaluated where the definition looks
                 parts.append(part(task))
-        return summary(np.mean(parts, axis=0), resampling) if parts else None
+        return summary(mean(parts), resampling) if parts else None
 
     return {
-        "average": over(trained, lambda t: at(end, t)) if end else None,
-        "bwt": over(earlier, lambda t: at(end, t) - at(last[t], t)),
-        "fwt": over([t for t in trained if first[t] > 1], lambda t: at(first[t] - 1, t) - at(0, t)),
-        "forgetting": over(earlier, lambda t: best(t) - at(end, t)),
+        "average": over(trained, lambda t: level(matrix[end][t])) if end else None,
+        "bwt": over(earlier, lambda t: moved(t, last[t], end)),
+        "fwt": over([t for t in trained if first[t] > 1], lambda t: moved(t, 0, first[t] - 1)),
+        "forgetting": over(earlier, forgotten),
     }

@@ -41,6 +41,11 @@ class Resampling:
     draws: int = 2000
     confidence: float = 0.95
 
+    @property
+    def alpha(self) -> float:
+        """The level of the tests that go with the intervals."""
+        return alpha_of(self.confidence)
+
     def counts(self, task: str, clusters: int) -> Iterator[Float[np.ndarray, "B G"]]:
         """How often each draw takes each of the clusters, in blocks of draws; rows sum to G."""
         name = hashlib.sha256(f"{self.seed}/{task}/{clusters}".encode()).digest()
@@ -65,6 +70,11 @@ class Resampling:
         tail = (1 - self.confidence) / 2
         low, high = np.quantile(values, [tail, 1 - tail])
         return float(low), float(high)
+
+
+def alpha_of(confidence: float) -> float:
+    """Largest p that counts as found at this confidence: 0.05 at 0.95."""
+    return round(1 - confidence, 12)  # 1 - 0.9 is a little less than 0.1
 
 
 def wilson(right: int | float, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -102,10 +112,16 @@ def score(rows: Sequence[Prediction], metric: str, resampling: Resampling = Resa
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A score and what it would have been in each bootstrap draw."""
+    """A score and what it would have been in each bootstrap draw of its clusters."""
 
     score: Score
     values: Float[np.ndarray, " B"]
+    clusters: int
+
+
+def vary(draws: Float[np.ndarray, " B"]) -> bool:
+    """Whether draws differ by more than rounding: where they do not, they tell nothing."""
+    return float(np.ptp(draws)) > 1e-12 * max(1.0, float(np.abs(draws).max()))
 
 
 def drawn(rows: Sequence[Prediction], metric: str, resampling: Resampling = Resampling()) -> Drawn:
@@ -121,7 +137,7 @@ def drawn(rows: Sequence[Prediction], metric: str, resampling: Resampling = Resa
     else:
         low, high = _bootstrap(value, values, len(clusters), chosen.direction, resampling)
     unparsed = sum(not row.parsed for row in rows)
-    return Drawn(Score(value, low, high, len(rows), unparsed), values)
+    return Drawn(Score(value, low, high, len(rows), unparsed), values, len(clusters))
 
 
 def _bootstrap(
@@ -131,7 +147,7 @@ def _bootstrap(
     direction: str,
     resampling: Resampling,
 ) -> Interval:
-    if np.ptp(values) > 0:
+    if vary(values):
         low, high = resampling.percentiles(values)
         # The draws of a biased statistic (macro-F1) may all but miss the estimate itself.
         return min(low, value), max(high, value)

@@ -9,9 +9,11 @@ import numpy as np
 from jaxtyping import Float
 
 from madrigal.errors import RunFolderError
-from madrigal.evaluation.intervals import Interval, Resampling, by_cluster, in_order, wilson
+from madrigal.evaluation.intervals import Interval, Resampling, by_cluster, in_order, vary
 from madrigal.evaluation.metrics import METRICS, Metric
+from madrigal.evaluation.parts import unvarying
 from madrigal.evaluation.prediction import Prediction
+from madrigal.evaluation.tango import tango
 
 _PERMUTATIONS = 9_999
 _POWER = 0.8
@@ -56,9 +58,10 @@ def difference(
 ) -> Difference:
     """Compare two models on the examples of one task that both have.
 
-    The interval is the percentile bootstrap with the same clusters drawn for both. p comes from
-    the exact McNemar test for 0/1 scores of independent examples, else from exchanging the two
-    models' answers at random, cluster by cluster (approximate randomisation, Noreen, 1989).
+    For 0/1 scores of independent examples the interval is Tango's (1998) score interval and p the
+    exact McNemar test's. Else the interval is the percentile bootstrap with the same clusters drawn
+    for both, and p comes from exchanging the two models' answers at random, cluster by cluster
+    (approximate randomisation, Noreen, 1989).
 
     Raises:
         RunFolderError: no example is in both.
@@ -74,8 +77,12 @@ def difference(
     won, lost = int((scores[1] > scores[0]).sum()), int((scores[1] < scores[0]).sum())
     totals = resampling.totals(ones[0].task, np.concatenate([a, b], axis=1))
     draws = [chosen.value(half) for half in np.split(totals, 2, axis=1)]
-    low, high = _interval(after - before, draws[1] - draws[0], len(a), chosen, resampling)
     exact = chosen.binary and len(a) == len(ones)
+    low, high = (
+        tango(won, lost, len(ones), resampling.confidence)
+        if exact
+        else _interval(after - before, draws[1] - draws[0], len(a), chosen, resampling)
+    )
     return Difference(
         first=before,
         second=after,
@@ -113,14 +120,10 @@ def _interval(
     metric: Metric,
     resampling: Resampling,
 ) -> Interval:
-    if np.ptp(draws) > 0:
-        low, high = resampling.percentiles(draws)
-        return min(low, value), max(high, value)
-    if metric.direction == "lower":
-        return (value, value) if value == 0 and clusters > 1 else (None, None)
-    # No draw differs: what remains is how many differing clusters may hide outside the sample.
-    hidden = wilson(0, clusters, resampling.confidence)[1]
-    return max(-1.0, value - hidden), min(1.0, value + hidden)
+    if not vary(draws):
+        return unvarying(value, clusters, metric.direction == "higher", resampling.confidence)
+    low, high = resampling.percentiles(draws)
+    return min(low, value), max(high, value)
 
 
 def _ratio(

@@ -9,7 +9,7 @@ from madrigal.evaluation.intervals import Drawn
 from madrigal.evaluation.metrics import bits_per_byte
 from madrigal.evaluation.paired import Difference, difference, holm
 from madrigal.evaluation.plan import BASE, SINGLE, Plan, Predictions
-from madrigal.evaluation.unified import Scale, Unified, delta_m, summary, unified
+from madrigal.evaluation.unified import Scale, Unified, delta_m, unified, unified_gain
 
 DEFINITIONS = {
     "average": "mean over trained tasks of the last stage's score; perplexities left out",
@@ -55,8 +55,8 @@ def summarise(
         "per_task": _per_task(predictions, last, plan),
     }
     if last and BASE in whole and last in whole and set(trained[BASE]) == set(trained[last]):
-        gain = whole[last].joined - whole[BASE].joined
-        found["unified_gain"] = asdict(summary(gain, plan.resampling))
+        gain = unified_gain(trained[BASE], trained[last], single, scales, plan.resampling)
+        found["unified_gain"] = asdict(gain) if gain else None
     if last and single:
         mean, each, left_out = delta_m(trained[last], single, scales, plan.resampling)
         found["delta_m"] = asdict(mean) if mean else None

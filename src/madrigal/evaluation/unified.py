@@ -1,30 +1,23 @@
 """One number for many tasks: the unified score, and delta_m against single-task models.
 
 Every quantity is computed once from the scores and once from each bootstrap draw of them, so its
-interval comes from the same draws as those of its parts.
+interval comes from the same draws as those of its parts; where the draws of a part do not differ,
+its own interval enters instead (see `parts`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 from madrigal.evaluation.intervals import Drawn, Resampling
+from madrigal.evaluation.parts import Part, Summary, Table, change, combined, level, mean, summary
 
 # Below this, a reference above chance (or a baseline to divide by) is too near 0 for a ratio.
 NEAR_ZERO = 0.05
 
 Values = Float[np.ndarray, " B"]
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A value over many tasks with its interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +31,23 @@ class Scale:
         """The score where more is better: itself, or minus the nats per token of a perplexity."""
         return -np.log(value) if self.lower_is_better else value
 
+    def level(self, score: Drawn) -> Part:
+        """The score as a gain."""
+        return combined(lambda table: self.gain(table[0]), [level(score)])
+
+    def change(self, before: Drawn, after: Drawn, confidence: float) -> Part:
+        """The paired difference of two scores, in gain."""
+        return change(before, after, confidence, self.gain if self.lower_is_better else None)
+
     @property
     def best(self) -> float:
         """The gain of a perfect model: a score of 1, or a perplexity of 1."""
         return 0.0 if self.lower_is_better else 1.0
+
+    @property
+    def guess(self) -> float:
+        """The gain of guessing."""
+        return float(self.gain(np.array([self.chance]))[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,6 @@ class Unified:
     geometric: Summary
     tasks: Mapping[str, Summary]
     against_perfect: tuple[str, ...]
-    joined: Values  # the mean, and behind it the mean of every draw
 
 
 def unified(
@@ -72,33 +77,68 @@ def unified(
     """The unified score of one model over all its scored tasks; None without any."""
     if not scores:
         return None
+    spans = {task: _span(references.get(task), scales[task]) for task in scores}
     parts = {
-        task: _share(score, references.get(task), scales[task]) for task, score in scores.items()
+        task: _share(score, references.get(task), scales[task], resampling)
+        for task, score in scores.items()
     }
-    table = np.stack([part for part, _ in parts.values()])  # tasks x (1 + draws): the value first
-    worst = int(np.argmin(table[:, 0]))
-    with np.errstate(divide="ignore"):
-        geometric = np.exp(np.log(np.maximum(table, 0.0)).mean(axis=0))
+    worst = min(parts, key=lambda task: parts[task].value)
     return Unified(
-        mean=summary(table.mean(axis=0), resampling),
-        worst=summary(table[worst], resampling),
-        worst_task=list(parts)[worst],
-        geometric=summary(geometric, resampling),
-        tasks={task: summary(part, resampling) for task, (part, _) in parts.items()},
-        against_perfect=tuple(task for task, (_, perfect) in parts.items() if perfect),
-        joined=table.mean(axis=0),
+        mean=summary(mean(list(parts.values())), resampling),
+        worst=summary(parts[worst], resampling),
+        worst_task=worst,
+        geometric=summary(combined(_geometric, list(parts.values())), resampling),
+        tasks={task: summary(part, resampling) for task, part in parts.items()},
+        against_perfect=tuple(task for task, span in spans.items() if span is None),
     )
 
 
-def _share(score: Drawn, reference: Drawn | None, scale: Scale) -> tuple[Values, bool]:
-    """u of the score and of each draw, and whether the reference is a perfect score."""
-    chance = float(scale.gain(np.array([scale.chance]))[0])
-    above = scale.gain(_joined(score)) - chance
-    if reference is not None:
-        span = scale.gain(_joined(reference)) - chance
-        if span[0] >= NEAR_ZERO:
-            return above / np.maximum(span, NEAR_ZERO), False
-    return above / max(scale.best - chance, NEAR_ZERO), True
+def unified_gain(
+    before: Mapping[str, Drawn],
+    after: Mapping[str, Drawn],
+    references: Mapping[str, Drawn],
+    scales: Mapping[str, Scale],
+    resampling: Resampling,
+) -> Summary | None:
+    """How much higher the second model's unified score is, over the tasks that both have."""
+    parts = []
+    for task in [task for task in before if task in after]:
+        scale, reference = scales[task], references.get(task)
+        gained = scale.change(before[task], after[task], resampling.confidence)
+        parts.append(_over(gained, reference, scale, lambda table: table[0]))
+    return summary(mean(parts), resampling) if parts else None
+
+
+def _geometric(table: Table) -> Values:
+    with np.errstate(divide="ignore"):
+        return np.exp(np.log(np.maximum(table, 0.0)).mean(axis=0))
+
+
+def _span(reference: Drawn | None, scale: Scale) -> Part | None:
+    """How far the reference lies above chance; None where a perfect score stands in for it."""
+    if reference is None:
+        return None
+    span = combined(lambda table: table[0] - scale.guess, [scale.level(reference)])
+    return span if span.value >= NEAR_ZERO else None
+
+
+def _share(score: Drawn, reference: Drawn | None, scale: Scale, resampling: Resampling) -> Part:
+    """u of the score: 1 plus its distance to the reference in spans, as the two are paired."""
+    if reference is None or _span(reference, scale) is None:
+        return _over(scale.level(score), None, scale, lambda table: table[0] - scale.guess)
+    distance = scale.change(reference, score, resampling.confidence)
+    return _over(distance, reference, scale, lambda table: table[0] + table[1])
+
+
+def _over(
+    part: Part, reference: Drawn | None, scale: Scale, above: Callable[[Table], Values]
+) -> Part:
+    """What `above` makes of the part (and the span), divided by the span."""
+    span = _span(reference, scale)
+    if span is None:
+        perfect = max(scale.best - scale.guess, NEAR_ZERO)
+        return combined(lambda table: above(table) / perfect, [part])
+    return combined(lambda table: above(table) / np.maximum(table[1], NEAR_ZERO), [part, span])
 
 
 def delta_m(
@@ -114,29 +154,21 @@ def delta_m(
     difference of its nats per token, S - M, for which 0.01 is about one percent of perplexity.
     Tasks with S below 0.05 have no ratio and are left out; without any task the mean is None.
     """
-    parts: dict[str, Values] = {}
+    parts: dict[str, Part] = {}
     shared = [task for task in scores if task in baselines]
     for task in shared:
-        scale = scales[task]
-        mine, single = (scale.gain(_joined(drawn[task])) for drawn in (scores, baselines))
+        scale, single = scales[task], level(baselines[task])
+        gained = scale.change(baselines[task], scores[task], resampling.confidence)
         if scale.lower_is_better:
-            parts[task] = 100 * (mine - single)
-        elif single[0] >= NEAR_ZERO:
-            parts[task] = 100 * (mine - single) / np.maximum(single, NEAR_ZERO)
+            parts[task] = combined(lambda table: 100 * table[0], [gained])
+        elif single.value >= NEAR_ZERO:
+            parts[task] = combined(_percent, [gained, single])
     left_out = tuple(task for task in shared if task not in parts)
     if not parts:
         return None, {}, left_out
-    mean = np.mean(list(parts.values()), axis=0)
     each = {task: summary(part, resampling) for task, part in parts.items()}
-    return summary(mean, resampling), each, left_out
+    return summary(mean(list(parts.values())), resampling), each, left_out
 
 
-def summary(joined: Values, resampling: Resampling) -> Summary:
-    """The value in front with the percentile interval of the draws behind it."""
-    value = float(joined[0])
-    low, high = resampling.percentiles(joined[1:])
-    return Summary(value, min(low, value), max(high, value))
-
-
-def _joined(drawn: Drawn) -> Values:
-    return np.concatenate([[drawn.score.value], drawn.values])
+def _percent(table: Table) -> Values:
+    return 100 * table[0] / np.maximum(table[1], NEAR_ZERO)

@@ -16,7 +16,8 @@ from madrigal.report.numbers import number
 from madrigal.report.scoreboard import Scoreboard, read_scores
 from madrigal.report.story import base_model, base_name, method, story
 from madrigal.report.summary import columns, task_rows
-from madrigal.report.verdict import headline, judgements, worst_task
+from madrigal.report.verdict import headline, judgements
+from madrigal.report.worst import worst_task
 
 TO_BE_WRITTEN = {
     "Licence": "under which licence the trained weights may be used, given those of base and data",

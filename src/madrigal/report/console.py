@@ -9,7 +9,8 @@ from rich.text import Text
 from madrigal.report.folder import read_run
 from madrigal.report.scoreboard import FEW_SHOT, Scoreboard, read_scores
 from madrigal.report.summary import TaskRow, columns, task_rows
-from madrigal.report.verdict import headline, judgements, worst_task
+from madrigal.report.verdict import headline, judgements
+from madrigal.report.worst import worst_task
 
 _STYLES = {"better": "bold green", "worse": "bold red", "unclear": "", "unknown": "dim"}
 

@@ -42,7 +42,7 @@ def diagnose(
     """Read the verdict off the scores and the gradients of a run, or of one of its stages.
 
     A task is hurt where its paired difference to the single-task model of equal budget has an
-    interval below 0 and a p that stays below 0.05 after Holm's correction for all tasks.
+    interval below 0 and a p that stays below the level after Holm's correction for all tasks.
     """
     chosen = stage_named(run, stage) if stage else None
     hurt = tuple(_hurt(known) for known in gather(run, board, measured, chosen))
@@ -94,7 +94,7 @@ def _verdict(hurt: Sequence[Hurt], judged: Sequence[TaskScores], conflicting: bo
 def _hurt(known: Evidence) -> Hurt:
     difference = known.difference
     loss = numbers.difference(difference.interval, known.metric)
-    p = "" if difference.p_holm is None else f", {numbers.p_value(difference.p_holm)} after Holm"
+    p = f", {difference.p_words}" if difference.p_words else ""
     metric = numbers.metric_name(known.metric)
     sentence = f"{known.task}: {metric} {loss} against its single-task model{p}."
     return Hurt(known.task, f"{loss}{p}", sentence, known, remedies(known))

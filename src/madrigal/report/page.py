@@ -29,7 +29,8 @@ from madrigal.report.scoreboard import Scoreboard, label, read_scores
 from madrigal.report.story import base_model, method, story
 from madrigal.report.summary import columns, matrix, measures, strips, task_rows
 from madrigal.report.training import stage_views, trained_tasks
-from madrigal.report.verdict import SIGNS, headline, judgements, unified_range, worst_task
+from madrigal.report.verdict import SIGNS, headline, judgements, unified_range
+from madrigal.report.worst import worst_task
 
 LIMIT = 1_400_000  # bytes of the page: larger ones are slow on a phone
 _ROWS = 600_000  # bytes of outputs in the page

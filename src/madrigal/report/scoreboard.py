@@ -1,37 +1,56 @@
 """The scores of a run as the page tells them: what scores.json holds, typed, nothing recomputed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from madrigal.evaluation.intervals import alpha_of
 from madrigal.report.folder import Json, RunFolder
-from madrigal.report.numbers import Interval, mapping, number
+from madrigal.report.numbers import Interval, mapping, number, p_value
 
 Outcome = Literal["better", "worse", "unclear", "unknown"]
 
 BASE, FEW_SHOT, SINGLE = "base", "few-shot", "single"
-SIGNIFICANT = 0.05  # of the Holm-adjusted p
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Later minus earlier, in the metric's own unit and sign; with what it means."""
+    """Later minus earlier, in the metric's own unit and sign; with what it means.
+
+    `outcome` is what the interval says; `family` the number of tests that Holm's p is adjusted for.
+    """
 
     interval: Interval
     outcome: Outcome
+    alpha: float  # what p may be at most: 1 minus the confidence of the run
     p: float | None = None
     p_holm: float | None = None
     detectable: float | None = None  # smallest true difference that so many examples show
+    family: int = 1
 
     @property
     def corrected(self) -> bool:
         """Whether the outcome holds after Holm's correction for the number of tasks."""
-        return self.p_holm is None or self.p_holm <= SIGNIFICANT
+        return self.p_holm is None or self.p_holm <= self.alpha
 
     @property
     def settled(self) -> Outcome:
         """The outcome to build a sentence on: unclear where the correction takes it back."""
         return self.outcome if self.corrected else "unclear"
+
+    @property
+    def alone(self) -> bool:
+        """Whether it would be better or worse if it were the only one, and is not among so many."""
+        if self.p is None or self.p > self.alpha:
+            return False
+        return self.outcome in ("better", "worse") and not self.corrected
+
+    @property
+    def p_words(self) -> str:
+        """`p = 0.031 after Holm`, or without the tail where there was one test; else nothing."""
+        if self.p_holm is None:
+            return ""
+        return p_value(self.p_holm) + (" after Holm" if self.family > 1 else "")
 
     @property
     def clear(self) -> bool:
@@ -114,8 +133,11 @@ def read_scores(run: RunFolder) -> Scoreboard:
     summary = mapping(scores.get("summary"))
     per_task = mapping(summary.get("per_task"))
     baselines = mapping(scores.get("baselines"))
+    level = number(scores.get("confidence")) or 0.95
+    alpha = alpha_of(level)
+    tests = _Tests(alpha, per_task)
     tasks = tuple(
-        _task(name, mapping(facts), matrix, baselines, mapping(per_task.get(name)), stages)
+        _task(name, mapping(facts), matrix, baselines, tests, stages)
         for name, facts in mapping(scores.get("tasks")).items()
     )
     unified = {
@@ -128,8 +150,8 @@ def read_scores(run: RunFolder) -> Scoreboard:
         rows=rows,
         stages=stages,
         unified=unified,
-        unified_gain=_unified_gain(summary, unified, stages),
-        delta_m=_difference(summary.get("delta_m"), None, None, lower=False),
+        unified_gain=_unified_gain(summary, unified, stages, alpha),
+        delta_m=_difference(summary.get("delta_m"), None, None, False, alpha),
         summary=summary,
         learned={
             stage: tuple(map(str, tasks))
@@ -137,7 +159,7 @@ def read_scores(run: RunFolder) -> Scoreboard:
             if (tasks := _list(row.get("learned")))
         },
         definitions={key: str(text) for key, text in mapping(scores.get("definitions")).items()},
-        level=number(scores.get("confidence")) or 0.95,
+        level=level,
     )
 
 
@@ -145,12 +167,29 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+@dataclass(frozen=True, slots=True)
+class _Tests:
+    """The stored differences of the tasks, and the level of their tests."""
+
+    alpha: float
+    per_task: Json
+
+    def of(
+        self, task: str, kind: str, before: Interval | None, after: Interval | None, lower: bool
+    ) -> Difference | None:
+        """A task's difference, which is one of so many that Holm's p is adjusted for."""
+        stored = {name: mapping(mapping(kinds).get(kind)) for name, kinds in self.per_task.items()}
+        found = _difference(stored.get(task), before, after, lower, self.alpha)
+        family = sum("p_holm" in each for each in stored.values())
+        return found and replace(found, family=max(1, family))
+
+
 def _task(
     name: str,
     facts: Json,
     matrix: Mapping[str, Json],
     baselines: Json,
-    differences: Json,
+    tests: _Tests,
     stages: tuple[str, ...],
 ) -> TaskScores:
     lower = facts.get("direction") == "lower"
@@ -178,13 +217,13 @@ def _task(
         },
         scores=scores,
         single=single,
-        from_base=_difference(differences.get("base_to_last"), scores.get(BASE), last, lower),
-        from_single=_difference(differences.get("single_to_last"), single, last, lower),
+        from_base=tests.of(name, "base_to_last", scores.get(BASE), last, lower),
+        from_single=tests.of(name, "single_to_last", single, last, lower),
     )
 
 
 def _difference(
-    value: Any, before: Interval | None, after: Interval | None, lower: bool
+    value: Any, before: Interval | None, after: Interval | None, lower: bool, alpha: float
 ) -> Difference | None:
     """As stored; where nothing is stored, the bare difference of two scores, without interval."""
     stored = mapping(value)
@@ -195,8 +234,8 @@ def _difference(
         interval = Interval(after.value - before.value)
     if interval is None:
         return None
-    known = {key: number(stored.get(key)) for key in ("p", "p_holm", "detectable")}
-    return Difference(interval, outcome_of(interval, lower), **known)
+    p, p_holm, least = (number(stored.get(key)) for key in ("p", "p_holm", "detectable"))
+    return Difference(interval, outcome_of(interval, lower), alpha, p, p_holm, least)
 
 
 def outcome_of(difference: Interval, lower_is_better: bool) -> Outcome:
@@ -209,22 +248,22 @@ def outcome_of(difference: Interval, lower_is_better: bool) -> Outcome:
 
 
 def _unified_gain(
-    summary: Json, unified: Mapping[str, Interval], stages: tuple[str, ...]
+    summary: Json, unified: Mapping[str, Interval], stages: tuple[str, ...], alpha: float
 ) -> Difference | None:
     """As stored. Otherwise the bare difference, and an outcome only where both intervals part.
 
     Intervals that part are a stricter test than the interval of the difference, never a laxer one.
     """
-    stored = _difference(summary.get("unified_gain"), None, None, lower=False)
+    stored = _difference(summary.get("unified_gain"), None, None, False, alpha)
     base, last = unified.get(BASE), unified.get(stages[-1]) if stages else None
     if stored or not base or not last:
         return stored
     bare = Interval(last.value - base.value)
     if base.low is None or base.high is None or last.low is None or last.high is None:
-        return Difference(bare, "unknown")
+        return Difference(bare, "unknown", alpha)
     if last.low > base.high:
-        return Difference(bare, "better")
-    return Difference(bare, "worse" if last.high < base.low else "unclear")
+        return Difference(bare, "better", alpha)
+    return Difference(bare, "worse" if last.high < base.low else "unclear", alpha)
 
 
 def interval_of(value: Any) -> Interval | None:

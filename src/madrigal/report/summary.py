@@ -133,9 +133,9 @@ def _change(task: TaskScores, difference: Difference | None, limit: float) -> Ch
     value = difference.interval
     if numbers.has_own_scale(task.metric):
         limit = _reach(value)
-    words = OUTCOME_WORDS[difference.outcome]
-    if difference.outcome in ("better", "worse") and not difference.corrected:
-        words = f"no clear difference after correction (alone: {words})"
+    words = OUTCOME_WORDS[difference.settled]
+    if difference.alone:
+        words += f" after correction (alone: {OUTCOME_WORDS[difference.outcome]})"
     text = f"{task.name}: {numbers.difference(value, task.metric)}, {words}"
     gain = -value.value if task.lower_is_better else value.value
     return Change(
@@ -152,9 +152,7 @@ def _change(task: TaskScores, difference: Difference | None, limit: float) -> Ch
 
 
 def _hint(task: TaskScores, difference: Difference) -> str:
-    parts = []
-    if difference.p_holm is not None:
-        parts.append(f"{numbers.p_value(difference.p_holm)} after Holm")
+    parts = [difference.p_words] if difference.p_words else []
     if difference.detectable is not None:
         least = numbers.plain(difference.detectable, task.metric)
         parts.append(f"so many examples show a true difference of {least} four times in five")

@@ -25,6 +25,7 @@ OUTCOME_WORDS = {
     "mixed": "mixed",
 }
 SIGNS = {"better": "▲", "worse": "▼", "unclear": "≈", "unknown": "·", "mixed": "◆"}
+_OTHERS = {BASE: "the base model", SINGLE: "single-task training"}
 _HEADLINES = {
     "better": "Better than {other}",
     "worse": "Worse than {other}",
@@ -43,16 +44,6 @@ class Judgement:
     headline: str
     figure: str  # the number behind it, with its interval
     tally: str  # better on 4 of 5 tasks, ...
-
-
-@dataclass(frozen=True, slots=True)
-class WorstTask:
-    """The task to look at first."""
-
-    task: TaskScores
-    against: str  # base | single
-    difference: Difference
-    sentence: str
 
 
 def judgements(board: Scoreboard) -> tuple[Judgement, ...]:
@@ -74,28 +65,32 @@ def headline(found: Sequence[Judgement]) -> str:
 
 
 def _against_base(board: Scoreboard) -> Judgement:
-    outcomes = _outcomes(board, BASE)
     gain = board.unified_gain
-    verdict: Verdict = gain.outcome if gain else _by_tally(outcomes)
     figure = ""
     before, after = board.unified.get(BASE), board.unified.get(board.last or "")
     if before and after:
         figure = f"unified score {unified(before)} → {unified(after)}"
     if gain and gain.interval.low is not None:
         figure = f"unified score {numbers.difference(gain.interval, '')}"
-    return Judgement(BASE, verdict, _head(verdict, "the base model"), figure, _tally(outcomes))
+    return _judged(board, gain, BASE, figure)
 
 
 def _against_single(board: Scoreboard) -> Judgement:
-    outcomes = _outcomes(board, SINGLE)
-    verdict: Verdict = board.delta_m.outcome if board.delta_m else _by_tally(outcomes)
     figure = f"mean relative change {delta_m(board.delta_m)}" if board.delta_m else ""
-    head = _head(verdict, "single-task training")
-    return Judgement(SINGLE, verdict, head, figure, _tally(outcomes))
+    return _judged(board, board.delta_m, SINGLE, figure)
 
 
-def _head(verdict: Verdict, other: str) -> str:
-    return _HEADLINES[verdict].format(other=other)
+def _judged(board: Scoreboard, overall: Difference | None, against: str, figure: str) -> Judgement:
+    """The number over all tasks decides where it has an interval, a single task for itself."""
+    outcomes = _outcomes(board, against)
+    trained = [outcomes[t.name] for t in board.tasks if t.name in outcomes and not t.watched]
+    verdict = _by_tally(outcomes)
+    if overall and overall.outcome != "unknown" and len(trained) > 1:
+        verdict = overall.outcome
+    head = _HEADLINES[verdict].format(other=_OTHERS[against])
+    if verdict in ("better", "worse") and verdict not in outcomes.values():
+        head += " on average, but on no task by itself"
+    return Judgement(against, verdict, head, figure, _tally(outcomes))
 
 
 def unified(value: numbers.Interval) -> str:
@@ -157,63 +152,3 @@ def _tally(outcomes: dict[str, Outcome]) -> str:
             named = f" ({', '.join(names)})" if kind != "better" and len(names) <= 3 else ""
             parts.append(f"{OUTCOME_WORDS[kind]} on {len(names)}{of}{named}")
     return ", ".join(parts)
-
-
-def worst_task(board: Scoreboard) -> WorstTask | None:
-    """The task to look at first: one that got worse, else the one that gained least.
-
-    Each task is held against its single-task model, or against the base model where it has none.
-    """
-    if len(board.tasks) < 2:
-        return None
-    ranked = []
-    for task in board.tasks:
-        against = SINGLE if task.from_single else BASE
-        difference = against_of(task, against)
-        if difference:
-            # A task that was only watched is no trained task's equal unless it got worse.
-            rank = 0 if difference.settled == "worse" else 1 if against == SINGLE else 2
-            ranked.append(
-                (rank, _relative_gain(board, task, difference), task, against, difference)
-            )
-    if not ranked:
-        return None
-    _, _, task, against, difference = min(ranked, key=lambda entry: entry[:2])
-    return WorstTask(task, against, difference, _worst_sentence(board, task, against, difference))
-
-
-def _relative_gain(board: Scoreboard, task: TaskScores, difference: Difference) -> float:
-    """In percent of the score before: as stored, else worked out from the difference."""
-    stored = numbers.mapping(board.summary.get("delta_m_per_task")).get(task.name)
-    known = numbers.number(numbers.mapping(stored).get("value"))
-    if known is not None and task.from_single:
-        return known
-    after = board.score(task, board.last)
-    change = difference.interval.value
-    before = abs(after.value - change) if after else 0.0
-    gain = -change if task.lower_is_better else change
-    return 100 * gain / before if before > 1e-9 else 100 * gain
-
-
-def _worst_sentence(
-    board: Scoreboard, task: TaskScores, against: str, difference: Difference
-) -> str:
-    other = "its single-task model" if against == SINGLE else "the base model"
-    before = board.score(task, against)
-    after = board.score(task, board.last)
-    scores = ""
-    if before and after:
-        unit = numbers.unit(task.metric)
-        scores = (
-            f", {numbers.metric_name(task.metric)} {numbers.plain(after.value, task.metric)}{unit}"
-            f" against {numbers.plain(before.value, task.metric)}{unit}"
-        )
-    change = numbers.difference(difference.interval, task.metric)
-    if difference.settled == "worse":
-        return f"{task.name} lost most against {other}{scores}: {change}."
-    if difference.settled == "better":
-        return f"{task.name} gained least over {other}{scores}: {change}, still better."
-    verdict = OUTCOME_WORDS[difference.settled]
-    if not difference.corrected and difference.outcome != "unclear":
-        verdict += f" once corrected for {counted(len(board.tasks), 'task')}"
-    return f"{task.name} gained least over {other}{scores}: {change}, {verdict}."

@@ -1,5 +1,6 @@
 """Runs side by side: paired, adjusted over tasks, and over seeds."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,20 @@ def test_a_clear_gain_and_a_clear_loss_are_told(tmp_path: Path, capsys, wide):
         assert part in line
     assert "▼ +" in next(line for line in said.splitlines() if line.startswith("prose"))
     assert "differ by their seed" not in said, "the recipes differ in their steps too"
+
+
+def test_a_difference_that_holms_correction_takes_back_is_unclear(tmp_path: Path):
+    """Six won and none lost: clear as the only task, not as one of two."""
+    first = a_run(tmp_path / "a", right=20, nats=20.0)
+    six, seven = (a_run(tmp_path / f"{more}", right=20 + more, nats=20.0) for more in (6, 7))
+    (mood, _) = compare_runs([first, six]).tasks
+    assert mood.difference.low > 0
+    assert mood.difference.p < 0.05 < mood.p_holm
+    assert mood.verdict == "unclear"
+    (mood, _) = compare_runs([first, seven]).tasks
+    assert mood.p_holm < 0.05
+    assert mood.verdict == "better"
+    assert replace(mood, confidence=0.99).verdict == "unclear", "the level is the run's"
 
 
 def test_two_equal_runs_show_no_difference(tmp_path: Path):

@@ -6,7 +6,8 @@ from fake_run import write_json
 from madrigal.report import closing_table
 from madrigal.report.folder import read_run
 from madrigal.report.scoreboard import read_scores
-from madrigal.report.verdict import headline, judgements, worst_task
+from madrigal.report.verdict import headline, judgements
+from madrigal.report.worst import worst_task
 
 
 def printed(run, width=150):

@@ -60,7 +60,7 @@ PEACE = replace(FIGHT, state="unclear", p_holm=1.0, spell=None, fighting_layers=
 QUIET = Evidence(
     task="titles",
     metric="rouge_l",
-    difference=Difference(Interval(-0.1, -0.15, -0.05), "worse", 0.001, 0.002),
+    difference=Difference(Interval(-0.1, -0.15, -0.05), "worse", 0.05, 0.001, 0.002),
     lower_is_better=False,
     stage="01-together",
     own="01-together",

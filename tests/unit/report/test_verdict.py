@@ -3,13 +3,20 @@
 import pytest
 
 from fake_run import write_json
+from madrigal.evaluation.matrix import score_matrix
+from madrigal.evaluation.plan import Plan
 from madrigal.report.folder import read_run
 from madrigal.report.numbers import Interval
 from madrigal.report.scoreboard import label, outcome_of, read_scores
-from madrigal.report.verdict import headline, judgements, worst_task
+from madrigal.report.summary import task_rows
+from madrigal.report.verdict import headline, judgements
+from madrigal.report.worst import worst_task
+from predicted import chosen
 
 
-def board_of(tmp_path, tasks, *, summary=None, single=True, stages=("01-together",)):
+def board_of(
+    tmp_path, tasks, *, summary=None, single=True, stages=("01-together",), confidence=0.95
+):
     """`tasks`: name to (base, single, last, change from base, change from single)."""
     per_task, rows = {}, {"base": {}, **{stage: {} for stage in stages}}
     baselines = {}
@@ -27,6 +34,7 @@ def board_of(tmp_path, tasks, *, summary=None, single=True, stages=("01-together
             "rows": [{"stage": stage, "scores": scores} for stage, scores in rows.items()],
             "baselines": baselines,
             "summary": {"per_task": per_task, **(summary or {})},
+            "confidence": confidence,
         },
     )
     return read_scores(read_run(tmp_path))
@@ -108,7 +116,7 @@ def test_unified_scores_without_their_difference_need_to_stand_apart(tmp_path):
             }
         }
 
-    tasks = {"a": (0.5, None, 0.7, UP, None)}
+    tasks = dict.fromkeys("ab", (0.5, None, 0.7, UP, None))
     (apart,) = judgements(board_of(tmp_path / "1", tasks, summary=unified(0.25, 0.4)))
     (overlap,) = judgements(board_of(tmp_path / "2", tasks, summary=unified(0.15, 0.4)))
     assert (apart.verdict, overlap.verdict) == ("better", "unclear")
@@ -125,6 +133,83 @@ def test_correction_for_many_tasks_takes_a_difference_back(tmp_path):
     assert not board.tasks[0].from_base.clear
     (base,) = judgements(board)
     assert base.tally == "better on 1 of 2 tasks, no clear difference on 1 (a)"
+
+
+def test_a_number_without_interval_decides_nothing(tmp_path):
+    """A text of one window has no interval, so neither has the mean: the tasks decide."""
+    bare = {"value": 1.5, "low": None, "high": None}
+    summary = {"unified_gain": bare, "delta_m": bare}
+    tasks = {"a": (0.5, 0.5, 0.7, NONE, NONE), "b": (0.5, 0.5, 0.7, NONE, NONE)}
+    for found in judgements(board_of(tmp_path / "1", tasks, summary=summary)):
+        assert found.headline.startswith("No clear difference to ")
+        assert "to +" not in found.figure
+    tasks["a"] = (0.5, 0.5, 0.7, UP, DOWN)
+    base, single = judgements(board_of(tmp_path / "2", tasks, summary=summary))
+    assert (base.verdict, single.verdict) == ("better", "worse")
+
+
+def test_a_mean_that_is_clear_says_so_where_no_task_is(tmp_path):
+    summary = {"unified_gain": {"value": 0.1, "low": 0.02, "high": 0.18}}
+    tasks = dict.fromkeys("abc", (0.5, None, 0.6, NONE, None))
+    (base,) = judgements(board_of(tmp_path, tasks, summary=summary))
+    assert base.headline == "Better than the base model on average, but on no task by itself"
+    assert base.tally == "no clear difference on all 3 tasks"
+
+
+def test_a_single_task_decides_for_itself(tmp_path):
+    summary = {"unified_gain": {"value": 0.1, "low": 0.02, "high": 0.18}}
+    tasks = {"a": (0.5, None, 0.6, change(0.1, 0.01, 0.2, p=0.06, p_holm=0.06), None)}
+    (base,) = judgements(board_of(tmp_path, tasks, summary=summary))
+    assert base.headline == "No clear difference to the base model"
+
+
+def test_samples_of_one_example_prove_nothing(tmp_path):
+    """From the predictions to the headline: all wrong before and all right after, n = 1."""
+    predictions = {
+        stage: {task: chosen([(said, "a")], "abc", task=task) for task in ("x", "y")}
+        for stage, said in (("base", "b"), ("single", "b"), ("01-one", "a"))
+    }
+    plan = Plan(dict.fromkeys("xy", "accuracy"), {"01-one": ("x", "y")})
+    write_json(tmp_path / "scores.json", score_matrix(predictions, plan).to_json())
+    board = read_scores(read_run(tmp_path))
+    gain = board.unified_gain.interval
+    assert gain.value == pytest.approx(1.5)
+    assert gain.low < 0
+    found = judgements(board)
+    assert [one.verdict for one in found] == ["unclear", "unclear"]
+    assert found[0].tally == "no clear difference on both tasks"
+
+
+@pytest.mark.parametrize(("confidence", "settled"), [(0.9, "better"), (0.95, "unclear")])
+def test_the_level_of_the_tests_is_the_runs(tmp_path, confidence, settled):
+    found = change(0.2, 0.01, 0.4, p=0.03, p_holm=0.08)
+    tasks = {"a": (0.5, None, 0.7, found, None), "b": (0.5, None, 0.7, NONE, None)}
+    board = board_of(tmp_path, tasks, confidence=confidence)
+    assert board.tasks[0].from_base.settled == settled
+
+
+@pytest.mark.parametrize(
+    ("p", "p_holm", "words", "hint"),
+    [
+        (0.03, 0.06, "≈ no clear difference after correction (alone: better)", "p = 0.060 after"),
+        (0.06, 0.12, "≈ no clear difference", "p = 0.120 after Holm"),
+        (0.01, 0.02, "▲ better", "p = 0.020 after Holm"),
+    ],
+)
+def test_alone_is_said_only_of_what_is_significant_alone(tmp_path, p, p_holm, words, hint):
+    other = change(0.01, -0.02, 0.04, p=0.5, p_holm=0.5)
+    tasks = {"a": (0.5, None, 0.7, change(0.2, 0.01, 0.4, p=p, p_holm=p_holm), None),
+             "b": (0.5, None, 0.7, other, None)}  # fmt: skip
+    ((_, found),) = task_rows(board_of(tmp_path, tasks))[0].changes
+    assert found.words == words
+    assert found.hint.startswith(hint)
+
+
+def test_of_one_task_nothing_is_corrected(tmp_path):
+    tasks = {"a": (0.5, None, 0.7, change(0.2, 0.01, 0.4, p=0.06, p_holm=0.06), None)}
+    ((_, found),) = task_rows(board_of(tmp_path, tasks))[0].changes
+    assert found.words == "≈ no clear difference"
+    assert found.hint == "p = 0.060"
 
 
 def test_nothing_to_compare_with(tmp_path):
@@ -157,11 +242,37 @@ def test_where_nothing_got_worse_the_smallest_gain_is_named(tmp_path):
     worst = worst_task(board_of(tmp_path, tasks))
     assert worst.task.name == "b"
     assert worst.sentence.endswith("no clear difference.")
-    weak = change(-0.02, -0.04, -0.001, p=0.03, p_holm=0.15)
-    corrected = worst_task(board_of(tmp_path, tasks | {"b": (0.5, 0.7, 0.68, UP, weak)}))
+    weak = change(-0.02, -0.04, -0.001, p=0.03, p_holm=0.06)
+    sure = change(0.2, 0.1, 0.3, p=0.001, p_holm=0.002)
+    tasks = {"a": (0.5, 0.5, 0.7, UP, sure), "b": (0.5, 0.7, 0.68, UP, weak)}
+    corrected = worst_task(board_of(tmp_path, tasks))
     assert corrected.sentence.endswith("no clear difference once corrected for 2 tasks.")
-    better = dict.fromkeys("ab", (0.5, 0.5, 0.7, UP, UP))
+    never = change(-0.02, -0.04, -0.001, p=0.06, p_holm=0.12)
+    uncorrected = worst_task(board_of(tmp_path, tasks | {"b": (0.5, 0.7, 0.68, UP, never)}))
+    assert uncorrected.sentence.endswith(", no clear difference.")
+    better = {"a": (0.5, 0.5, 0.7, UP, UP), "b": (0.5, 0.6, 0.8, UP, UP)}
     assert worst_task(board_of(tmp_path, better)).sentence.endswith("still better.")
+
+
+def test_of_equally_small_gains_none_is_named(tmp_path):
+    tied = dict.fromkeys("ab", (0.5, 0.5, 0.7, UP, UP)) | {
+        "c": (0.5, 0.5, 0.9, UP, change(0.4, 0.3, 0.5))
+    }
+    assert worst_task(board_of(tmp_path, tied)) is None
+
+
+def test_where_nothing_is_settled_no_task_gained_least(tmp_path):
+    tasks = {"a": (0.5, 0.5, 0.7, UP, NONE), "b": (0.5, 0.7, 0.8, UP, NONE)}
+    assert worst_task(board_of(tmp_path, tasks)) is None
+
+
+def test_of_equally_large_losses_all_are_named(tmp_path):
+    tasks = {"a": (0.5, 0.9, 0.7, UP, DOWN), "b": (0.5, 0.9, 0.7, UP, DOWN)}
+    tasks["c"] = (0.5, 0.5, 0.7, UP, UP)
+    worst = worst_task(board_of(tmp_path, tasks))
+    assert worst.sentence == (
+        "a and b lost most, by equally much for what they scored before: −22.2\N{NO-BREAK SPACE}%."
+    )
 
 
 def test_one_task_is_not_the_worst(tmp_path):
