@@ -80,7 +80,7 @@ class TaskSettings(Settings):
     normalise_choices: Literal["none", "tokens", "bytes"] = Field(default="none", description="Divide the log-likelihood of a choice by its length in tokens or bytes before ranking.")
     max_new_tokens: int = Field(default=64, ge=1, le=4096, description="Longest generated answer, in tokens.")
     instruction: InstructionSettings = Field(default=InstructionSettings(), description="What of a Natural Instructions task enters the prompt.")
-    cluster: str | None = Field(default=None, description="Field whose equal values are resampled together in intervals (document, passage).")
+    cluster: str | None = Field(default=None, description="Field whose equal values are resampled together in intervals (document, passage); left out: the passage, where several questions are about one.")
     role: Literal["main", "auxiliary"] = Field(
         default="main", description="An `auxiliary` task is trained to help the others and is not scored: it counts as far as its gradient agrees with theirs."
     )

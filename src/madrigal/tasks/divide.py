@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from madrigal.errors import DataError
 from madrigal.recipe.task import DataSettings, FormatName
+from madrigal.tasks.cluster import split_by
 from madrigal.tasks.record import Record
 from madrigal.tasks.split import Sides, draw, hold_out, hold_out_text, without
 from madrigal.tasks.task import Split
@@ -33,13 +34,15 @@ def divide(
     shape: FormatName,
     seed: int,
     test_slice: bool = False,
+    passage: str | None = None,
 ) -> Divided:
     """Cut what was not given, keep held-out prompts out of training, apply the `max_` limits.
 
     With `test_slice`, the first records of each file are its test set, unless a share is asked for.
+    What is cut keeps the records of one `passage`, a field, on one side.
     """
     test_slice = test_slice and data.split.test is None
-    sides, notes = _cut(task, data, given, shape, seed, test_slice)
+    sides, notes = _cut(task, data, given, shape, seed, test_slice, passage)
     tests = sides["test"]
     validations = without(sides["validation"], tests)
     trains = without(without(sides["train"], tests), validations)
@@ -74,6 +77,7 @@ def _cut(
     shape: FormatName,
     seed: int,
     test_slice: bool,
+    passage: str | None,
 ) -> tuple[Sides, list[str]]:
     sides: Sides = {split: tuple(given.get(split, ())) for split in ("train", "validation", "test")}
     if "train" not in given:
@@ -87,9 +91,12 @@ def _cut(
         raise DataError(
             f"tasks.{task}.data: no test file, and split.test is 0; name a `test` file or raise it"
         )
-    cut = hold_out_text if shape == "text" else hold_out
-    parts = cut(sides["train"], validation, test, seed)
-    notes = [
+    if shape == "text":
+        parts, notes = hold_out_text(sides["train"], validation, test, seed), []
+    else:
+        key, notes = split_by(passage if validation or test else None, sides["train"])
+        parts = hold_out(sides["train"], validation, test, seed, key)
+    notes += [
         f"{side} was cut from training by content, {len(parts[side])} records"
         for side in ("validation", "test")
         if parts[side]

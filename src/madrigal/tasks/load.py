@@ -6,13 +6,13 @@ from pathlib import Path
 from madrigal.errors import DataError
 from madrigal.recipe.schema import Recipe
 from madrigal.recipe.task import TaskSettings
+from madrigal.tasks.cluster import check_cluster, passage_field
 from madrigal.tasks.divide import divide
 from madrigal.tasks.formats.detect import choose_format
 from madrigal.tasks.formats.natural_instructions import has_test_slice
 from madrigal.tasks.leakage import without_leakage
 from madrigal.tasks.metric import resolve_metric
-from madrigal.tasks.record import Record
-from madrigal.tasks.row import Row, quoted
+from madrigal.tasks.row import Row
 from madrigal.tasks.sources import read_sources, with_bundled_settings
 from madrigal.tasks.task import Task
 from madrigal.tasks.understand import understand
@@ -56,9 +56,11 @@ def load_task(name: str, settings: TaskSettings, root: Path, seed: int) -> Task:
     shape = choose_format(rows, settings)
     read = understand(name, settings, shape, sources.rows)
     test_slice = shape.name == "natural_instructions" and has_test_slice(rows)
-    divided = divide(name, settings.data, read.records, shape.name, seed, test_slice)
+    given = [record for some in read.records.values() for record in some]
+    passage = passage_field(shape.passages, given)
+    divided = divide(name, settings.data, read.records, shape.name, seed, test_slice, passage)
     records = [record for split in divided.splits.values() for record in split]
-    _check_cluster(name, settings.cluster, records)
+    check_cluster(name, settings.cluster, records)
     return Task(
         name=name,
         kind=read.kind,
@@ -71,7 +73,7 @@ def load_task(name: str, settings: TaskSettings, root: Path, seed: int) -> Task:
         pull_to_start=settings.pull_to_start,
         normalise_choices=settings.normalise_choices,
         max_new_tokens=settings.max_new_tokens,
-        cluster=settings.cluster,
+        cluster=settings.cluster or passage,
         notes=(*_canary(rows), *read.notes, *divided.notes),
         counts=divided.counts,
         format=shape.name,
@@ -82,12 +84,3 @@ def load_task(name: str, settings: TaskSettings, root: Path, seed: int) -> Task:
 def _canary(rows: Sequence[Row]) -> list[str]:
     files = sorted({row.file for row in rows if "canary" in row.header})
     return [f"{file} carries a canary: its authors ask never to train on it" for file in files]
-
-
-def _check_cluster(name: str, field: str | None, records: Sequence[Record]) -> None:
-    for record in records if field is not None else ():
-        if field not in record.fields:
-            raise DataError(
-                f"tasks.{name}.cluster: {record.where} has no field '{field}'; "
-                f"found {quoted(record.fields)}"
-            )

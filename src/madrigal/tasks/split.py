@@ -1,7 +1,9 @@
 """Who trains and who is held out, decided by content.
 
 A record's side follows from a hash of its prompt (or raw text) and the seed, never from its place
-in a file: equal prompts stand on one side, and adding or shuffling records moves nobody else.
+in a file: equal prompts stand on one side, and adding or shuffling records moves nobody else. Where
+several records are about one passage, its hash decides instead, so that no passage is trained and
+tested on.
 """
 
 import hashlib
@@ -22,7 +24,10 @@ Sides = dict[Split, tuple[Record, ...]]
 
 def fingerprint(record: Record) -> str:
     """Hash of the normalised prompt: case, spacing and Unicode form do not count."""
-    text = record.text or record.prompt
+    return _digest(record.text or record.prompt)
+
+
+def _digest(text: str) -> str:
     # For ASCII both steps come to this, and it is ten times faster.
     plain = text.isascii()
     text = text.lower() if plain else unicodedata.normalize("NFKC", text).casefold()
@@ -35,12 +40,14 @@ def position(seed: int, purpose: str, key: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def hold_out(records: Sequence[Record], validation: float, test: float, seed: int) -> Sides:
-    """Cut held-out shares from records, by content.
+def hold_out(
+    records: Sequence[Record], validation: float, test: float, seed: int, passage: str | None = None
+) -> Sides:
+    """Cut held-out shares from records, by content: by the prompt, or by the field `passage`.
 
     A side with a share above 0 gets at least one prompt, so long as one is left to train on.
     """
-    keys = [fingerprint(record) for record in records]
+    keys = [_key(record, passage) for record in records]
     places = {key: position(seed, "split", key) for key in keys}
     ordered = sorted(places, key=places.__getitem__)
     # Of few prompts one goes to test first, one stays for training, and one is for validation.
@@ -53,6 +60,12 @@ def hold_out(records: Sequence[Record], validation: float, test: float, seed: in
         side: Split = "test" if key in tests else "validation" if key in validations else "train"
         sides[side].append(record)
     return {side: tuple(members) for side, members in sides.items()}
+
+
+def _key(record: Record, passage: str | None) -> str:
+    """What must not stand on two sides: the passage, where the record has one, else the prompt."""
+    text = record.fields.get(passage, "") if passage else ""
+    return _digest(text) if text.strip() else fingerprint(record)
 
 
 def _lowest(ordered: Sequence[str], places: dict[str, float], limit: float, most: int) -> set[str]:

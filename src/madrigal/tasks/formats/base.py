@@ -39,12 +39,16 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A record format: `shape` says its fields to a user, `drafts` raises DataError with where."""
+    """A record format: `shape` says its fields to a user, `drafts` raises DataError with where.
+
+    `passages` are the fields that may hold a passage which several records are about.
+    """
 
     name: FormatName
     shape: str
     matches: Callable[[Row], bool]
     drafts: Callable[[Row, InstructionSettings], Sequence[Draft]]
+    passages: tuple[str, ...] = ()
 
 
 def scalar(value: Any) -> str | None:

@@ -78,5 +78,9 @@ def _title(name: str) -> str:
 
 
 CLASSIFICATION = Format(
-    "classification", "text (or premise + hypothesis, ...) + label", _matches, _drafts
+    "classification",
+    "text (or premise + hypothesis, ...) + label",
+    _matches,
+    _drafts,
+    passages=("passage", "context"),
 )

@@ -157,5 +157,9 @@ def _indices(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 MULTIPLE_CHOICE = Format(
-    "multiple_choice", "question, choices, answer (index, letter or text)", _matches, _drafts
+    "multiple_choice",
+    "question, choices, answer (index, letter or text)",
+    _matches,
+    _drafts,
+    passages=_CONTEXTS,
 )

@@ -86,5 +86,9 @@ def _objects(value: Any, where: str) -> list[dict[str, Any]]:
 
 
 QUESTION_ANSWERING = Format(
-    "question_answering", "question, answer or answers, maybe context", _matches, _drafts
+    "question_answering",
+    "question, answer or answers, maybe context",
+    _matches,
+    _drafts,
+    passages=_CONTEXTS,
 )
