@@ -6,7 +6,7 @@ Four cases on madrigal/base-xs with LoRA, made from the bundled tasks:
 
 conflict    two tasks with the same prompts in kind and contradictory labels, and a bystander
 private     the same with a private adapter a task
-friendship  a task of 40 examples and one of 1,200 that asks the same of other texts
+friendship  a task of 40 examples and one of 940 that asks the same of other texts
 strangers   three tasks that have nothing to do with each other
 
 Conflict is looked for in the first 50 steps alone; harm is the paired difference to single-task
@@ -17,6 +17,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import yaml
@@ -31,15 +32,24 @@ from madrigal.report.diagnosis import diagnose
 from madrigal.report.folder import read_run
 from madrigal.report.interference import measured
 from madrigal.report.scoreboard import read_scores
-from madrigal.tasks.bundled import BUNDLED
 
 HERE = Path(__file__).parent
 RUNS = HERE.parent / "runs" / "planted"
 EARLY = 50  # steps
 STEPS = 80
-ROWS = 24
-PROMPT = "Review: {text}\nSentiment:"
-SWAPPED = {"negative": "positive", "positive": "negative"}
+ROWS = 36
+PROMPT = "{text}\nMood:"
+SWAPPED = {"bad": "good", "good": "bad"}
+WORDS = {
+    "good": ("warm", "bright", "kind", "sweet", "calm", "happy", "lovely", "merry"),
+    "bad": ("cold", "dull", "rude", "bitter", "grim", "sad", "ugly", "angry"),
+}
+NOUNS = ("morning", "evening", "letter", "song", "dinner", "journey", "story", "winter")
+PLACES = (
+    "by the river", "at the mill", "in the garden", "near the tower", "behind the chapel",
+    "at the market", "on the hill", "in the forest", "from the harbour", "under the bridge",
+)  # fmt: skip
+TEST = 300
 
 Rows = list[dict[str, Any]]
 
@@ -52,12 +62,17 @@ def _write(folder: Path, name: str, train: Rows, test: Rows) -> dict[str, Any]:
     return {"train": f"{name}.train.jsonl", "test": f"{name}.test.jsonl"}
 
 
-def _reviews() -> tuple[Rows, Rows]:
-    made = BUNDLED["sentiment"]()
-    return tuple(
-        [{"text": row["text"], "label": row["label"]} for row in made.rows[split]]
-        for split in ("train", "test")
-    )  # type: ignore[return-value]
+def _moods() -> tuple[Rows, Rows]:
+    """Sentences whose label is that of their one telling word; no sentence stands twice."""
+    made = [
+        {"text": f"A {word} {noun} {place}.", "label": label}
+        for label, words in WORDS.items()
+        for word in words
+        for noun in NOUNS
+        for place in PLACES
+    ]
+    Random("moods").shuffle(made)
+    return made[:-TEST], made[-TEST:]
 
 
 def _contrary(rows: Rows) -> Rows:
@@ -65,7 +80,7 @@ def _contrary(rows: Rows) -> Rows:
 
 
 def _conflict(folder: Path) -> dict[str, Any]:
-    train, test = _reviews()
+    train, test = _moods()
     half, few = len(train) // 2, len(test) // 2
     return {
         "kind": {
@@ -81,11 +96,11 @@ def _conflict(folder: Path) -> dict[str, Any]:
 
 
 def _friendship(folder: Path) -> dict[str, Any]:
-    train, test = _reviews()
+    train, test = _moods()
     half = len(test) // 2
     return {
         "few": {"data": _write(folder, "few", train[:40], test[:half]), "prompt": PROMPT},
-        "many": {"data": _write(folder, "many", train[40:1240], test[half:]), "prompt": PROMPT},
+        "many": {"data": _write(folder, "many", train[40:], test[half:]), "prompt": PROMPT},
     }
 
 
