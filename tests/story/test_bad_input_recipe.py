@@ -141,8 +141,8 @@ MISTAKES = {
     "a word for a switch": (
         "general: [watch]",
         "general: [watch]\n  baselines: yes",
-        "recipe.yaml:23: evaluate.baselines: found the text 'yes'; must be 'together' or 'separate' or true or false; "
-        "write true",
+        "recipe.yaml:23: evaluate.baselines: found the text 'yes'; must be 'together' or "
+        "'separate' or true or false; write true",
     ),
     "a template without quotes": (
         "labels: [sad, happy]",
@@ -505,6 +505,8 @@ MISTAKES = {
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    for name in ("mood.jsonl", "mood-test.jsonl", "talk.txt", "watch.txt", "a.txt", "b.txt"):
+        (tmp_path / name).touch()
     return tmp_path
 
 
@@ -598,6 +600,19 @@ def test_all_mistakes_come_at_once_in_the_order_of_the_file(
         "--set stages.two.stesp=3: unknown key; did you mean 'steps'?",
     ]
     assert said(folder, capsys, "--set", "stages.two.stesp=3").splitlines() == expected
+
+
+def test_missing_files_come_with_the_mistakes_of_the_recipe(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    (folder / "recipe.yaml").write_text(GOOD, encoding="utf-8")
+    (folder / "mood-test.jsonl").rename(folder / "mood-tset.jsonl")
+    words = ("stages.two.stesp=3", "tasks.watch.data.train=wacht.txt")
+    assert said(folder, capsys, *(part for word in words for part in ("--set", word))) == (
+        "--set stages.two.stesp=3: unknown key; did you mean 'steps'?\n"
+        "mood-test.jsonl: no such file; did you mean 'mood-tset.jsonl' or 'mood.jsonl'?\n"
+        "wacht.txt: no such file; did you mean 'watch.txt' or 'a.txt'?"
+    )
 
 
 def test_a_byte_order_mark_is_no_mistake(folder: Path, capsys: pytest.CaptureFixture[str]):
