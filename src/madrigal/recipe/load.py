@@ -18,7 +18,7 @@ from madrigal.recipe.schema import Recipe
 from madrigal.recipe.shape import Shape, shape_of
 from madrigal.recipe.source import read_recipe
 
-__all__ = ["LoadedRecipe", "dump_resolved", "load_recipe", "loaded"]
+__all__ = ["LoadedRecipe", "dump_resolved", "load_recipe", "loaded", "named_files"]
 
 
 def load_recipe(
@@ -41,14 +41,36 @@ def load_recipe(
     if not isinstance(tree.value, dict):
         raise RecipeError([str(mistake) for mistake in mistakes] or [_not_a_mapping(tree, path)])
     shape = shape_of(Recipe)
-    tree = expand(tree, shape)
-    for one in overrides:
-        tree, more = override(tree, shape, one)
-        mistakes += more
+    tree, more = _overridden(tree, shape, overrides)
+    mistakes += more
     recipe = _checked(tree, shape, mistakes)
     start = path.parent if root is None else Path(root)
     places = {dotted(node.path): node.where for node in tree.walk()}
     return LoadedRecipe(recipe, start.resolve(), _origins(recipe, tree), text, places)
+
+
+def named_files(path: str | Path, overrides: Sequence[str] = ()) -> tuple[str, ...]:
+    """Paths of data as the tasks of a recipe name them, as far as it can be read.
+
+    For recipes that `load_recipe` refuses.
+    """
+    tree, _ = parse(read_recipe(Path(path)), str(path))
+    tree, _ = _overridden(tree, shape_of(Recipe), overrides)
+    found: list[str] = []
+    for _, task in tree.get("tasks").entries():
+        for split in ("train", "validation", "test"):
+            node = task.get("data", split)
+            found += [one.text for one in (node, *node.elements()) if one.text]
+    return tuple(dict.fromkeys(found))
+
+
+def _overridden(tree: Node, shape: Shape, overrides: Sequence[str]) -> tuple[Node, list[Mistake]]:
+    """The tree in its long form with all `--set` in it, and what is wrong with these."""
+    tree, mistakes = expand(tree, shape), []
+    for one in overrides:
+        tree, more = override(tree, shape, one)
+        mistakes += more
+    return tree, mistakes
 
 
 def loaded(recipe: Recipe, root: str | Path = ".") -> LoadedRecipe:
