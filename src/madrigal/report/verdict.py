@@ -81,14 +81,15 @@ def _against_single(board: Scoreboard) -> Judgement:
 
 
 def _judged(board: Scoreboard, overall: Difference | None, against: str, figure: str) -> Judgement:
-    """The number over all tasks decides where it has an interval, a single task for itself."""
+    """The number over all trained tasks decides where it has an interval; one task for itself."""
     outcomes = _outcomes(board, against)
-    trained = [outcomes[t.name] for t in board.tasks if t.name in outcomes and not t.watched]
-    verdict = _by_tally(outcomes)
+    watched = {task.name for task in board.tasks if task.watched}
+    trained = {name: found for name, found in outcomes.items() if name not in watched} or outcomes
+    verdict = _by_tally(trained)
     if overall and overall.outcome != "unknown" and len(trained) > 1:
         verdict = overall.outcome
     head = _HEADLINES[verdict].format(other=_OTHERS[against])
-    if verdict in ("better", "worse") and verdict not in outcomes.values():
+    if verdict in ("better", "worse") and verdict not in trained.values():
         head += " on average, but on no task by itself"
     return Judgement(against, verdict, head, figure, _tally(outcomes))
 

@@ -163,6 +163,23 @@ def test_a_single_task_decides_for_itself(tmp_path):
     assert base.headline == "No clear difference to the base model"
 
 
+def test_a_task_that_is_only_watched_does_not_decide(tmp_path):
+    write_json(
+        tmp_path / "scores.json",
+        {
+            "tasks": {"a": {"metric": "accuracy"}, "w": {"metric": "accuracy", "general": True}},
+            "rows": [
+                {"stage": stage, "scores": {"a": score, "w": score}}
+                for stage, score in (("base", 0.5), ("01-one", 0.6))
+            ],
+            "summary": {"per_task": {"a": {"base_to_last": UP}, "w": {"base_to_last": DOWN}}},
+        },
+    )
+    (base,) = judgements(read_scores(read_run(tmp_path)))
+    assert base.headline == "Better than the base model"
+    assert base.tally == "better on 1 of 2 tasks, worse on 1 (w)"
+
+
 def test_samples_of_one_example_prove_nothing(tmp_path):
     """From the predictions to the headline: all wrong before and all right after, n = 1."""
     predictions = {
