@@ -31,6 +31,9 @@ def write_starter(files: Sequence[Path], out: Path) -> None:
     finally:
         aside.unlink(missing_ok=True)
     for task in found:
+        if task.problem:
+            print(f"{task.name}: written as a comment, to be filled in: {task.problem}")
+            continue
         counts = ", ".join(f"{count:,} {split}" for split, count in task.records.items())
         print(f"{task.name}: {task.format}, {counts}")
     print(f"wrote {out}; next: madrigal check {out}")

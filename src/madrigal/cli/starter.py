@@ -13,7 +13,11 @@ _UNEVEN = 5
 
 
 def starter(tasks: Sequence[Inspected], file: str) -> str:
-    """A recipe that trains all tasks together, with the choices that a user will want to change."""
+    """A recipe that trains all tasks together, with the choices that a user will want to change.
+
+    Tasks with a problem stand there as comments, to be filled in.
+    """
+    usable = [task for task in tasks if not task.problem]
     lines = [
         f"# Look at it with `madrigal check {file}`, then train with `madrigal run {file}`.",
         "# Every key is on the reference page docs/reference/recipe.md.",
@@ -26,35 +30,51 @@ def starter(tasks: Sequence[Inspected], file: str) -> str:
         "  adapter: {kind: lora, rank: 16} # or {kind: full}: train every parameter",
         "",
         "tasks:",
-        *(f"  {line}".rstrip() for task in tasks for line in _task(task)),
+        *(f"  {line}".rstrip() for task in tasks for line in _written(task)),
         "stages:",
         "  - name: together",
-        f"    learn: [{', '.join(task.name for task in tasks)}]",
+        f"    learn: [{', '.join(task.name for task in usable)}]",
         "    epochs: 3 # passes over all examples together; or steps: 500",
         "    batch: {rows: 32} # examples a step; or {tokens: 4096}",
-        *_mixture(tasks),
+        *_mixture(usable),
         "    optimiser: {learning_rate: 1e-3} # for {kind: full} try 3e-4",
         "",
         "evaluate:",
-        *_evaluate(tasks),
+        *_evaluate(usable),
     ]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _written(task: Inspected) -> Iterator[str]:
+    if not task.problem:
+        yield from _task(task)
+        return
+    yield f"# Not trained yet: {task.problem}".replace("\n", " ")
+    yield from (f"# {line.removeprefix('# ')}".rstrip() for line in _task(task) if line)
+    yield ""
 
 
 def _task(task: Inspected) -> Iterator[str]:
     counts = ", ".join(f"{count:,} {split}" for split, count in task.records.items())
     fields = f"; fields {', '.join(task.fields[:8])}" if task.fields else ""
-    yield f"# {task.format}: {counts}{fields}".replace("\n", " ")
+    kind = "no known format" if task.format == "auto" else task.format
+    yield f"# {kind}: {counts}{fields}".replace("\n", " ")
     yield f"{task.name}:"
     paths = task.paths if "train" in task.paths else {"train": next(iter(task.paths.values()))}
     parts = ", ".join(f"{split}: {scalar(path)}" for split, path in paths.items())
     held = "" if "test" in paths else f" # {_held_out(task)} held out for test"
-    yield f"  data: {{{parts}}}{held}"
+    unknown = task.format == "auto"
+    columns = ", columns: {text: ..., label: ...}" if unknown else ""
+    yield f"  data: {{{parts}{columns}}}{held}"
     if task.kind != "text":
         yield '  # prompt: "..." # a template with fields in braces; left out: the format\'s own'
+    if len(task.labels) == 1:
+        yield f"  labels: [{scalar(next(iter(task.labels)))}, ...] # all that there can be"
     if 2 <= len(task.labels) <= _MOST_LABELS:
         words = ", ".join(scalar(label) for label in task.labels)
         yield f"  labels: [{words}] # or a map from label to the words that the model says"
+    if unknown:
+        return
     yield f"  metric: auto # {_METRICS[task.kind]}"
     yield ""
 

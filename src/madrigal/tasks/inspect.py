@@ -13,6 +13,7 @@ from madrigal.tasks.find import DATA_SUFFIXES, find_files, suffix_of
 from madrigal.tasks.formats.base import Draft
 from madrigal.tasks.formats.detect import detect
 from madrigal.tasks.formats.natural_instructions import has_test_slice
+from madrigal.tasks.labels import resolve_labels
 from madrigal.tasks.read import read_file
 from madrigal.tasks.row import Mistakes, Row
 from madrigal.tasks.task import Kind, Split
@@ -39,13 +40,15 @@ class Inspected:
     fields: tuple[str, ...]
     records: Mapping[Split, int]
     labels: Mapping[str, int] = field(default_factory=dict)  # with their counts, all splits
+    problem: str = ""  # why it cannot be trained as it is
     test_slice: bool = False  # the first records of its file are held out, not a share by content
 
 
 def inspect_files(paths: Sequence[str], root: Path) -> list[Inspected]:
     """What each path would be as a task; `train` and `test` files of one name become one task.
 
-    DataError with the mistakes of all files.
+    What can be read and not be understood is returned with its `problem`. DataError with the
+    mistakes of all files where some cannot be read, or none can be understood.
     """
     groups: dict[str, dict[Split, str]] = {}
     for path in _expanded(paths, root):
@@ -55,12 +58,18 @@ def inspect_files(paths: Sequence[str], root: Path) -> list[Inspected]:
         groups.setdefault(name, {})[split] = path
     mistakes = Mistakes()
     found: list[Inspected] = []
+    unread = False
     for name, group in groups.items():
         try:
-            found.append(_inspect(name, group, root))
+            rows: dict[Split, list[Row]] = {s: _rows(path, root) for s, path in group.items()}
+            found.append(_inspected(name, group, rows))
+            if found[-1].problem:
+                mistakes.add(name, found[-1].problem)
         except DataError as error:
+            unread = True
             mistakes.add(name, error.mistakes)
-    mistakes.raise_any()
+    if unread or all(task.problem for task in found):
+        mistakes.raise_any()
     return found
 
 
@@ -99,12 +108,22 @@ def _expanded(paths: Sequence[str], root: Path) -> list[str]:
     return expanded
 
 
-def _inspect(name: str, group: Mapping[Split, str], root: Path) -> Inspected:
-    rows: dict[Split, list[Row]] = {}
-    for split, path in group.items():
-        rows[split] = _rows(path, root)
+def _inspected(
+    name: str, group: Mapping[Split, str], rows: Mapping[Split, Sequence[Row]]
+) -> Inspected:
     flat = [row for some in rows.values() for row in some]
-    shape = detect(flat)
+    try:
+        shape = detect(flat)
+    except DataError as error:
+        return Inspected(
+            name=name,
+            paths=dict(group),
+            format="auto",
+            kind="answer",
+            fields=tuple(flat[0].values),
+            records=_sizes(rows),
+            problem=error.mistakes[0],
+        )
     drafts: list[Draft] = []
     mistakes = Mistakes()
     for row in flat:
@@ -122,10 +141,24 @@ def _inspect(name: str, group: Mapping[Split, str], root: Path) -> Inspected:
         format=shape.name,
         kind=kind,
         fields=tuple(flat[0].values),
-        records=dict(zip(rows, map(len, rows.values()), strict=True)),
+        records=_sizes(rows),
+        problem=_label_problem(name, labels) if kind == "choice" and labels else "",
         labels=dict(sorted(labels.items())),
         test_slice=shape.name == "natural_instructions" and has_test_slice(flat),
     )
+
+
+def _sizes(rows: Mapping[Split, Sequence[Row]]) -> dict[Split, int]:
+    return {split: len(some) for split, some in rows.items()}
+
+
+def _label_problem(name: str, labels: Mapping[str, int]) -> str:
+    """What loading the task will have against the labels that are found."""
+    try:
+        resolve_labels(None, labels, name)
+    except DataError as error:
+        return error.mistakes[0]
+    return ""
 
 
 def _rows(path: str, root: Path) -> list[Row]:

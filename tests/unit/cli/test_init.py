@@ -55,6 +55,48 @@ def test_a_single_task_needs_neither_mixture_nor_baselines(folder: Path):
     assert load_recipe(folder / "one.yaml").recipe.stages[0].learn == ("titles",)
 
 
+def test_a_table_that_is_not_understood_is_left_to_be_filled_in(folder: Path, capsys):
+    odd = "".join(json.dumps({"a b": f"{i}", "y": i % 3}) + "\n" for i in range(20))
+    (folder / "odd.jsonl").write_text(odd, encoding="utf-8")
+    assert main(["init", "titles.csv", "odd.jsonl"]) == 0
+    why = (
+        "odd.jsonl:1: no known format has the fields 'a b', 'y'; rename them with `columns`, or "
+        "write `prompt` and `answer` templates"
+    )
+    assert f"odd: written as a comment, to be filled in: {why}\n" in capsys.readouterr().out
+    text = (folder / "recipe.yaml").read_text(encoding="utf-8")
+    assert (
+        f"  # Not trained yet: {why}\n"
+        "  # no known format: 20 train; fields a b, y\n"
+        "  # odd:\n"
+        "  #   data: {train: odd.jsonl, columns: {text: ..., label: ...}} # a tenth is held out"
+    ) in text
+    assert load_recipe(folder / "recipe.yaml").recipe.stages[0].learn == ("titles",)
+    filled = text.replace("\n  # odd:", "\n  odd:").replace("\n  #   data", "\n    data")
+    filled = filled.replace("text: ..., label: ...", 'text: "a b", label: y')
+    (folder / "recipe.yaml").write_text(filled.replace("[titles]", "[titles, odd]"), "utf-8")
+    loaded = load_recipe(folder / "recipe.yaml")
+    assert load_tasks(loaded.recipe, loaded.root)["odd"].labels == ("0", "1", "2")
+
+
+def test_one_label_is_not_written_as_if_it_could_be_trained(folder: Path):
+    rows = "".join(json.dumps({"text": f"t {i}", "label": "yes"}) + "\n" for i in range(20))
+    (folder / "one.jsonl").write_text(rows, encoding="utf-8")
+    assert main(["init", "titles.csv", "one.jsonl"]) == 0
+    text = (folder / "recipe.yaml").read_text(encoding="utf-8")
+    assert "  # Not trained yet: tasks.one: only the label 'yes' in the data, so there is" in text
+    assert '  #   labels: ["yes", ...] # all that there can be\n' in text
+    loaded = load_recipe(folder / "recipe.yaml")
+    assert list(load_tasks(loaded.recipe, loaded.root)) == ["titles"]
+
+
+def test_where_nothing_is_understood_nothing_is_written(folder: Path, capsys):
+    (folder / "odd.jsonl").write_text('{"x": 1}\n', encoding="utf-8")
+    assert main(["init", "odd.jsonl"]) == 2
+    assert capsys.readouterr().err.startswith("odd.jsonl:1: no known format has the fields 'x'")
+    assert not (folder / "recipe.yaml").exists()
+
+
 def instructions(**header) -> dict:
     rows = [{"input": f"{i}", "output": [f"out {i}"]} for i in range(40)]
     return {"Definition": "Echo.", **header, "Instances": rows}

@@ -2,7 +2,9 @@
 
 import pytest
 
+from madrigal.tasks.formats.detect import format_of
 from madrigal.tasks.record import Turn
+from madrigal.tasks.row import Row
 from tasks_made import of_rows
 
 U, A, S = "user", "assistant", "system"
@@ -377,3 +379,25 @@ def test_natural_instructions_as_flat_rows(tmp_path):
     task, record = one(row, tmp_path)
     assert (task.format, record.answers) == ("natural_instructions", ("near",))
     assert record.prompt == "Definition: Say the opposite.\n\nInput: far\nOutput:"
+
+
+@pytest.mark.parametrize("name", ["sentiment", "intent", "emotion", "rating", "stars", "topic"])
+def test_a_label_by_another_name(tmp_path, name):
+    task = of_rows([{"text": f"t{i}", name: ["a", "b"][i % 2]} for i in range(4)], tmp_path)
+    assert (task.format, task.labels) == ("classification", ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("row", "format"),
+    [
+        ({"text": "t", "topic": "a", "sentiment": "b"}, "text"),  # two: which one is not plain
+        ({"text": "t", "topic": "long " * 30}, "text"),
+        ({"text": "t", "topic": None}, "text"),
+        ({"question": "q", "answer": "a", "topic": "b"}, "question_answering"),
+        ({"question": "q", "response": "a", "rating": 5}, None),
+        ({"instruction": "q", "output": "a", "rating": 5}, "alpaca"),
+    ],
+)
+def test_a_word_by_the_way_is_no_label(row, format):
+    found = format_of(Row("a", "a:1", row))
+    assert (found and found.name) == format

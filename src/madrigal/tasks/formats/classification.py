@@ -9,11 +9,17 @@ The default prompt names the fields, one a line, and asks for the label:
 
 from madrigal.errors import DataError
 from madrigal.recipe.task import InstructionSettings
-from madrigal.tasks.formats.base import Draft, Format, first_of, need, scalars, user
+from madrigal.tasks.formats.base import Draft, Format, first_of, need, scalar, scalars, user
 from madrigal.tasks.row import Row
 from madrigal.tasks.template import unknown_field
 
 LABEL_FIELDS = ("label", "gold_label", "label_text", "class", "category")
+
+# Names that labels have too, but that may be something said by the way: taken where a row has just
+# one of them, it is short, and nothing else could be the answer.
+MAYBE_LABEL_FIELDS = ("sentiment", "intent", "emotion", "rating", "stars", "topic")
+_ANSWER_FIELDS = ("answer", "answers", "completion", "response", "output", "target", "summary")
+_LONGEST_LABEL = 60
 
 # The inputs of published sets, the most telling first; the first whose fields are there is taken.
 INPUTS: tuple[tuple[str, ...], ...] = (
@@ -45,11 +51,23 @@ def inputs_of(row: Row) -> tuple[str, ...] | None:
 
 
 def _matches(row: Row) -> bool:
-    return first_of(row, LABEL_FIELDS) is not None and inputs_of(row) is not None
+    return label_of(row) is not None and inputs_of(row) is not None
+
+
+def label_of(row: Row) -> str | None:
+    """The field that holds the label, if there is one and it is plain which."""
+    known = first_of(row, LABEL_FIELDS)
+    if known is not None:
+        return known
+    maybe = [name for name in MAYBE_LABEL_FIELDS if name in row.values]
+    if len(maybe) != 1 or first_of(row, _ANSWER_FIELDS) is not None:
+        return None
+    value = scalar(row.values[maybe[0]])
+    return maybe[0] if value is not None and 0 < len(value.strip()) <= _LONGEST_LABEL else None
 
 
 def _drafts(row: Row, _: InstructionSettings) -> list[Draft]:
-    label_field = first_of(row, LABEL_FIELDS)
+    label_field = label_of(row)
     if label_field is None:
         raise DataError(f"{row.where}: {unknown_field('label', row.values)}")
     label = need(row, label_field).strip()
