@@ -84,7 +84,7 @@ def _judged(board: Scoreboard, overall: Difference | None, against: str, figure:
     """The number over all trained tasks decides where it has an interval; one task for itself."""
     outcomes = _outcomes(board, against)
     watched = {task.name for task in board.tasks if task.watched}
-    trained = {name: found for name, found in outcomes.items() if name not in watched} or outcomes
+    trained = {name: outcomes[name] for name in outcomes if name not in watched} or outcomes
     verdict = _by_tally(trained)
     if overall and overall.outcome != "unknown" and len(trained) > 1:
         verdict = overall.outcome
