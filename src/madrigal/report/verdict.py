@@ -84,12 +84,12 @@ def _judged(board: Scoreboard, overall: Difference | None, against: str, figure:
     """The number over all trained tasks decides where it has an interval; one task for itself."""
     outcomes = _outcomes(board, against)
     watched = {task.name for task in board.tasks if task.watched}
-    trained = {name: outcomes[name] for name in outcomes if name not in watched} or outcomes
-    verdict = _by_tally(trained)
+    trained: dict[str, Outcome] = {name: outcomes[name] for name in outcomes if name not in watched}
+    verdict = _by_tally(trained or outcomes)
     if overall and overall.outcome != "unknown" and len(trained) > 1:
         verdict = overall.outcome
     head = _HEADLINES[verdict].format(other=_OTHERS[against])
-    if verdict in ("better", "worse") and verdict not in trained.values():
+    if verdict in ("better", "worse") and verdict not in outcomes.values():
         head += " on average, but on no task by itself"
     return Judgement(against, verdict, head, figure, _tally(outcomes))
 
