@@ -89,7 +89,7 @@ def _judged(board: Scoreboard, overall: Difference | None, against: str, figure:
     if overall and overall.outcome != "unknown" and len(trained) > 1:
         verdict = overall.outcome
     head = _HEADLINES[verdict].format(other=_OTHERS[against])
-    if verdict in ("better", "worse") and verdict not in outcomes.values():
+    if verdict in ("better", "worse") and verdict not in (trained or outcomes).values():
         head += " on average, but on no task by itself"
     return Judgement(against, verdict, head, figure, _tally(outcomes))
 
