@@ -156,13 +156,7 @@ def test_reordered_tasks_reorder_the_weights(name, matrix, data):
     plain = weights(name, matrix)
     found = weights(name, matrix[order], names=[NAMES[place] for place in order])
     scale = max(1.0, np.abs(plain).max())
-    # Of gradients that depend on each other several weights make the same update.
-    length = max(1.0, np.abs(matrix).max())
-    np.testing.assert_allclose(
-        matrix[order].T @ found, matrix.T @ plain, atol=1e-5 * scale * length, rtol=0
-    )
-    if np.linalg.matrix_rank(matrix, tol=1e-3 * length) == len(matrix):
-        np.testing.assert_allclose(found, plain[order], atol=1e-5 * scale, rtol=0)
+    np.testing.assert_allclose(found, plain[order], atol=1e-5 * scale, rtol=0)
 
 
 @pytest.mark.parametrize("name", SAME_DIRECTION)
