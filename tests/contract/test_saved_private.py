@@ -24,6 +24,7 @@ TOKENS = torch.randint(1, tiny.VOCABULARY, (2, 17), generator=torch.Generator().
 BOTH = {"kind": "lora", "rank": 3, "alpha": 5.0, "private": {"rank": 2, "alpha": 3.0}}
 APART = {"kind": "lora", "rank": 3, "layers": [0], "private": {"rank": 4, "layers": [1]}}
 OWN = {"kind": "lora", "layers": "none", "private": 2}
+GROUP = {"kind": "lora", "rank": 3, "private": {"rank": 2, "groups": {"both": ["mood", "echo"]}}}
 SOME = {"kind": "lora", "rank": 3, "private": {"rank": 2, "tasks": "echo"}}
 
 
@@ -100,6 +101,19 @@ def test_a_task_without_a_part_has_the_shared_adapter(tmp_path):
     with torch.no_grad(), model.routed("mood"):
         ours = model.network(input_ids=TOKENS).logits
         torch.testing.assert_close(loaded(input_ids=TOKENS).logits, ours, rtol=0, atol=0)
+
+
+def test_each_task_of_a_group_is_the_groups_adapter(tmp_path):
+    _, model = trained(tmp_path, GROUP)
+    places = [tmp_path / "stage" / "adapters" / task for task in ("mood", "echo")]
+    files = [load_file(place / "adapter_model.safetensors") for place in places]
+    assert all(torch.equal(files[0][name], files[1][name]) for name in files[1])
+    for task, place in zip(("mood", "echo"), places, strict=True):
+        loaded = alone(tmp_path, place)
+        with torch.no_grad(), model.routed(task):
+            ours = model.network(input_ids=TOKENS).logits
+            theirs = loaded(input_ids=TOKENS).logits
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=2e-5)
 
 
 @pytest.mark.parametrize("after", [2, 5])

@@ -134,7 +134,7 @@ def test_the_pull_is_each_tasks_own():
     value = 0.0
     for name, parameter in held.trainable():
         owner = held.private.owners().get(id(parameter))
-        strength = {None: (0.3 + 0.5) / 3, "a": 0.3 / 3, "b": 0.0}[owner]
+        strength = {None: (0.3 + 0.5) / 3, ("a",): 0.3 / 3, ("b",): 0.0}[owner]
         away = parameter.detach() - start[name]
         value += strength / 2 * float(away.square().sum())
         torch.testing.assert_close(

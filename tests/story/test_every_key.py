@@ -98,6 +98,9 @@ ROWS = {
     "model.adapter(lora).private.tasks": Row(
         "model.adapter.private", {"rank": 2, "tasks": "mood"}, PRIVATE
     ),
+    "model.adapter(lora).private.groups": Row(
+        "model.adapter.private", {"rank": 2, "groups": {"both": ["mood", "echo"]}}, PRIVATE
+    ),
     "model.adapter(full).kind": Row("model.adapter", "lora"),
     "model.precision": Row("model.precision", "bfloat16", {"model.precision": "float32"}),
     "model.context": Row("model.context", 60),

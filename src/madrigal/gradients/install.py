@@ -16,6 +16,8 @@ from madrigal.gradients.layers import (
     SplitLowRankTable,
 )
 from madrigal.gradients.ledger import Ledger
+from madrigal.gradients.private import split_private
+from madrigal.model.private import PrivateLora
 
 Forward = Callable[..., Tensor]
 
@@ -95,6 +97,8 @@ def _kind(module: nn.Module) -> Callable[[Any, Ledger], Forward] | None:
     name = type(module).__name__
     if type(module) is nn.Linear:
         return _linear
+    if isinstance(module, PrivateLora):
+        return split_private
     if name == "Conv1D":
         return _conv1d
     if type(module) is nn.Embedding:

@@ -46,7 +46,7 @@ class Spans:
 
 
 class Ledger:
-    """The R x P matrix of gradients by row, P counting the shared trainable parameters.
+    """The R x P matrix of gradients by row, P counting the trainable parameters that are split.
 
     A row stands for a task, or for half of a task's examples. Layers add to it from inside their
     backward pass, once for each use of a parameter, so tied weights and several microbatches add

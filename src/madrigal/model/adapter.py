@@ -9,7 +9,8 @@ from torch import nn
 
 from madrigal.errors import ModelError
 from madrigal.model.blocks import block_of, check_blocks, in_blocks
-from madrigal.model.private import PrivateLora, PrivateParts, Routing, attach, initialise
+from madrigal.model.private import PrivateLora, PrivateParts, attach, initialise
+from madrigal.model.route import Routing
 from madrigal.model.targets import check_targets, is_target
 from madrigal.recipe.model import FullAdapter, LoraAdapter, PrivatePart
 
@@ -94,7 +95,7 @@ def add_private(
 ) -> PrivateParts | None:
     """Give each of `tasks` its private part, beside a shared adapter or without one.
 
-    Tasks that the settings do not name get none.
+    Tasks of a group share one part. Tasks that the settings do not name get none.
 
     Raises:
         ModelError: the settings name blocks or layers that cannot have private parts.
@@ -102,9 +103,8 @@ def add_private(
     settings = adapter.private
     if settings is None:
         return None
-    chosen = tuple(t for t in tasks if settings.tasks == "all" or t in settings.tasks)
     causal = network.get_base_model() if hasattr(network, "get_base_model") else network
-    routing = Routing(chosen)
+    routing = Routing(settings.parts(tasks))
     hosts = dict(_hosts(causal, adapter, settings))
     layers = {}
     for name, module in hosts.items():
@@ -113,7 +113,7 @@ def add_private(
             inputs, outputs, settings.rank, scaling(settings), adapter.dropout, routing
         )
         attach(module, layers[name], adds_it_itself=hasattr(module, "base_layer"))
-    parts = PrivateParts(chosen, layers, routing)
+    parts = PrivateParts(layers, routing)
     initialise(parts, seed)
     return parts
 

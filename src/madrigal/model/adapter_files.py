@@ -93,7 +93,7 @@ def _parts(model: LanguageModel, task: str) -> Iterator[tuple[str, list[_Update]
             parts.append(_Update(a.float(), b.float() * module.scaling[active]))
         if private is not None and name in private.layers and task in private.tasks:
             layer = private.layers[name]
-            a, b = layer.pair(task)
+            a, b = layer.pair(private.routing.part_of[task])
             parts.append(_Update(a.float(), b.float() * layer.scaling))
         if parts:
             yield name, parts

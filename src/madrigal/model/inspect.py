@@ -13,11 +13,13 @@ from madrigal.recipe.model import LoraAdapter, ModelSettings
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Numbers of parameters; `matrices` are those that every token is multiplied with."""
+    """Numbers of parameters; `matrices` are those that every token is multiplied with, `blocks`
+    those of the base that are inside its blocks."""
 
     parameters: int
     trainable: int
     matrices: int
+    blocks: int = 0
 
     def flops_per_token(self) -> float:
         """Operations of one training token: forward 2, gradient of the input 2 a parameter, and 2
@@ -25,6 +27,10 @@ class Size:
         if self.trainable >= self.parameters:
             return 6.0 * self.matrices
         return 4.0 * self.matrices + 6.0 * self.trainable
+
+    def bytes_held(self, processes: int) -> int:
+        """Float32 parameters that each process holds where the blocks are shared out."""
+        return 4 * (self.parameters - self.blocks + -(-self.blocks // processes))
 
     def flops_per_scored_token(self) -> float:
         """Operations of one token in evaluation: forward 2 (attention itself is left out)."""
@@ -62,10 +68,11 @@ def model_size(settings: ModelSettings, root: Path, tasks: Sequence[str] = ()) -
     if adapter.private is not None:
         own = adapter.private
         check_blocks("model.adapter.private.layers", own.layers, shapes)
-        owners = tasks if own.tasks == "all" else own.tasks
+        parts = set(own.parts(tasks).values())
         inside = {name: sides for name, sides in adapted.items() if block_of(name) is not None}
-        trainable += len(owners) * own.rank * _sides(inside, own.layers)
-    return Size(total + trainable, trainable, sum(counts[name] for name in linear))
+        trainable += len(parts) * own.rank * _sides(inside, own.layers)
+    blocks = sum(count for name, count in counts.items() if block_of(name) is not None)
+    return Size(total + trainable, trainable, sum(counts[name] for name in linear), blocks)
 
 
 def _sides(adapted: Mapping[str, int], blocks: str | Sequence[int]) -> int:

@@ -35,7 +35,7 @@ class LeanLinear(lora.Linear):
         low = self.lora_A[name](self.lora_dropout[name](x)) * self.scaling[name]
         y = self.base_layer(x).add_(self.lora_B[name](low))
         private = self._modules.get("private")
-        return private.add_to(y, x) if isinstance(private, PrivateLora) else y
+        return private(y, x) if isinstance(private, PrivateLora) else y
 
 
 def lighten(network: nn.Module) -> None:

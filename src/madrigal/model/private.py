@@ -1,9 +1,8 @@
-"""Task-private LoRA: in one pass each row of a batch is adapted by the part of its own task."""
+"""Private LoRA: in one pass each row of a batch is adapted by its own task's or group's part."""
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,58 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Whose rows a batch holds, as far as private parts go.
-
-    `present` are its tasks that have one. `slot[b]` is the place of row b's task among them, and
-    `len(present)` for a row without a private part; None where all rows belong to one task.
-    """
-
-    present: tuple[str, ...]
-    slot: Int[Tensor, " B"] | None
-
-
-class Routing:
-    """The route of the pass that is going on; all layers of a network look at the same one."""
-
-    def __init__(self, tasks: Sequence[str]) -> None:
-        self.tasks = tuple(tasks)
-        self._route: Route | None = None
-
-    @property
-    def route(self) -> Route:
-        if self._route is None:
-            raise RuntimeError("a network with private parts runs inside `model.routed(...)`")
-        return self._route
-
-    def plan(self, rows: str | Sequence[str], device: torch.device) -> Route:
-        """The route of a batch whose row b belongs to task `rows[b]`, or all rows to one task."""
-        if isinstance(rows, str) or len(set(rows)) == 1:
-            task = rows if isinstance(rows, str) else rows[0]
-            return Route((task,) if task in self.tasks else (), None)
-        present = tuple(task for task in self.tasks if task in rows)
-        places = {task: place for place, task in enumerate(present)}
-        slots = [places.get(task, len(present)) for task in rows]
-        return Route(present, torch.tensor(slots, device=device))
-
-    @contextmanager
-    def following(self, route: Route | None) -> Iterator[None]:
-        """Passes inside take this route."""
-        before, self._route = self._route, route
-        try:
-            yield
-        finally:
-            self._route = before
-
-    def kept(self) -> tuple[Any, Any]:
-        """Contexts for a checkpointed block (`context_fn` of torch's `checkpoint`).
-
-        What is computed again in the backward pass takes the route of its first time, wherever the
-        backward pass runs.
-        """
-        return self.following(self._route), self.following(self._route)
+from madrigal.model.route import Routing
 
 
 class _AddUpdates(torch.autograd.Function):
@@ -101,11 +49,11 @@ class _AddUpdates(torch.autograd.Function):
 
 
 class PrivateLora(nn.Module):
-    """Adds s B_t A_t x to a linear layer's output for the rows x of each task t.
+    """Adds s B_t A_t x to a linear layer's output for the rows x of each part t.
 
-    Low-rank adaptation of Hu et al., 2021, with s = alpha / rank, one pair for each task:
-    `A_TASK` (rank x inputs) and `B_TASK` (outputs x rank). Rows of a task without a pair get
-    nothing added, and only pairs of tasks in the batch get a gradient.
+    Low-rank adaptation of Hu et al., 2021, with s = alpha / rank, one pair for each part (a task's
+    or a group's): `A_PART` (rank x inputs) and `B_PART` (outputs x rank). Rows of a task without a
+    part get nothing added, and only pairs of parts in the batch get a gradient.
     """
 
     def __init__(
@@ -121,18 +69,18 @@ class PrivateLora(nn.Module):
         self.inputs, self.outputs, self.rank = inputs, outputs, rank
         self.scaling, self.routing = scaling, routing
         self.dropout = nn.Dropout(dropout) if dropout > 0 else nn.Identity()
-        for task in routing.tasks:
-            self.register_parameter(f"A_{task}", nn.Parameter(torch.zeros(rank, inputs)))
-            self.register_parameter(f"B_{task}", nn.Parameter(torch.zeros(outputs, rank)))
+        for part in routing.parts:
+            self.register_parameter(f"A_{part}", nn.Parameter(torch.zeros(rank, inputs)))
+            self.register_parameter(f"B_{part}", nn.Parameter(torch.zeros(outputs, rank)))
 
-    def pair(self, task: str) -> tuple[nn.Parameter, nn.Parameter]:
-        """A and B of a task."""
-        return getattr(self, f"A_{task}"), getattr(self, f"B_{task}")
+    def pair(self, part: str) -> tuple[nn.Parameter, nn.Parameter]:
+        """A and B of a part."""
+        return getattr(self, f"A_{part}"), getattr(self, f"B_{part}")
 
     def extra_repr(self) -> str:
-        return f"{self.inputs}, {self.outputs}, rank={self.rank}, tasks={len(self.routing.tasks)}"
+        return f"{self.inputs}, {self.outputs}, rank={self.rank}, parts={len(self.routing.parts)}"
 
-    def add_to(self, y: Float[Tensor, "*B O"], x: Float[Tensor, "*B I"]) -> Float[Tensor, "*B O"]:
+    def forward(self, y: Float[Tensor, "*B O"], x: Float[Tensor, "*B I"]) -> Float[Tensor, "*B O"]:
         """The layer's output `y` for the input `x` with the rows' own updates added in place."""
         route = self.routing.route
         if not route.present:
@@ -150,24 +98,52 @@ class PrivateLora(nn.Module):
         self, which: str, present: Sequence[str], slot: Int[Tensor, " B"]
     ) -> Float[Tensor, "B M N"]:
         """One matrix for each row of the batch; zeros where the row's task has none."""
-        held = [getattr(self, f"{which}_{task}") for task in present]
+        held = [getattr(self, f"{which}_{part}") for part in present]
         stack = torch.stack([*held, torch.zeros_like(held[0])])
         return stack.index_select(0, slot)  # its backward pass is faster than stack[slot]'s
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PrivateParts:
-    """All private parts of a network: their tasks, and the layers that hold them by name."""
+    """All private parts of a network: whose they are, and the layers that hold them by name.
 
-    tasks: tuple[str, ...]
+    A part is named by its task, or by its group where several tasks share one.
+    """
+
     layers: Mapping[str, PrivateLora]  # by the name of the adapted module in the causal model
     routing: Routing
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that have a part."""
+        return tuple(self.routing.part_of)
+
+    def meet(self, tasks: Collection[str]) -> bool:
+        """Whether some part belongs to several of these tasks."""
+        met = [self.routing.part_of[task] for task in tasks if task in self.routing.part_of]
+        return len(set(met)) < len(met)
+
     def of(self, task: str) -> Iterator[nn.Parameter]:
-        """A task's own parameters, the A and B of each layer in turn; none where it has no part."""
-        if task in self.tasks:
-            for layer in self.layers.values():
-                yield from layer.pair(task)
+        """Parameters of a task's part, the A and B of each layer in turn; none without a part.
+
+        Where the task is in a group they are the whole group's.
+        """
+        if task in self.routing.part_of:
+            yield from self._named(self.routing.part_of[task])
+
+    def alone(self, task: str) -> Iterator[nn.Parameter]:
+        """Parameters that rows of this task reach and those of no other."""
+        part = self.routing.part_of.get(task)
+        if part is not None and self.members(part) == (task,):
+            yield from self._named(part)
+
+    def members(self, part: str) -> tuple[str, ...]:
+        """The tasks that meet a part."""
+        return tuple(task for task, name in self.routing.part_of.items() if name == part)
+
+    def _named(self, part: str) -> Iterator[nn.Parameter]:
+        for layer in self.layers.values():
+            yield from layer.pair(part)
 
     @torch.no_grad()
     def scale_gradients(self, factors: Mapping[str, float]) -> None:
@@ -177,24 +153,36 @@ class PrivateParts:
                 if parameter.grad is not None:
                     parameter.grad.mul_(factor)
 
+    def forget_gradients(self, present: Collection[str]) -> None:
+        """No gradient at parts that no rows of these tasks reach, so that nothing moves them."""
+        reached = {self.routing.part_of.get(task) for task in present}
+        for part in self.routing.parts:
+            if part not in reached:
+                for parameter in self._named(part):
+                    parameter.grad = None
+
     def names(self) -> list[str]:
         """How the names of private parameters end in the network."""
         return [
-            f"{name}.private.{which}_{task}"
+            f"{name}.private.{which}_{part}"
             for name in self.layers
-            for task in self.tasks
+            for part in self.routing.parts
             for which in "AB"
         ]
 
-    def owners(self) -> Mapping[int, str]:
-        """The task of each private parameter, by the parameter's `id`."""
-        return {id(parameter): task for task in self.tasks for parameter in self.of(task)}
+    def owners(self) -> Mapping[int, tuple[str, ...]]:
+        """The tasks that reach each private parameter, by the parameter's `id`."""
+        return {
+            id(parameter): self.members(part)
+            for part in self.routing.parts
+            for parameter in self._named(part)
+        }
 
 
 def _add(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
     private = module.get_submodule("private")
     assert isinstance(private, PrivateLora)
-    return private.add_to(output, inputs[0])
+    return private(output, inputs[0])
 
 
 def attach(module: nn.Module, private: PrivateLora, adds_it_itself: bool) -> None:
@@ -208,13 +196,13 @@ def attach(module: nn.Module, private: PrivateLora, adds_it_itself: bool) -> Non
 def initialise(parts: PrivateParts, seed: int) -> None:
     """A as peft does (uniform), B zero, so that a fresh part changes nothing.
 
-    What a task begins with depends on the seed, its name and the layer's, and on no other task.
+    What a part begins with depends on the seed, its name and the layer's, and on no other part.
     """
     for name, layer in parts.layers.items():
-        for task in parts.tasks:
-            text = f"{seed}:private:{task}:{name}".encode()
+        for part in parts.routing.parts:
+            text = f"{seed}:private:{part}:{name}".encode()
             number = int.from_bytes(hashlib.sha256(text).digest()[:7], "big")
             generator = torch.Generator().manual_seed(number)
-            first, second = layer.pair(task)
+            first, second = layer.pair(part)
             nn.init.kaiming_uniform_(first, a=math.sqrt(5), generator=generator)
             nn.init.zeros_(second)

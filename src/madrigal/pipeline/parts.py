@@ -79,44 +79,44 @@ def build_split(
     settings: Gradients, model: LanguageModel, balancer: Balancer, tasks: Sequence[str]
 ) -> Split | None:
     """What splits the gradients of a stage by task; None where nobody wants them."""
-    every = when_split(settings, model, balancer, len(tasks))
+    every = when_split(settings, model, balancer, tasks)
     if every is None:
         return None
-    shared = dict(model.shared())
-    ledger = Ledger(shared, HALVES * len(tasks))
+    contested = dict(model.contested(tasks))
+    ledger = Ledger(contested, HALVES * len(tasks))
     return Split(
         model=model,
         ledger=ledger,
         order={name: place for place, name in enumerate(tasks)},
         measure_every=every,
         metric=settings.metric,
-        layers=layer_groups(shared) if settings.by_layer else {},
+        layers=layer_groups(contested) if settings.by_layer else {},
         memory=Memory(ledger) if isinstance(balancer, Remembers) else None,
     )
 
 
 def when_split(
-    settings: Gradients, model: LanguageModel, balancer: Balancer, tasks: int
+    settings: Gradients, model: LanguageModel, balancer: Balancer, tasks: Sequence[str]
 ) -> int | None:
     """Steps between measurements of gradients by task (0: never), None where nobody wants them.
 
     Raises:
         ModelError: a trainable parameter cannot be split, or none is shared, and the recipe asks.
     """
-    shared = dict(model.shared())
-    if not shared:
+    contested = dict(model.contested(tasks))
+    if not contested:
         if balancer.needs == "nothing":
             return None
         raise ModelError(
             "balance: the tasks share no trainable parameter, so there is nothing to balance; "
             "choose `mean` or `equal`"
         )
-    every = measure_every(settings, shared, model, tasks)
+    every = measure_every(settings, contested, model, len(tasks))
     if balancer.needs == "nothing":
         unasked = settings.measure_every == "auto"
-        if every == 0 or (unasked and uncovered(model.network, shared)):
+        if every == 0 or (unasked and uncovered(model.network, contested)):
             return None
-    refuse_uncovered(model.network, shared)
+    refuse_uncovered(model.network, contested)
     return every
 
 

@@ -75,7 +75,7 @@ def run(loaded: LoadedRecipe, out: Path, resume: bool = False) -> Path:
         built.source(stage)  # a mixture that cannot be filled is refused before anything is written
     model = fresh_model(built)
     for stage in loaded.recipe.stages:
-        when_split(stage.gradients, model, stage_balancer(built, stage), len(stage.learn))
+        when_split(stage.gradients, model, stage_balancer(built, stage), stage.learn)
     rides(loaded.recipe, model)  # refuses what cannot be done together
     if not processes.first:
         return _work(_prepared(built, folder, screen, processes, loaded), model)

@@ -1,10 +1,11 @@
 """Settings of the model: its base, its adapter, its number format."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from madrigal.recipe.settings import KindShort, Method, Names, Settings, Short, listed
+from madrigal.recipe.settings import KindShort, Method, Names, Settings, Short, TaskName, listed
 
 # Transformer blocks by number, from 0.
 Blocks = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(listed)]
@@ -24,7 +25,7 @@ class NewModel(Settings):
 
 
 class PrivatePart(Short):
-    """A low-rank part of its own for each task, added to the shared one and trained by the rows of its task alone. It adapts the same kinds of layers, with the same dropout."""
+    """A low-rank part of its own for each task or group of tasks, added to the shared one and trained by the rows of its tasks alone. It adapts the same kinds of layers, with the same dropout."""
 
     short: ClassVar[str] = "rank"
     short_types: ClassVar[tuple[type, ...]] = (int,)
@@ -32,6 +33,16 @@ class PrivatePart(Short):
     alpha: float | None = Field(default=None, gt=0, description="Scale numerator; the update is alpha/rank times BA. Left out: 2 x rank.")
     layers: Literal["all"] | Blocks = Field(default="all", description="Numbers of the transformer blocks that have private parts, from 0, or `all`.")
     tasks: Literal["all"] | Names = Field(default="all", description="Names of the tasks that have a private part, or `all` that some stage learns.")
+    groups: dict[TaskName, Names] | None = Field(
+        default=None, description="Groups of tasks by a name, `{reading: [squad, race]}`: one private part for each group in place of one for each task. A task in no group has no private part."
+    )
+
+    def parts(self, tasks: Iterable[str]) -> dict[str, str]:
+        """The name of the private part of each of `tasks` that has one: its group's, or its own."""
+        if self.groups is not None:
+            of = {task: name for name, members in self.groups.items() for task in members}
+            return {task: of[task] for task in tasks if task in of}
+        return {task: task for task in tasks if self.tasks == "all" or task in self.tasks}
 
 
 class LoraAdapter(Settings):

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from madrigal.recipe.model import LoraAdapter, ModelSettings, NewModel
+from madrigal.recipe.model import ModelSettings, NewModel
 from madrigal.recipe.node import Mistake, Node
-from madrigal.recipe.rules_stage import learnt
-from madrigal.recipe.suggest import did_you_mean
+from madrigal.recipe.rules_private import private_rules
 
 
 def model_rules(root: Node) -> Iterator[Mistake]:
@@ -42,38 +41,6 @@ def _fresh(model: Node) -> Iterator[Mistake]:
     if context is not None and context > longest:
         text = f"{context:g} tokens, but the fresh model's `new.context` is {longest}"
         yield Mistake(model.get("context"), text)
-
-
-def _private(root: Node, adapter: Node) -> Iterator[Mistake]:
-    """Private parts of tasks that nobody trains, and an adapter without any part."""
-    private = adapter.get("private")
-    tasks = root.get("tasks").names()
-    trained = [name for stage in root.get("stages").elements() for name in learnt(stage)]
-    seen: set[str] = set()
-    for node in private.get("tasks").elements():
-        name = node.text
-        if name is None:
-            continue
-        if name not in tasks:
-            yield Mistake(node, f"no task is called {name!r}{did_you_mean(name, tasks, 'tasks')}")
-        elif name not in trained:
-            yield Mistake(node, f"no stage learns {name!r}, so its part stays empty; remove it")
-        elif name in seen:
-            yield Mistake(node, f"{name!r} stands twice; remove one")
-        seen.add(name)
-    for layers in (adapter.get("layers"), private.get("layers")):
-        if layers.value == []:
-            yield Mistake(layers, "names no block; write numbers from 0, or `all`")
-    if adapter.get("layers").text != "none":
-        return
-    if private.value is None:
-        text = "nothing would be trained; add `private`, or name the blocks to share"
-        yield Mistake(adapter.get("layers"), text)
-    for key in ("rank", "alpha"):
-        node = adapter.get(key)
-        if node.value not in (None, LoraAdapter.model_fields[key].default):
-            text = "has no effect with `layers: none`; remove it (`private` has its own)"
-            yield Mistake(node, text)
 
 
 def _number(new: Node, key: str) -> int:

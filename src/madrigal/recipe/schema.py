@@ -6,11 +6,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from madrigal.recipe.model import ModelSettings
-from madrigal.recipe.settings import Settings, listed
+from madrigal.recipe.settings import Settings, TaskName, listed
 from madrigal.recipe.stage import StageSettings
 from madrigal.recipe.task import EvaluateSettings, TaskSettings
-
-TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]  # it names files
 
 
 class Recipe(Settings):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 def listed(value: Any) -> Any:
@@ -21,6 +21,9 @@ def _kinded(value: Any) -> Any:
 
 # A list of names, or one bare name.
 Names = Annotated[tuple[str, ...], BeforeValidator(_named)]
+
+# The name of a task, or of a group of tasks: it names files and parameters.
+TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 # In front of a discriminated union: a bare string means `{kind: ...}`.
 KindShort = BeforeValidator(_kinded)

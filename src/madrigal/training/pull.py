@@ -12,14 +12,14 @@ class Pull:
     L2-SP of Li et al., 2018 (all parameters, no separate strength for new ones), with a strength
     lambda_k for each task: a step that holds more of a task is pulled more by it.
     Differs from the paper: the strength is a task's, and it is weighted as the task's loss is. A
-    parameter that `owners` (its `id` to a task) calls one task's own is pulled by that task alone.
+    parameter that `owners` (its `id` to tasks) calls some tasks' own is pulled by those alone.
     """
 
     def __init__(
         self,
         parameters: Iterable[nn.Parameter],
         strengths: Mapping[str, float],
-        owners: Mapping[int, str] | None = None,
+        owners: Mapping[int, tuple[str, ...]] | None = None,
     ) -> None:
         self._strengths = {task: s for task, s in strengths.items() if s > 0}
         self._parameters = list(parameters) if self._strengths else []
@@ -36,7 +36,7 @@ class Pull:
         value = 0.0
         held = zip(self._parameters, self._start, self._owners, strict=True)
         for parameter, start, owner in held:
-            strength = together if owner is None else strengths.get(owner, 0.0)
+            strength = together if owner is None else sum(strengths.get(t, 0.0) for t in owner)
             if strength == 0:
                 continue
             away = parameter - start

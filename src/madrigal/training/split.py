@@ -54,9 +54,9 @@ class Split:
         with per_task(self.model.network, self.ledger):
             sums = passes.run_split(self.ledger, self.order)
         passes.processes.sum_([self.ledger.matrix()])
-        if self.model.private is not None:
-            own = (p for task in sums for p in self.model.private.of(task))
-            passes.processes.sum_gradients(own)
+        private = self.model.private
+        if private is not None and not private.meet(self.order):
+            passes.processes.sum_gradients(p for task in sums for p in private.of(task))
         return sums
 
     def weigh(
@@ -93,25 +93,33 @@ class Split:
         else:
             weights = balancer.weights(view) if finite else weights
             self.ledger.write_gradient(row_weights(weights, units, self.ledger.rows))
-        self._scale_private(view, counts, weights)
+        self._weigh_private(view, counts, weights)
         found = None
         if measured and finite and raw is not None:
             parts = {n: self.ledger.gramian(names, metric) for n, names in self.layers.items()}
             found = conflict(view.tasks, raw, units, self.metric, parts)
         return view, dict(zip(view.tasks, weights.tolist(), strict=True)), found
 
-    def _scale_private(
+    def _weigh_private(
         self,
         view: StepView,
         counts: Mapping[str, tuple[float, float]],
         weights: Float[Tensor, " K"],
     ) -> None:
-        """What autograd left at private parameters is one task's: it is weighted where it is."""
-        if self.model.private is None:
+        """What autograd left at private parameters is one task's: it is weighted where it is.
+
+        Parts of groups are weighted already, by row of the ledger; those of groups without a row
+        in the step must not move.
+        """
+        private = self.model.private
+        if private is None:
+            return
+        if private.meet(self.order):
+            private.forget_gradients(view.tasks)
             return
         by_task = zip(view.tasks, weights.tolist(), strict=True)
         factors = {task: weight / (sum(counts[task]) or 1.0) for task, weight in by_task}
-        self.model.private.scale_gradients(factors)
+        private.scale_gradients(factors)
 
     def verify(self, passes: Passes) -> None:
         """Compare the ledger with plain autograd on this process's first microbatch.

@@ -24,6 +24,14 @@ def loaded(folder, adapter, **more):
         ({"private": 6}, LoraAdapter(private=PrivatePart(rank=6))),
         ({"private": {"tasks": "mood"}}, LoraAdapter(private=PrivatePart(tasks=("mood",)))),
         ({"private": {"layers": [0, 3]}}, LoraAdapter(private=PrivatePart(layers=(0, 3)))),
+        (
+            {"private": {"groups": {"one": "mood", "two": ["echo"]}}},
+            LoraAdapter(private=PrivatePart(groups={"one": ("mood",), "two": ("echo",)})),
+        ),
+        (
+            {"layers": "none", "private": {"groups": {"one": ["mood", "echo"]}}},
+            LoraAdapter(layers="none", private=PrivatePart(groups={"one": ("mood", "echo")})),
+        ),
         ({"layers": [1], "private": {}}, LoraAdapter(layers=(1,), private=PrivatePart())),
         ({"layers": "none", "private": 2}, LoraAdapter(layers="none", private=PrivatePart(rank=2))),
     ],
@@ -65,6 +73,49 @@ def test_forms(tmp_path, adapter, wanted):
             "adapter.rank: has no effect with `layers: none`; remove it (`private` has its own)",
         ),
         ({"private": {"dropout": 0.1}}, "private.dropout: unknown key"),
+        ({"private": {"rank": 0, "groups": {"g": ["mood"]}}}, "private.rank: found 0; must be"),
+        (
+            {"private": {"groups": {"g": ["mood", "ecko"]}}},
+            "private.groups.g[1]: no task is called 'ecko'; did you mean 'echo'?",
+        ),
+        (
+            {"private": {"groups": {"g": ["mood", "seen"]}}},
+            "private.groups.g[1]: no stage learns 'seen', so its part stays empty; remove it",
+        ),
+        (
+            {"private": {"groups": {"g": ["mood"], "h": ["echo", "mood"]}}},
+            "private.groups.h[1]: 'mood' is in group 'g' too; a task has one part",
+        ),
+        (
+            {"private": {"groups": {"g": ["mood", "mood"]}}},
+            "private.groups.g[1]: 'mood' stands twice; remove one",
+        ),
+        (
+            {"private": {"groups": {"g": ["mood"], "h": []}}},
+            "private.groups.h: names no task; add some, or remove the group",
+        ),
+        (
+            {"private": {"groups": {}}},
+            "private.groups: names no group; write `{name: [task, task]}`, or remove it",
+        ),
+        (
+            {"private": {"tasks": "mood", "groups": {"g": ["mood"]}}},
+            "private.tasks: `groups` says which tasks have a part; remove one",
+        ),
+        (
+            {"private": {"groups": {"mood": ["echo"]}}},
+            "private.groups.mood: task 'mood' is not in the group of its name; rename one",
+        ),
+        ({"private": {"groups": {"a.b": ["echo"]}}}, "private.groups"),
+        ({"private": {"groups": ["mood", "echo"]}}, "private.groups: found a list; must be"),
+        (
+            {"layers": "none", "private": {"groups": {"g": ["echo"]}}},
+            "private.groups: 'mood' would train nothing with `layers: none`; add it",
+        ),
+        (
+            {"layers": "none", "private": {"tasks": "echo"}},
+            "private.tasks: 'mood' would train nothing with `layers: none`; add it",
+        ),
     ],
     ids=str,
 )

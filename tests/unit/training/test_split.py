@@ -47,29 +47,29 @@ class Asks:
 
 class TestWhen:
     def test_adapters_are_measured_often_and_whole_models_seldom(self):
-        assert when_split(AUTO, model("llama", LORA), Mean(), 2) == 4
-        assert when_split(AUTO, model("llama"), Mean(), 2) == 16
+        assert when_split(AUTO, model("llama", LORA), Mean(), ("a", "b")) == 4
+        assert when_split(AUTO, model("llama"), Mean(), ("a", "b")) == 16
 
     def test_not_where_the_ledger_would_be_too_large(self, monkeypatch):
         monkeypatch.setattr(split_module, "_LEDGER_BYTES", 1000)
-        assert when_split(AUTO, model("llama"), Mean(), 2) is None
-        assert when_split(AUTO, model("llama", LORA), Mean(), 2) == 4
-        assert when_split(Gradients(measure_every=3), model("llama"), Mean(), 2) == 3
+        assert when_split(AUTO, model("llama"), Mean(), ("a", "b")) is None
+        assert when_split(AUTO, model("llama", LORA), Mean(), ("a", "b")) == 4
+        assert when_split(Gradients(measure_every=3), model("llama"), Mean(), ("a", "b")) == 3
 
     def test_not_with_one_task_or_where_the_recipe_says_never(self):
-        assert when_split(AUTO, model("llama", LORA), Mean(), 1) is None
-        assert when_split(NEVER, model("llama", LORA), Mean(), 2) is None
+        assert when_split(AUTO, model("llama", LORA), Mean(), ("a",)) is None
+        assert when_split(NEVER, model("llama", LORA), Mean(), ("a", "b")) is None
 
     def test_a_balancer_that_needs_it_gets_it_unmeasured(self):
-        assert when_split(NEVER, model("llama", LORA), Asks(), 2) == 0
+        assert when_split(NEVER, model("llama", LORA), Asks(), ("a", "b")) == 0
 
     def test_an_uncovered_parameter_is_refused_only_where_it_matters(self, monkeypatch):
         held = model("llama", LORA)
         monkeypatch.setattr("madrigal.gradients.install._kind", lambda _: None)
-        assert when_split(AUTO, held, Mean(), 2) is None
+        assert when_split(AUTO, held, Mean(), ("a", "b")) is None
         for settings, balancer in ((Gradients(measure_every=1), Mean()), (NEVER, Asks())):
             with pytest.raises(ModelError, match=r"the gradient of .* cannot be split by task"):
-                when_split(settings, held, balancer, 2)
+                when_split(settings, held, balancer, ("a", "b"))
 
     def test_the_ledger_holds_both_halves_of_every_task(self):
         split = build_split(Gradients(by_layer=True), model("llama", LORA), Mean(), ("a", "b"))

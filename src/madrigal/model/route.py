@@ -1,0 +1,87 @@
+"""Which private part each row of a pass meets."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Whose rows a batch holds, as far as private parts go.
+
+    `present` are the parts that its rows meet. `places[b]` is the place of row b's part among
+    them, and `len(present)` for a row without one; `slot` is the same on the device. Both are None
+    where all rows are alike.
+    """
+
+    present: tuple[str, ...]
+    places: tuple[int, ...] | None = None
+    slot: Int[Tensor, " B"] | None = None
+
+    def part(self, row: int) -> str | None:
+        """The part that a row meets."""
+        place = 0 if self.places is None else self.places[row]
+        return self.present[place] if place < len(self.present) else None
+
+    def runs(self, rows: int) -> Iterator[tuple[str, int, int]]:
+        """Adjacent rows that meet the same part: its name, first row, last row (exclusive)."""
+        first = 0
+        for row in range(1, rows + 1):
+            if row < rows and self.part(row) == self.part(first):
+                continue
+            part = self.part(first)
+            if part is not None:
+                yield part, first, row
+            first = row
+
+
+class Routing:
+    """The route of the pass that is going on; all layers of a network look at the same one.
+
+    `part_of` is the private part of each task that has one.
+    """
+
+    def __init__(self, part_of: Mapping[str, str]) -> None:
+        self.part_of = dict(part_of)
+        self.parts = tuple(dict.fromkeys(self.part_of.values()))
+        self._route: Route | None = None
+
+    @property
+    def route(self) -> Route:
+        if self._route is None:
+            raise RuntimeError("a network with private parts runs inside `model.routed(...)`")
+        return self._route
+
+    def plan(self, rows: str | Sequence[str], device: torch.device) -> Route:
+        """The route of a batch whose row b belongs to task `rows[b]`, or all rows to one task."""
+        if isinstance(rows, str):
+            rows = (rows,)
+        met = [self.part_of.get(task) for task in rows]
+        present = tuple(part for part in self.parts if part in met)
+        if len(set(met)) == 1:
+            return Route(present)
+        order = {part: place for place, part in enumerate(present)}
+        places = tuple(len(present) if part is None else order[part] for part in met)
+        return Route(present, places, torch.tensor(places, device=device))
+
+    @contextmanager
+    def following(self, route: Route | None) -> Iterator[None]:
+        """Passes inside take this route."""
+        before, self._route = self._route, route
+        try:
+            yield
+        finally:
+            self._route = before
+
+    def kept(self) -> tuple[Any, Any]:
+        """Contexts for a checkpointed block (`context_fn` of torch's `checkpoint`).
+
+        What is computed again in the backward pass takes the route of its first time, wherever the
+        backward pass runs.
+        """
+        return self.following(self._route), self.following(self._route)

@@ -1,0 +1,85 @@
+"""Contradictions in what is shared and what is private."""
+
+from collections.abc import Iterator
+
+from madrigal.recipe.model import LoraAdapter
+from madrigal.recipe.node import Mistake, Node
+from madrigal.recipe.rules_stage import learnt
+from madrigal.recipe.suggest import did_you_mean
+
+
+def private_rules(root: Node, adapter: Node) -> Iterator[Mistake]:
+    """Private parts of tasks that nobody trains, groups that overlap, and an adapter without any
+    part."""
+    private = adapter.get("private")
+    yield from _named(root, private.get("tasks"))
+    yield from _groups(root, private)
+    for layers in (adapter.get("layers"), private.get("layers")):
+        if layers.value == []:
+            yield Mistake(layers, "names no block; write numbers from 0, or `all`")
+    if adapter.get("layers").text == "none":
+        yield from _nothing_shared(root, adapter)
+
+
+def _trained(root: Node) -> list[str]:
+    return [name for stage in root.get("stages").elements() for name in learnt(stage)]
+
+
+def _named(root: Node, names: Node) -> Iterator[Mistake]:
+    """Tasks that are unknown, trained by nobody, or named twice in one list."""
+    tasks, trained = root.get("tasks").names(), _trained(root)
+    seen: set[str] = set()
+    for node in names.elements():
+        name = node.text
+        if name is None:
+            continue
+        if name not in tasks:
+            yield Mistake(node, f"no task is called {name!r}{did_you_mean(name, tasks, 'tasks')}")
+        elif name not in trained:
+            yield Mistake(node, f"no stage learns {name!r}, so its part stays empty; remove it")
+        elif name in seen:
+            yield Mistake(node, f"{name!r} stands twice; remove one")
+        seen.add(name)
+
+
+def _groups(root: Node, private: Node) -> Iterator[Mistake]:
+    groups = private.get("groups")
+    if groups.value is None:
+        return
+    if private.get("tasks").elements():
+        yield Mistake(private.get("tasks"), "`groups` says which tasks have a part; remove one")
+    if not groups.entries() and isinstance(groups.value, dict):
+        yield Mistake(groups, "names no group; write `{name: [task, task]}`, or remove it")
+    group_of: dict[str, str] = {}
+    for name, members in groups.entries():
+        yield from _named(root, members)
+        inside = {node.text for node in members.elements()}
+        if members.value == []:
+            yield Mistake(members, "names no task; add some, or remove the group")
+        if name in root.get("tasks").names() and name not in inside:
+            yield Mistake(members, f"task {name!r} is not in the group of its name; rename one")
+        for node in members.elements():
+            other = name if node.text is None else group_of.setdefault(node.text, name)
+            if other != name:
+                text = f"{node.text!r} is in group {other!r} too; a task has one part"
+                yield Mistake(node, text)
+
+
+def _nothing_shared(root: Node, adapter: Node) -> Iterator[Mistake]:
+    private = adapter.get("private")
+    if private.value is None:
+        text = "nothing would be trained; add `private`, or name the blocks to share"
+        yield Mistake(adapter.get("layers"), text)
+    for key in ("rank", "alpha"):
+        node = adapter.get(key)
+        if node.value not in (None, LoraAdapter.model_fields[key].default):
+            text = "has no effect with `layers: none`; remove it (`private` has its own)"
+            yield Mistake(node, text)
+    groups, tasks = private.get("groups"), private.get("tasks")
+    lists = groups if groups.entries() else tasks
+    if not lists.entries() and not lists.elements():
+        return
+    inside = {node.text for node in lists.walk()}
+    for name in dict.fromkeys(_trained(root)):
+        if name in root.get("tasks").names() and name not in inside:
+            yield Mistake(lists, f"{name!r} would train nothing with `layers: none`; add it")
