@@ -90,14 +90,14 @@ class LanguageModel:
         owners = self.private.owners() if self.private is not None else {}
         return ((n, p) for n, p in self.trainable() if id(p) not in owners)
 
-    def reached(self, tasks: Collection[str]) -> Iterator[tuple[str, nn.Parameter]]:
-        """Trainable parameters that rows of these tasks reach: the shared ones and their own."""
     def contested(self, tasks: Collection[str]) -> Iterator[tuple[str, nn.Parameter]]:
         """Trainable parameters about which these tasks can differ: the shared ones, and as soon as
         one private part belongs to several of them, their private parts too."""
         grouped = self.private is not None and self.private.meet(tasks)
         return self.reached(tasks) if grouped else self.shared()
 
+    def reached(self, tasks: Collection[str]) -> Iterator[tuple[str, nn.Parameter]]:
+        """Trainable parameters that rows of these tasks reach: the shared ones and their own."""
         owners = self.private.owners() if self.private is not None else {}
         wanted = set(tasks)
         return (

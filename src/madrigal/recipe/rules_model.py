@@ -10,7 +10,7 @@ from madrigal.recipe.rules_private import private_rules
 def model_rules(root: Node) -> Iterator[Mistake]:
     """Fresh weights, private parts, and what only a hub model understands."""
     model = root.get("model")
-    yield from _private(root, model.get("adapter"))
+    yield from private_rules(root, model.get("adapter"))
     base = model.get("base").text or ModelSettings.model_fields["base"].default
     if base == "new":
         yield from _fresh(model)
