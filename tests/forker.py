@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -56,9 +57,13 @@ class Forker:
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
-    def madrigal(self, *words: object, kill_after: float | None = None) -> dict:
-        """Run a command line. Returns `code` (-9 where it was killed), `seconds` and `said`."""
-        return self.ask(words=[str(word) for word in words], kill_after=kill_after)
+    def madrigal(self, *words: object, kill_after: float | None = None, processes: int = 1) -> dict:
+        """Run a command line. Returns `code` (-9 where it was killed), `seconds` and `said`.
+
+        Several processes find each other as under torchrun; when one fails the others are killed.
+        """
+        said = [str(word) for word in words]
+        return self.ask(words=said, kill_after=kill_after, processes=processes)
 
     def shell(self, script: str) -> None:
         """Run a shell script where mounts are seen; it must succeed."""
@@ -66,8 +71,27 @@ class Forker:
         assert answer["code"] == 0, answer
 
 
+def _children(words: list[str], processes: int, log: Path) -> list[int]:
+    log.write_bytes(b"")
+    group: dict[str, str] = {}
+    if processes > 1:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        group = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    pids = []
+    for rank in range(processes):
+        pid = os.fork()
+        if pid == 0:
+            place = {"RANK": str(rank), "LOCAL_RANK": str(rank)} if group else {}
+            os.environ.update(group | place)
+            _child(words, log)
+        pids.append(pid)
+    return pids
+
+
 def _child(words: list[str], log: Path) -> None:
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    handle = os.open(log, os.O_WRONLY | os.O_APPEND)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     from madrigal.cli.app import main
@@ -85,16 +109,22 @@ def _child(words: list[str], log: Path) -> None:
         os._exit(code)
 
 
-def _wait(pid: int, kill_after: float | None) -> int:
+def _wait(pids: list[int], kill_after: float | None) -> int:
+    """The first exit code that is not 0."""
     deadline = None if kill_after is None else time.monotonic() + kill_after
-    while True:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        if deadline is not None and time.monotonic() >= deadline:
-            os.kill(pid, signal.SIGKILL)
+    running, code = set(pids), 0
+    while running:
+        for pid in tuple(running):
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                running.remove(pid)
+                code = code or os.waitstatus_to_exitcode(status)
+        if code or (deadline is not None and time.monotonic() >= deadline):
+            for pid in running:
+                os.kill(pid, signal.SIGKILL)
             deadline = None
         time.sleep(0.002)
+    return code
 
 
 def _serve() -> None:
@@ -119,10 +149,8 @@ def _serve() -> None:
             answer = {"code": done.returncode, "said": done.stdout + done.stderr}
         else:
             began = time.monotonic()
-            pid = os.fork()
-            if pid == 0:
-                _child(request["words"], log)
-            code = _wait(pid, request["kill_after"])
+            pids = _children(request["words"], request["processes"], log)
+            code = _wait(pids, request["kill_after"])
             said = log.read_text(encoding="utf-8", errors="replace")
             answer = {"code": code, "seconds": time.monotonic() - began, "said": said}
         print(json.dumps(answer), flush=True)

@@ -107,6 +107,7 @@ ROWS = {
     "model.chat_template": Row("model.chat_template", False, {"model.base": "chat"}),
     "model.dropout": Row("model.dropout", 0.3),
     "model.gradient_checkpointing": Row("model.gradient_checkpointing", True),
+    "model.shard": Row("model.shard", True, refused="nothing is frozen"),
     "model.trust_remote_code": Row("model.trust_remote_code", True),
     "model.revision": Row("model.revision", "v2"),
     "tasks.NAME.data.train": Row("tasks.mood.data.train", "more.jsonl"),

@@ -78,7 +78,9 @@ def _still(model: LanguageModel) -> Iterator[None]:
     modes = [(module, module.training) for module in model.network.modules()]
     model.network.eval()
     try:
-        with torch.inference_mode():
+        # What is gathered from other processes is used again in training, which inference mode
+        # would forbid.
+        with torch.inference_mode() if model.shards is None else torch.no_grad():
             yield
     finally:
         for module, training in modes:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from madrigal.model.head import Around, Head, logps_in_chunks, nothing_around
 from madrigal.model.private import PrivateParts
+from madrigal.model.shards import Shards
 
 # Logits of one head call, in elements: 64 MB of float32.
 LOGITS_PER_CHUNK = 1 << 24
@@ -31,6 +32,7 @@ class LanguageModel:
     name: str = ""
     precision: torch.dtype = torch.float32  # of matrix products in training
     private: PrivateParts | None = None
+    shards: Shards | None = None  # where each process holds a part of the base only
 
     @property
     def causal(self) -> nn.Module:

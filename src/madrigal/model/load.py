@@ -13,6 +13,7 @@ from madrigal.model.base import load_tokenizer, model_context, resolve_base, unl
 from madrigal.model.host import choose_device, has_fast_bfloat16
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.private import PrivateParts
+from madrigal.model.shards import share_out_blocks
 from madrigal.recipe.model import LoraAdapter, ModelSettings
 
 
@@ -145,6 +146,7 @@ def load_model(
         private = add_private(network, settings.adapter, tasks, seed)
     if settings.gradient_checkpointing:
         recompute(causal, private)
+    shards = share_out_blocks(causal, device) if settings.shard else None
     return LanguageModel(
         network=network.to(device).eval(),  # fresh weights and adapters arrive in training mode
         tokenizer=tokenizer,
@@ -153,4 +155,5 @@ def load_model(
         name=settings.base,
         precision=precision,
         private=private,
+        shards=shards,
     )

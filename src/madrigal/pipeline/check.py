@@ -1,5 +1,6 @@
 """Look at everything that a run would use, and train nothing."""
 
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -31,6 +32,8 @@ def check(loaded: LoadedRecipe, console: Console | None = None) -> Built:
     size = model_size(loaded.recipe.model, loaded.root, tuple(built.examples))
     sources = [built.source(stage) for stage in loaded.recipe.stages]
     console.print(_head(built, size))
+    if size is not None and loaded.recipe.model.shard:
+        console.print(_held(size), highlight=False)
     console.print(_task_table(built))
     for name in built.tasks:
         for note in built.tasks[name].notes:
@@ -117,6 +120,14 @@ def _head(built: Built, size: Size | None) -> str:
     if size is not None:
         text += f", {size.parameters:,} parameters, {size.trainable:,} trained"
     return f"{text} ({model.adapter.kind}), context {built.coder.context} tokens"
+
+
+def _held(size: Size) -> str:
+    """Memory for parameters with as many processes as there are now, or with some."""
+    now = int(os.environ.get("WORLD_SIZE", "1"))
+    counts = (now,) if now > 1 else (1, 2, 4, 8)
+    parts = (f"{size.bytes_held(n) / 1e6:,.1f} MB with {n}" for n in counts)
+    return f"parameters that each process holds, by processes: {', '.join(parts)}"
 
 
 def _task_table(built: Built) -> Table:

@@ -19,6 +19,7 @@ from madrigal.errors import RunFolderError
 from madrigal.model.base import resolve_base
 from madrigal.model.host import peak_memory_bytes
 from madrigal.model.language_model import LanguageModel
+from madrigal.model.shards import held_bytes
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.folder import RunFolder, stage_label
 from madrigal.training.processes import Processes
@@ -222,6 +223,7 @@ class Manifest:
         self._body["model"] |= {
             "parameters": every,
             "trainable": trainable,
+            "bytes_held": held_bytes(model.network),  # by the first process, between passes
             "context": model.context,
             "precision": str(model.precision).removeprefix("torch."),
             "device": str(model.device),

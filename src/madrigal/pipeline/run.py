@@ -74,6 +74,8 @@ def run(loaded: LoadedRecipe, out: Path, resume: bool = False) -> Path:
     for stage in loaded.recipe.stages:
         built.source(stage)  # a mixture that cannot be filled is refused before anything is written
     model = fresh_model(built)
+    if loaded.recipe.model.shard and model.shards is None:
+        screen.say("model.shard: one process holds the whole base; torchrun starts several")
     for stage in loaded.recipe.stages:
         when_split(stage.gradients, model, stage_balancer(built, stage), stage.learn)
     rides(loaded.recipe, model)  # refuses what cannot be done together

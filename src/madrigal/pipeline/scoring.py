@@ -12,6 +12,7 @@ from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.folder import RunFolder
 from madrigal.pipeline.watch import Screen
+from madrigal.training.lockstep import by_first
 from madrigal.training.processes import Processes
 
 
@@ -30,10 +31,15 @@ class Scorer:
 
     def score(self, label: str, title: str, model: LanguageModel, tasks: Sequence[str]) -> None:
         """Evaluate what is missing of `tasks`; the first process works and the others wait."""
-        todo = self.missing(label, tasks)
-        if todo and self.processes.first:
-            self._score(label, title, model, todo)
+        by_first(self.processes, model, lambda: self._score_missing(label, title, model, tasks))
         self.processes.wait()
+
+    def _score_missing(
+        self, label: str, title: str, model: LanguageModel, tasks: Sequence[str]
+    ) -> None:
+        todo = self.missing(label, tasks)
+        if todo:
+            self._score(label, title, model, todo)
 
     def _score(self, label: str, title: str, model: LanguageModel, tasks: Sequence[str]) -> None:
         built = self.built

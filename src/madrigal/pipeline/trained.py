@@ -131,4 +131,4 @@ def _settings(trained: Trained) -> ModelSettings:
 
 def _plain(settings: ModelSettings, base: str) -> ModelSettings:
     changes = {"base": base, "new": None, "adapter": FullAdapter(), "gradient_checkpointing": False}
-    return settings.model_copy(update=changes)
+    return settings.model_copy(update=changes | {"shard": False})

@@ -86,6 +86,7 @@ class ModelSettings(Short):
     chat_template: bool = Field(default=True, description="Use the model's chat template where it has one.")
     dropout: float | None = Field(default=None, ge=0, lt=1, description="Dropout inside the base model while training, as a probability; left out: the model's own.")
     gradient_checkpointing: bool = Field(default=False, description="Recompute activations in the backward pass: less memory, about a third more time.")
+    shard: bool = Field(default=False, description="With several processes, share the frozen base out: each holds a part of every block and gathers the rest when a pass needs it. Only with an adapter.")
     trust_remote_code: bool = Field(default=False, description="Run code that a hub model brings along.")
     revision: str | None = Field(default=None, description="Commit or tag of a hub model.")
 

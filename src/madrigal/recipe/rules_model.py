@@ -11,6 +11,7 @@ def model_rules(root: Node) -> Iterator[Mistake]:
     """Fresh weights, private parts, and what only a hub model understands."""
     model = root.get("model")
     yield from private_rules(root, model.get("adapter"))
+    yield from _shard(model)
     base = model.get("base").text or ModelSettings.model_fields["base"].default
     if base == "new":
         yield from _fresh(model)
@@ -21,6 +22,12 @@ def model_rules(root: Node) -> Iterator[Mistake]:
             node = model.get(key)
             if node.value not in (None, False):
                 yield Mistake(node, f"only a hub model has it; the base is {base!r}; remove it")
+
+
+def _shard(model: Node) -> Iterator[Mistake]:
+    if model.get("shard").value is True and model.get("adapter", "kind").text == "full":
+        text = "shares out a frozen base, and with `adapter: full` nothing is frozen"
+        yield Mistake(model.get("shard"), f"{text}; write `adapter: lora`, or remove it")
 
 
 def _fresh(model: Node) -> Iterator[Mistake]:

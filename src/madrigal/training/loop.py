@@ -29,6 +29,7 @@ from madrigal.training.checkpoint import (
 )
 from madrigal.training.files import flush
 from madrigal.training.interrupt import finish_step_on_interrupt
+from madrigal.training.lockstep import by_first
 from madrigal.training.optimiser import adam_metric, build_optimiser, learning_rate
 from madrigal.training.progress import Progress, judge
 from madrigal.training.record import Event, Observer, StepRecord, Validation
@@ -231,7 +232,8 @@ class _Trainer:
         validate, processes = self.run.validate, self.run.parts.processes
         assert validate is not None
         # One process measures: rounding must not make two of them decide differently.
-        scores = processes.from_first(dict(validate()) if processes.first else {})
+        found = by_first(processes, self.run.parts.model, validate)
+        scores = processes.from_first(dict(found or {}))
         best, leaving = judge(self.progress, self.run.settings.early_stop, scores)
         mean = sum(scores.values()) / len(scores)
         self.observe(Validation(self.progress.step, scores, mean, best))

@@ -14,6 +14,7 @@ from madrigal.model.language_model import LanguageModel
 from madrigal.objectives.base import Objective, Outputs
 from madrigal.training.chance import seed_pass
 from madrigal.training.layout import Microbatch, Placed, collate, share_out
+from madrigal.training.lockstep import empty_pass
 from madrigal.training.processes import Processes
 
 
@@ -33,6 +34,13 @@ class Passes:
         """Numbers of the microbatches that this process takes."""
         return share_out(self.groups, self.processes.count)[self.processes.index]
 
+    def idle(self) -> int:
+        """How many passes of others this process has to take part in beside its own."""
+        if self.model.shards is None:
+            return 0
+        taken = [len(own) for own in share_out(self.groups, self.processes.count)]
+        return max(taken) - taken[self.processes.index]
+
     def batch(self, index: int) -> Microbatch:
         """Tensors of one microbatch, with its chance set."""
         batch = collate(self.groups[index], self.pad, self.model.device)
@@ -47,6 +55,8 @@ class Passes:
             torch.stack([scales[task] * loss for task, loss in losses.items()]).sum().backward()
             for task, loss in losses.items():
                 sums[task] += float(loss.detach())
+        for _ in range(self.idle()):
+            empty_pass(self.model, backward=True)
         return sums
 
     def run_split(self, ledger: Ledger, order: Mapping[str, int]) -> dict[str, float]:
@@ -63,6 +73,9 @@ class Passes:
                 torch.stack(list(losses.values())).sum().backward()
             for task, loss in losses.items():
                 sums[task] += float(loss.detach())
+        with ledger.following(Spans(1, ())):  # one unit, of no task
+            for _ in range(self.idle()):
+                empty_pass(self.model, backward=True)
         return sums
 
     @torch.no_grad()
@@ -72,6 +85,8 @@ class Passes:
         for index in self.own():
             for task, loss in self.losses(self.batch(index)).items():
                 sums[task] += float(loss)
+        for _ in range(self.idle()):
+            empty_pass(self.model)
         return sums
 
     def losses(

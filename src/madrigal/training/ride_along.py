@@ -28,6 +28,7 @@ from madrigal.training.checkpoint import (
 )
 from madrigal.training.files import flush
 from madrigal.training.interrupt import finish_step_on_interrupt
+from madrigal.training.lockstep import by_first
 from madrigal.training.loop import (
     BAD_STEPS_BEFORE_ROLLBACK,
     CHECKPOINTS_KEPT,
@@ -142,7 +143,8 @@ class _Rider:
         """Validation scores of every task, for its own journal."""
         validate, processes = self.run.validate, self.run.parts.processes
         assert validate is not None
-        scores = processes.from_first(dict(validate()) if processes.first else {})
+        found = by_first(processes, self.run.parts.model, validate)
+        scores = processes.from_first(dict(found or {}))
         for task, score in scores.items():
             if task not in self.ride.left:
                 seen = Validation(self.ride.step, {task: score}, score, False)

@@ -17,6 +17,7 @@ from madrigal.gradients.gramian import HALVES, Units, row_weights, task_gramian
 from madrigal.gradients.memory import Memory
 from madrigal.model.language_model import LanguageModel
 from madrigal.recipe.stage import Gradients
+from madrigal.training.lockstep import empty_pass
 from madrigal.training.passes import Passes, head_spans, row_spans
 
 # How far the sum of the tasks' gradients may be from the gradient of the sum, relative to its
@@ -128,9 +129,13 @@ class Split:
             ModelError: a layer computes otherwise than the one that splits its gradient; by name.
         """
         own = passes.own()
-        if not own:
-            return
         network, ledger = self.model.network, self.ledger
+        if not own:
+            if self.model.shards is not None:  # the passes of those that compare need its parts
+                for _ in range(2):
+                    empty_pass(self.model, backward=True)
+                network.zero_grad(set_to_none=True)
+            return
         batch = passes.batch(own[0])
         torch.stack(list(passes.losses(batch).values())).sum().backward()
         expected = {

@@ -1,0 +1,172 @@
+"""Two processes that share the frozen base out do what two do that each hold all of it."""
+
+import json
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import tiny
+import tiny_run
+
+HANGS = 60.0  # seconds; processes that disagree about a pass wait for each other for ever
+
+
+def write(folder, kind="llama", balance="mean", **model):
+    """One stage whose steps have an odd number of microbatches, so that one process has fewer."""
+    held = tiny.model(kind)
+    held.network.save_pretrained(folder / "base")
+    held.tokenizer.save_pretrained(folder / "base")
+    keys = tiny_run.keys()
+    (stage, _) = keys["stages"]
+    stage |= {
+        "balance": balance,
+        "batch": {"rows": 3, "microbatch_tokens": 64},
+        "steps": 6,
+        "gradients": {"measure_every": 2, "by_layer": True},
+        # With the usual epsilon AdamW makes a full step of a gradient that is nothing but rounding.
+        "optimiser": {"epsilon": 1e-3, "learning_rate": 0.01},
+    }
+    keys["stages"] = [stage]
+    keys["model"] = {"base": "base", "precision": "float32", "adapter": {"rank": 4}} | model
+    keys["model"]["adapter"] = {"kind": "lora"} | keys["model"]["adapter"]
+    keys["evaluate"] = {"base": True, "baselines": False, "draws": 200}
+    return tiny_run.write_recipe(folder, keys)
+
+
+@pytest.fixture
+def two(forker, tmp_path):
+    """Runs a recipe with two processes; its folder."""
+
+    def run(recipe, name, *sets, **how):
+        words = [word for one in sets for word in ("--set", one)]
+        how = {"kill_after": HANGS, "processes": 2} | how
+        answer = forker.madrigal("run", recipe, "--out", tmp_path / name, *words, **how)
+        assert answer["code"] == 0, answer["said"]
+        return tmp_path / name
+
+    return run
+
+
+def rows(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def weights(run):
+    """Every trained tensor of a run by file and name."""
+    return {
+        (file.relative_to(run).as_posix(), name): tensor
+        for file in sorted(run.rglob("adapter_model.safetensors"))
+        for name, tensor in load_file(file).items()
+    }
+
+
+def model_of(run):
+    return json.loads((run / "manifest.json").read_text(encoding="utf-8"))["model"]
+
+
+def assert_agree(ours, theirs):
+    """Losses, gradients, angles, validation, predictions and weights to 1e-6."""
+    stage = "stages/01-together"
+    one, two = (rows(run / stage / "steps.jsonl") for run in (ours, theirs))
+    assert len(one) == len(two) == 6
+    for left, right in zip(one, two, strict=True):
+        for key in ("loss", "weight", "grad_norm"):
+            assert left[key] == pytest.approx(right[key], rel=1e-6), key
+        assert ("conflict" in left) == ("conflict" in right)
+        for what in ("cosine", "norm", "signal") if "conflict" in left else ():
+            found, wanted = left["conflict"][what], right["conflict"][what]
+            assert found == pytest.approx(wanted, rel=1e-6, abs=1e-9), what
+    assert any("conflict" in row for row in one)
+    validated, expected = (rows(run / stage / "validation.jsonl") for run in (ours, theirs))
+    assert validated == expected
+    for file in (ours / "predictions").rglob("*.jsonl"):
+        assert rows(file) == rows(theirs / file.relative_to(ours)), file
+    found, wanted = weights(ours), weights(theirs)
+    assert found.keys() == wanted.keys()
+    assert found
+    for name, tensor in found.items():
+        torch.testing.assert_close(tensor, wanted[name], rtol=1e-6, atol=1e-6, msg=str(name))
+
+
+PRIVATE = {"rank": 4, "layers": [1], "private": {"rank": 2, "layers": [0], "tasks": ["mood"]}}
+SOME = {"rank": 4, "layers": [1], "dropout": 0.2}
+CASES = {
+    "mean": {},
+    "upgrad": {"balance": "upgrad"},
+    "famo": {"balance": "famo"},
+    "gpt2": {"kind": "gpt2", "balance": "upgrad"},
+    "one block and dropout": {"balance": "upgrad", "adapter": SOME},
+    "private part of one task, in another block": {"balance": "upgrad", "adapter": PRIVATE},
+    "checkpointing": {"balance": "upgrad", "gradient_checkpointing": True},
+    "bfloat16": {"balance": "upgrad", "precision": "bfloat16"},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_sharing_the_base_out_changes_nothing_but_memory(two, tmp_path, case):
+    recipe = write(tmp_path, **CASES[case])
+    whole, shared = two(recipe, "whole"), two(recipe, "shared", "model.shard=true")
+    assert_agree(shared, whole)
+    assert model_of(shared)["parameters"] == model_of(whole)["parameters"]
+    saved = model_of(whole)["bytes_held"] - model_of(shared)["bytes_held"]
+    assert saved == bytes_of_blocks(tmp_path / "base") / 2
+
+
+def bytes_of_blocks(base):
+    found = load_file(base / "model.safetensors").items()
+    return sum(t.nbytes for name, t in found if any(part.isdigit() for part in name.split(".")))
+
+
+def test_killed_and_resumed_is_the_same_run(forker, two, tmp_path):
+    """Wherever a kill falls: in scoring, in a step, or in a baseline that rides along."""
+    recipe = write(tmp_path, balance="upgrad", shard=True)
+    sets = ("evaluate.baselines=true",)
+    began = time.monotonic()
+    whole = two(recipe, "whole", *sets)
+    seconds = time.monotonic() - began
+    words = ("run", recipe, "--out", tmp_path / "killed", "--set", *sets)
+    codes = []
+    for share in (0.4, 0.3, 0.2):
+        resume = ("--resume",) if (tmp_path / "killed" / "recipe.yaml").exists() else ()
+        answer = forker.madrigal(*words, *resume, kill_after=share * seconds, processes=2)
+        codes.append(answer["code"])
+    assert set(codes) <= {-9, 0}, answer["said"]
+    assert -9 in codes
+    answer = forker.madrigal(*words, "--resume", kill_after=HANGS, processes=2)
+    assert answer["code"] == 0, answer["said"]
+    files = [
+        path.relative_to(whole)
+        for pattern in ("*.safetensors", "predictions/*/*.jsonl", "validation.jsonl", "scores.json")
+        for path in sorted(whole.rglob(pattern))
+        if "checkpoints" not in path.parts
+    ]
+    assert any("baselines" in file.parts for file in files)
+    for file in files:
+        assert (tmp_path / "killed" / file).read_bytes() == (whole / file).read_bytes(), file
+    steps = "stages/01-together/steps.jsonl"
+    ours, theirs = (rows(run / steps) for run in (tmp_path / "killed", whole))
+    for row in (*ours, *theirs):
+        del row["seconds"]
+    assert ours == theirs
+
+
+def test_one_process_holds_everything_and_says_so(forker, tmp_path):
+    recipe = write(tmp_path, shard=True)
+    answer = forker.madrigal("run", recipe, "--out", tmp_path / "run")
+    assert answer["code"] == 0, answer["said"]
+    line = "model.shard: one process holds the whole base; torchrun starts several"
+    assert answer["said"].count(line) == 1
+
+
+def test_trained_parameters_are_not_shared_out(forker, tmp_path):
+    recipe = write(tmp_path)
+    sets = ("--set", "model.shard=true", "--set", "model.adapter=full")
+    answer = forker.madrigal("run", recipe, "--out", tmp_path / "run", *sets)
+    assert answer["code"] == 2
+    assert answer["said"].splitlines() == [
+        "--set model.shard=true: shares out a frozen base, and with `adapter: full` nothing is "
+        "frozen; write `adapter: lora`, or remove it"
+    ]
+    assert not (tmp_path / "run").exists()
