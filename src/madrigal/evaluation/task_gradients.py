@@ -113,35 +113,44 @@ def affinities(log: GradientLog, blocks: Blocks) -> tuple[Affinity, ...]:
     metric the step is that of plain gradient descent, whatever the optimiser: compare the numbers
     of one run, and do not read them as losses.
     """
-    own = [_falls(log, log.signal[:, j], j) for j in range(len(log.tasks))]
-    owns = [float(fall.sum()) for fall in own]
+    fall = falls(log)
+    owns = [_total(fall[:, j, j]) for j in range(len(log.tasks))]
     found = []
-    for pair, (i, j) in enumerate(log.pairs):
-        dot = log.dot(pair)
+    for i, j in log.pairs:
         for giver, receiver in ((i, j), (j, i)):
-            fall = _falls(log, dot, receiver)
-            if not len(fall):
+            given = fall[:, giver, receiver]
+            if not np.isfinite(given).any():
                 continue
-            effect = _bounded(fall, blocks)
-            share = _share(log, dot, receiver) if owns[receiver] > 0 else None
+            effect = _bounded(given[np.isfinite(given)], blocks)
+            share = _share(given, fall[:, receiver, receiver]) if owns[receiver] > 0 else None
             found.append(Affinity(log.tasks[giver], log.tasks[receiver], effect, share))
     return tuple(found)
 
 
-def _falls(
-    log: GradientLog, product: Float[np.ndarray, " T"], task: int
-) -> Float[np.ndarray, " N"]:
+def falls(log: GradientLog) -> Float[np.ndarray, "T K K"]:
+    """Z_ij(t) = lr(t) g_i(t) . g_j(t) / L_j(t) of every measured step; NaN where not measured.
+
+    On the diagonal stands what a task's step does to itself, from the unbiased squared norm.
+    """
+    found = np.full((len(log.steps), len(log.tasks), len(log.tasks)), np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
-        fall = log.rate * product / log.loss[:, task]
-    return fall[np.isfinite(fall)]
+        for pair, (i, j) in enumerate(log.pairs):
+            reach = log.rate * log.dot(pair)
+            found[:, i, j], found[:, j, i] = reach / log.loss[:, j], reach / log.loss[:, i]
+        for k in range(len(log.tasks)):
+            found[:, k, k] = log.rate * log.signal[:, k] / log.loss[:, k]
+    return np.where(np.isfinite(found), found, np.nan)
 
 
-def _share(log: GradientLog, dot: Float[np.ndarray, " T"], receiver: int) -> float | None:
+def _total(fall: Float[np.ndarray, " T"]) -> float:
+    return float(fall[np.isfinite(fall)].sum())
+
+
+def _share(given: Float[np.ndarray, " T"], own: Float[np.ndarray, " T"]) -> float | None:
     """Both over the steps that measured both."""
-    both = np.isfinite(dot) & np.isfinite(log.signal[:, receiver])
-    given = _falls(log, np.where(both, dot, np.nan), receiver).sum()
-    own = _falls(log, np.where(both, log.signal[:, receiver], np.nan), receiver).sum()
-    return float(given / own) if own > 0 else None
+    both = np.isfinite(given) & np.isfinite(own)
+    whole = float(own[both].sum())
+    return float(given[both].sum()) / whole if whole > 0 else None
 
 
 def _bounded(values: Float[np.ndarray, " N"], blocks: Blocks) -> Bounded:
