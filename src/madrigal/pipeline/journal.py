@@ -42,6 +42,8 @@ def _step_line(record: StepRecord) -> dict[str, Any]:
     }
     if record.conflict is not None:
         line["conflict"] = _conflict(record.conflict)
+    if record.look_ahead:
+        line["look_ahead"] = {pair: _short(x) for pair, x in record.look_ahead.items()}
     if record.terms:
         line["terms"] = {name: _number(x) for name, x in record.terms.items()}
     if record.skipped:

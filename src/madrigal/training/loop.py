@@ -30,6 +30,7 @@ from madrigal.training.checkpoint import (
 from madrigal.training.files import flush
 from madrigal.training.interrupt import finish_step_on_interrupt
 from madrigal.training.lockstep import by_first
+from madrigal.training.look_ahead import look_ahead
 from madrigal.training.optimiser import adam_metric, build_optimiser, learning_rate
 from madrigal.training.progress import Progress, judge
 from madrigal.training.record import Event, Observer, StepRecord, Validation
@@ -48,7 +49,9 @@ class StageRun:
     """One stage, ready to train.
 
     `validate` gives a score for each task, higher is better; `validation_losses` the loss of a
-    step's draw of validation examples in nats per unit, for balancers that ask.
+    step's draw of validation examples in nats per unit, for balancers that ask. At every
+    `look_ahead_every`-th step (0: never) a step on each task alone is tried, see `look_ahead`;
+    its gradients by task must be measured there.
     """
 
     settings: StageSettings
@@ -59,6 +62,7 @@ class StageRun:
     validate: Validate | None
     validate_every: int
     validation_losses: ValidationLosses | None = None
+    look_ahead_every: int = 0
 
 
 class _Trainer:
@@ -134,7 +138,9 @@ class _Trainer:
         if not self.verified:
             verify_split(self.run.parts, number, drawn)
             self.verified = True
-        gradient = compute_gradient(self.run.parts, number, drawn, self._metric())
+        metric = self._metric()
+        gradient = compute_gradient(self.run.parts, number, drawn, metric)
+        looked = self._look_ahead(gradient, number, rate, metric)
         norm = self._clip()
         finite = math.isfinite(norm) and all(math.isfinite(x) for x in gradient.loss.values())
         if finite:
@@ -142,7 +148,8 @@ class _Trainer:
             self._update_balancer(gradient)
             self.progress.bad_steps = 0
         self.optimiser.zero_grad(set_to_none=True)
-        self.observe(self._record(gradient, norm, rate, time.perf_counter() - began, finite))
+        record = self._record(gradient, norm, rate, time.perf_counter() - began, finite)
+        self.observe(replace(record, look_ahead=looked))
         if not finite:
             self._after_bad_step(gradient)
 
@@ -151,6 +158,14 @@ class _Trainer:
         rule, parts = self.run.settings.early_stop, self.run.parts
         share = rule.maintenance if rule else 0.0
         return derive(parts.seed, "maintenance", parts.stage, step, place) < share * CHANCES
+
+    def _look_ahead(
+        self, gradient: Gradient, step: int, rate: float, metric: Tensor | None
+    ) -> dict[str, float]:
+        every, split = self.run.look_ahead_every, self.run.parts.split
+        if every == 0 or step % every or split is None or not split.measures(step):
+            return {}
+        return look_ahead(gradient, split, rate, self.run.settings.optimiser.clip, metric)
 
     def _clip(self) -> float:
         """Norm of the gradient before it is clipped."""

@@ -22,6 +22,7 @@ class StepRecord:
     terms: Mapping[str, float] = field(default_factory=dict)
     skipped: str = ""
     conflict: Conflict | None = None
+    look_ahead: Mapping[str, float] = field(default_factory=dict)  # `a>b`: of a's step to b
 
 
 @dataclass(frozen=True, slots=True)
