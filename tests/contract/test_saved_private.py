@@ -25,6 +25,8 @@ BOTH = {"kind": "lora", "rank": 3, "alpha": 5.0, "private": {"rank": 2, "alpha":
 APART = {"kind": "lora", "rank": 3, "layers": [0], "private": {"rank": 4, "layers": [1]}}
 OWN = {"kind": "lora", "layers": "none", "private": 2}
 GROUP = {"kind": "lora", "rank": 3, "private": {"rank": 2, "groups": {"both": ["mood", "echo"]}}}
+HEAD = {"kind": "lora", "rank": 3, "private": {"rank": 2, "head": True}}
+HEAD_ONLY = {"kind": "lora", "layers": "none", "private": {"layers": "none", "head": True}}
 SOME = {"kind": "lora", "rank": 3, "private": {"rank": 2, "tasks": "echo"}}
 
 
@@ -39,8 +41,19 @@ def recipe_keys(adapter):
     return keys
 
 
+# Heads of many names, most of them the embedding again.
+HEADS = {
+    "llama": {}, "gpt2": {}, "gpt_neo": {}, "qwen3": tiny.WIDE | {"tie_word_embeddings": True},
+    "gpt_neox": {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+                 "num_attention_heads": 4, "max_position_embeddings": tiny.CONTEXT},
+    "opt": {"hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+            "max_position_embeddings": tiny.CONTEXT, "word_embed_proj_dim": 32, "dropout": 0.0},
+    "gemma2": tiny.WIDE | {"head_dim": 8, "final_logit_softcapping": 5.0},
+}  # fmt: skip
+
+
 def write_base(folder, kind="llama"):
-    held = tiny.model(kind)
+    held = tiny.model(kind, **HEADS[kind])
     held.network.save_pretrained(folder / "base")
     held.tokenizer.save_pretrained(folder / "base")
 
@@ -59,6 +72,9 @@ def alone(folder, place):
     base = AutoModelForCausalLM.from_pretrained(folder / "base")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`")  # peft's own
+        # peft says so of every adapted head; what is loaded is compared here.
+        warnings.filterwarnings("ignore", message=".*tie_word_embeddings")
+        warnings.filterwarnings("ignore", message="fan_in_fan_out is set to True but")
         return PeftModel.from_pretrained(base, place).eval()
 
 
@@ -90,6 +106,25 @@ def test_each_task_is_one_adapter(tmp_path, kind, adapter, rank):
             theirs = loaded(input_ids=TOKENS).logits
         torch.testing.assert_close(said[task], theirs, rtol=1e-5, atol=2e-5)
     assert (said["mood"] - said["echo"]).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_a_private_head_is_in_its_tasks_adapter(tmp_path, kind):
+    _, model = trained(tmp_path, HEAD, kind)
+    modules = dict(model.causal.named_modules())
+    (head,) = (
+        n for n in model.private.layers if modules[n] is model.causal.get_output_embeddings()
+    )
+    first, second = model.private.layers[head].pair("mood")
+    assert float((second @ first).detach().abs().max()) > 0.01, "training must have moved the head"
+    for task in ("mood", "echo"):
+        place = tmp_path / "stage" / "adapters" / task
+        assert head in PeftConfig.from_pretrained(place).target_modules
+        loaded = alone(tmp_path, place)
+        with torch.no_grad(), model.routed(task):
+            ours = model.network(input_ids=TOKENS).logits
+            theirs = loaded(input_ids=TOKENS).logits
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
 def test_a_task_without_a_part_has_the_shared_adapter(tmp_path):
@@ -137,8 +172,9 @@ def test_going_on_gives_the_same_bits(tmp_path, monkeypatch, after):
         assert torch.equal(one, two), name
 
 
-def test_a_task_is_scored_with_its_own_part(tmp_path):
-    built, model = trained(tmp_path, BOTH)
+@pytest.mark.parametrize("adapter", [BOTH, HEAD_ONLY], ids=["blocks", "head only"])
+def test_a_task_is_scored_with_its_own_part(tmp_path, adapter):
+    built, model = trained(tmp_path, adapter)
     for task in ("mood", "echo"):
         records = built.tasks[task].splits["test"]
         ours = evaluate_task(model, built.coder, built.tasks[task], records)
@@ -151,9 +187,11 @@ def test_a_task_is_scored_with_its_own_part(tmp_path):
                 assert one.choices == pytest.approx(two.choices, rel=1e-4)
 
 
-def test_a_run_and_what_can_be_done_with_it(tmp_path, capsys, monkeypatch):
-    write_base(tmp_path)
-    keys = recipe_keys(SOME)
+@pytest.mark.parametrize(("kind", "head"), [("llama", False), ("qwen3", True), ("gpt2", True)])
+def test_a_run_and_what_can_be_done_with_it(tmp_path, capsys, kind, head):
+    """With a head that is the embedding again too: merged, the two part."""
+    write_base(tmp_path, kind)
+    keys = recipe_keys(SOME | {"private": SOME["private"] | {"head": head}})
     keys["evaluate"]["baselines"] = True
     recipe = tiny_run.write_recipe(tmp_path, keys)
     run = tmp_path / "run"

@@ -7,6 +7,7 @@ import torch
 
 from madrigal.balancing import Equal, Mean
 from madrigal.balancing.upgrad import UpGrad
+from madrigal.model import language_model
 from madrigal.model.adapter import add_adapter, add_private
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.parts import build_split
@@ -16,13 +17,14 @@ from madrigal.training.loop import StageRun, train
 from madrigal.training.processes import Processes
 from madrigal.training.pull import Pull
 from madrigal.training.step import compute_gradient, verify_split
-from tiny import CONTEXT, Schedule, drawn, examples, network, parts, stage, tokenizer
+from tiny import CONTEXT, VOCABULARY, Schedule, drawn, examples, network, parts, stage, tokenizer
 
 TASKS = ("a", "b", "c", "d")  # d is in no group
 GROUPS = {"left": ("a", "c"), "right": ("b",)}
 BOTH = LoraAdapter(rank=3, alpha=6.0, private=PrivatePart(rank=2, alpha=3.0, groups=GROUPS))
 APART = LoraAdapter(layers="none", private=PrivatePart(rank=2, groups=GROUPS))
-ADAPTERS = pytest.mark.parametrize("adapter", [BOTH, APART], ids=["shared", "apart"])
+HEAD = LoraAdapter(rank=3, private=PrivatePart(rank=2, groups=GROUPS, head=True))
+ADAPTERS = pytest.mark.parametrize("adapter", [BOTH, APART, HEAD], ids=["shared", "apart", "head"])
 COUNTS = {"a": 3, "b": 4, "c": 2}
 
 
@@ -57,7 +59,7 @@ def alone(held, task, some):
 
 def known(adapter):
     """Examples of tasks that reach a trained parameter."""
-    counts = COUNTS | ({"d": 2} if adapter is BOTH else {})
+    counts = COUNTS | ({} if adapter is APART else {"d": 2})
     return counts, drawn(**counts)
 
 
@@ -179,9 +181,10 @@ def test_the_pull_of_a_group_is_that_of_its_tasks():
             torch.testing.assert_close(gradient, wanted, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("adapter", [BOTH, HEAD], ids=["shared", "head"])
 @pytest.mark.parametrize("some", [drawn(a=3, b=4, c=2, d=2), drawn(a=3, c=2)])
-def test_bfloat16_and_checkpointing_run_measured(some):
-    held = model(precision=torch.bfloat16)
+def test_bfloat16_and_checkpointing_run_measured(adapter, some):
+    held = model(adapter, precision=torch.bfloat16)
     held.network.train()
     held.causal.activation_checkpointing_enable(
         {"use_reentrant": False, "context_fn": held.private.routing.kept}
@@ -195,8 +198,10 @@ def test_bfloat16_and_checkpointing_run_measured(some):
     assert 0 < away < 0.02
 
 
-def test_the_split_is_verified_for_parts_of_groups_too():
-    held = model(BOTH.model_copy(update={"dropout": 0.3}))
+@pytest.mark.parametrize("chunk", [2, 1000])
+def test_the_split_is_verified_for_parts_of_groups_too(monkeypatch, chunk):
+    monkeypatch.setattr(language_model, "LOGITS_PER_CHUNK", chunk * VOCABULARY)
+    held = model(HEAD.model_copy(update={"dropout": 0.3}))
     held.network.train()
     _, some = known(BOTH)
     settled = parts(held, TASKS, split=split(held, Equal()))

@@ -20,6 +20,7 @@ from tiny import CONTEXT, drawn, network, parts, tokenizer
 
 TASKS = ("a", "b", "c")
 ADAPTER = LoraAdapter(rank=3, alpha=6.0, private=PrivatePart(rank=2, alpha=3.0, tasks=("a", "b")))
+HEAD = ADAPTER.model_copy(update={"private": ADAPTER.private.model_copy(update={"head": True})})
 
 
 def model(adapter=ADAPTER, kind="llama", start=1, precision=torch.float32):
@@ -59,8 +60,9 @@ EXAMPLES = drawn(a=3, b=4, c=2)
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
 @pytest.mark.parametrize("limit", [1, 60, 1 << 20])
 @pytest.mark.parametrize("by_task", [False, True], ids=["plain", "split"])
-def test_a_private_gradient_is_its_tasks_own_times_its_weight(kind, limit, by_task):
-    held = model(kind=kind)
+@pytest.mark.parametrize("adapter", [ADAPTER, HEAD], ids=["blocks", "head too"])
+def test_a_private_gradient_is_its_tasks_own_times_its_weight(kind, limit, by_task, adapter):
+    held = model(adapter, kind)
     each = {task: alone(held, task, EXAMPLES) for task in TASKS}
     changes = {"split": split(held)} if by_task else {}
     got, found = step(held, EXAMPLES, microbatch_tokens=limit, balancer=Equal(), **changes)

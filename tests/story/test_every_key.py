@@ -96,6 +96,9 @@ ROWS = {
         "model.adapter.private", {"rank": 2, "layers": [1]}, PRIVATE
     ),
     "model.adapter(lora).private.tasks": Row(
+    "model.adapter(lora).private.head": Row(
+        "model.adapter.private", {"rank": 2, "head": True}, PRIVATE
+    ),
         "model.adapter.private", {"rank": 2, "tasks": "mood"}, PRIVATE
     ),
     "model.adapter(lora).private.groups": Row(

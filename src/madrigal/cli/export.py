@@ -2,9 +2,7 @@
 
 import json
 import shutil
-import warnings
 from pathlib import Path
-from typing import Any
 
 from madrigal.errors import RunFolderError
 from madrigal.model.base import BUNDLED
@@ -67,13 +65,10 @@ def _write(trained: Trained, aside: Path, merge: bool) -> None:
     if not merge or not trained.is_adapter:
         shutil.copytree(trained.folder, aside)
         return
+    from madrigal.model.merge import merged
+
     model, _ = load_trained(trained)
-    network: Any = model.network
-    with warnings.catch_warnings():
-        # peft tells that merging changes the module; that is what was asked for.
-        warnings.filterwarnings("ignore", category=UserWarning, module="peft")
-        merged = network.merge_and_unload()
-    merged.save_pretrained(aside)
+    merged(model.network).save_pretrained(aside)
     model.tokenizer.save_pretrained(aside)
 
 

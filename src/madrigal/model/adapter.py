@@ -9,7 +9,13 @@ from torch import nn
 
 from madrigal.errors import ModelError
 from madrigal.model.blocks import block_of, check_blocks, in_blocks
-from madrigal.model.private import PrivateLora, PrivateParts, attach, initialise
+from madrigal.model.private import (
+    PrivateHead,
+    PrivateLora,
+    PrivateParts,
+    attach,
+    initialise,
+)
 from madrigal.model.route import Routing
 from madrigal.model.targets import check_targets, is_target
 from madrigal.recipe.model import FullAdapter, LoraAdapter, PrivatePart
@@ -105,11 +111,13 @@ def add_private(
         return None
     causal = network.get_base_model() if hasattr(network, "get_base_model") else network
     routing = Routing(settings.parts(tasks))
-    hosts = dict(_hosts(causal, adapter, settings))
-    layers = {}
-    for name, module in hosts.items():
+    hosts = [(PrivateLora, *host) for host in _hosts(causal, adapter, settings)]
+    if settings.head:
+        hosts.append((PrivateHead, *_head(causal)))
+    layers: dict[str, PrivateLora] = {}
+    for kind, name, module in hosts:
         inputs, outputs = sides(module) or (0, 0)
-        layers[name] = PrivateLora(
+        layers[name] = kind(
             inputs, outputs, settings.rank, scaling(settings), adapter.dropout, routing
         )
         attach(module, layers[name], adds_it_itself=hasattr(module, "base_layer"))
@@ -121,7 +129,9 @@ def add_private(
 def _hosts(
     causal: nn.Module, adapter: LoraAdapter, settings: PrivatePart
 ) -> Iterator[tuple[str, nn.Module]]:
-    """The layers that get private parts, by name."""
+    """The layers inside blocks that get private parts, by name."""
+    if settings.layers == "none":
+        return
     place = "model.adapter.private"
     modules = {
         name: module
@@ -145,3 +155,17 @@ def _hosts(
         yield name, module
     if not found:
         raise ModelError(f"{place}: `targets` name no layer inside its blocks")
+
+
+def _head(causal: Any) -> tuple[str, nn.Module]:
+    """The output head and its name."""
+    found = causal.get_output_embeddings()
+    if found is not None and sides(found) is not None:
+        for name, module in causal.named_modules():
+            if module is found:
+                return name, module
+    kind = "none" if found is None else f"a {type(getattr(found, 'base_layer', found)).__name__}"
+    raise ModelError(
+        f"model.adapter.private.head: only a linear output head can have a private update, and the "
+        f"model has {kind}; write `head: false`"
+    )

@@ -70,9 +70,17 @@ def model_size(settings: ModelSettings, root: Path, tasks: Sequence[str] = ()) -
         check_blocks("model.adapter.private.layers", own.layers, shapes)
         parts = set(own.parts(tasks).values())
         inside = {name: sides for name, sides in adapted.items() if block_of(name) is not None}
-        trainable += len(parts) * own.rank * _sides(inside, own.layers)
+        head = sum(_head(shapes)) if own.head else 0
+        trainable += len(parts) * own.rank * (_sides(inside, own.layers) + head)
     blocks = sum(count for name, count in counts.items() if block_of(name) is not None)
     return Size(total + trainable, trainable, sum(counts[name] for name in linear), blocks)
+
+
+def _head(shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
+    """Outputs and inputs of the output head; it may be the embedding of the tokens again, whose
+    table is the longest."""
+    tables = [s for n, s in shapes.items() if len(s) == 2 and (_embeds(n) or "lm_head" in n)]
+    return max(tables, default=())
 
 
 def _sides(adapted: Mapping[str, int], blocks: str | Sequence[int]) -> int:

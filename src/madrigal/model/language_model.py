@@ -1,7 +1,7 @@
 """A causal language model as the rest of the house sees it."""
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,11 +77,35 @@ class LanguageModel:
         targets: Int[Tensor, " N"],
         with_mean: bool = False,
         around: Around = nothing_around,
+        counts: Sequence[int] | None = None,
     ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"] | None]:
-        """Log-probability in nats of each target given its state; see `logps_in_chunks`."""
+        """Log-probability in nats of each target given its state; see `logps_in_chunks`.
+
+        `counts` are the positions of each row that is routed, one row after another; where all
+        rows belong to one task they can be left out.
+        """
         causal: Any = self.causal
         chunk = max(1, LOGITS_PER_CHUNK // causal.config.vocab_size)
+        around = self._routed_head(counts, around)
         return logps_in_chunks(self.head, states, targets, with_mean, chunk, around)
+
+    def _routed_head(self, counts: Sequence[int] | None, around: Around) -> Around:
+        """`around` with each position on its row's route, kept for chunks that are computed again;
+        as it is where the head has no private parts."""
+        if self.private is None or not self.private.at_head:
+            return around
+        routing = self.private.routing
+        route = routing.route
+        if route.slot is not None:
+            assert counts is not None, "positions of several tasks' rows need their counts"
+            route = route.spread(counts)
+
+        @contextmanager
+        def both(first: int, last: int) -> Iterator[None]:
+            with around(first, last), routing.following(route.cut(first, last)):
+                yield
+
+        return both
 
     def trainable(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Trainable parameters by name, each once even where it is tied."""

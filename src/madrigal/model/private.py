@@ -103,6 +103,31 @@ class PrivateLora(nn.Module):
         return stack.index_select(0, slot)  # its backward pass is faster than stack[slot]'s
 
 
+class PrivateHead(PrivateLora):
+    """The same for the output head, which sees positions of many rows one after another.
+
+    A matrix for each position would be too much. The pairs of all parts that are present stand side
+    by side, and each position keeps the low-rank values of its own part alone:
+    y + s [B_1 .. B_G] (m * [A_1; ..; A_G] x) with m 1 at the own part and 0 elsewhere.
+    """
+
+    def forward(self, y: Float[Tensor, "*B O"], x: Float[Tensor, "*B I"]) -> Float[Tensor, "*B O"]:
+        route = self.routing.route
+        if not route.present:
+            return y
+        x = self.dropout(x).to(y.dtype)
+        pairs = [self.pair(part) for part in route.present]
+        first = torch.cat([a for a, _ in pairs]).to(y.dtype)
+        second = torch.cat([b for _, b in pairs], dim=1).to(y.dtype)
+        low = F.linear(x.reshape(-1, self.inputs), first) * self.scaling
+        if route.slot is not None:
+            slot = route.slot.repeat_interleave(len(low) // len(route.slot))
+            own = slot[:, None] == torch.arange(len(pairs), device=slot.device)
+            low = low * own.repeat_interleave(self.rank, dim=1)
+        y.view(-1, self.outputs).addmm_(low, second.T)
+        return y
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PrivateParts:
     """All private parts of a network: whose they are, and the layers that hold them by name.
@@ -160,6 +185,11 @@ class PrivateParts:
             if part not in reached:
                 for parameter in self._named(part):
                     parameter.grad = None
+
+    @property
+    def at_head(self) -> bool:
+        """Whether the output head has private updates."""
+        return any(isinstance(layer, PrivateHead) for layer in self.layers.values())
 
     def names(self) -> list[str]:
         """How the names of private parameters end in the network."""

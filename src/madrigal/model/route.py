@@ -3,41 +3,58 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """Whose rows a batch holds, as far as private parts go.
 
     `present` are the parts that its rows meet. `places[b]` is the place of row b's part among
     them, and `len(present)` for a row without one; `slot` is the same on the device. Both are None
-    where all rows are alike.
+    where all rows are alike. Where a layer sees single positions, these are its rows.
     """
 
     present: tuple[str, ...]
-    places: tuple[int, ...] | None = None
+    places: Int[np.ndarray, " B"] | None = None
     slot: Int[Tensor, " B"] | None = None
 
     def part(self, row: int) -> str | None:
         """The part that a row meets."""
-        place = 0 if self.places is None else self.places[row]
+        place = 0 if self.places is None else int(self.places[row])
         return self.present[place] if place < len(self.present) else None
 
     def runs(self, rows: int) -> Iterator[tuple[str, int, int]]:
         """Adjacent rows that meet the same part: its name, first row, last row (exclusive)."""
-        first = 0
-        for row in range(1, rows + 1):
-            if row < rows and self.part(row) == self.part(first):
-                continue
-            part = self.part(first)
+        places = np.zeros(rows, dtype=np.int64) if self.places is None else self.places
+        borders = [0, *(np.flatnonzero(np.diff(places)) + 1).tolist(), rows]
+        for first, last in pairwise(borders):
+            part = self.part(first) if last > first else None
             if part is not None:
-                yield part, first, row
-            first = row
+                yield part, first, last
+
+    def spread(self, counts: Sequence[int]) -> "Route":
+        """The route of positions, row b having `counts[b]` of them, one row after another."""
+        if self.places is None or self.slot is None:
+            return self
+        places = np.repeat(self.places, counts)
+        return Route(self.present, places, torch.from_numpy(places).to(self.slot.device))
+
+    def cut(self, first: int, last: int) -> "Route":
+        """The route of rows `first` to `last` (exclusive) alone."""
+        if self.places is None or self.slot is None:
+            return self
+        places = self.places[first:last]
+        if len(places) == 0 or (places == places[0]).all():
+            part = self.part(first) if len(places) else None
+            return Route(() if part is None else (part,))
+        return Route(self.present, places, self.slot[first:last])
 
 
 class Routing:
@@ -66,8 +83,8 @@ class Routing:
         if len(set(met)) == 1:
             return Route(present)
         order = {part: place for place, part in enumerate(present)}
-        places = tuple(len(present) if part is None else order[part] for part in met)
-        return Route(present, places, torch.tensor(places, device=device))
+        places = np.array([len(present) if part is None else order[part] for part in met])
+        return Route(present, places, torch.from_numpy(places).to(device))
 
     @contextmanager
     def following(self, route: Route | None) -> Iterator[None]:

@@ -109,6 +109,9 @@ def load_trained(trained: Trained) -> tuple[LanguageModel, Coder]:
         with warnings.catch_warnings():
             # A name of transformers that peft still uses has changed.
             warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`")
+            # An adapted head that is the embedding again: it is not merged here.
+            warnings.filterwarnings("ignore", message=".*tie_word_embeddings")
+            warnings.filterwarnings("ignore", message="fan_in_fan_out is set to True but")
             network = PeftModel.from_pretrained(model.network, trained.folder)
         model = replace(model, network=network.to(model.device))
     model.network.eval()

@@ -31,7 +31,8 @@ class PrivatePart(Short):
     short_types: ClassVar[tuple[type, ...]] = (int,)
     rank: int = Field(default=4, ge=1, le=1024, description="Rank of each task's own update.")
     alpha: float | None = Field(default=None, gt=0, description="Scale numerator; the update is alpha/rank times BA. Left out: 2 x rank.")
-    layers: Literal["all"] | Blocks = Field(default="all", description="Numbers of the transformer blocks that have private parts, from 0, or `all`.")
+    layers: Literal["all", "none"] | Blocks = Field(default="all", description="Numbers of the transformer blocks that have private parts, from 0, or `all`; `none` for a private head only.")
+    head: bool = Field(default=False, description="A private low-rank update of the output head too. The table of a tied embedding stays as it is: only the logits change.")
     tasks: Literal["all"] | Names = Field(default="all", description="Names of the tasks that have a private part, or `all` that some stage learns.")
     groups: dict[TaskName, Names] | None = Field(
         default=None, description="Groups of tasks by a name, `{reading: [squad, race]}`: one private part for each group in place of one for each task. A task in no group has no private part."

@@ -17,6 +17,9 @@ def private_rules(root: Node, adapter: Node) -> Iterator[Mistake]:
     for layers in (adapter.get("layers"), private.get("layers")):
         if layers.value == []:
             yield Mistake(layers, "names no block; write numbers from 0, or `all`")
+    if private.get("layers").text == "none" and private.get("head").value is not True:
+        text = "nothing would be private; add `head: true`, or name the blocks with private parts"
+        yield Mistake(private.get("layers"), text)
     if adapter.get("layers").text == "none":
         yield from _nothing_shared(root, adapter)
 

@@ -67,6 +67,10 @@ class Microbatch:
     def padded_tokens(self) -> int:
         return self.tokens.numel()
 
+    def trained_by_row(self) -> list[int]:
+        """How many trained tokens each row holds."""
+        return [int(row.trained.sum()) for segment in self.segments for row in segment.rows]
+
 
 def group(widths: Sequence[int], rows: Sequence[int], limit: int) -> list[list[int]]:
     """Split examples into groups of similar width at the least total cost.

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from madrigal.gradients import Ledger, Span, Spans
 from madrigal.gradients.gramian import HALVES
+from madrigal.model.head import nothing_around
 from madrigal.model.language_model import LanguageModel
 from madrigal.objectives.base import Objective, Outputs
 from madrigal.training.chance import seed_pass
@@ -92,7 +93,7 @@ class Passes:
     def losses(
         self,
         batch: Microbatch,
-        around: Callable[[int, int], AbstractContextManager[object]] | None = None,
+        around: Callable[[int, int], AbstractContextManager[object]] = nothing_around,
     ) -> dict[str, Tensor]:
         """One forward pass; the unnormalised loss of each task in the microbatch."""
         model = self.model
@@ -102,7 +103,7 @@ class Passes:
             states = model.states(batch.tokens)
             picked = states.reshape(-1, states.shape[-1])[batch.state_index]
             logps, means = model.logps(
-                picked, batch.targets, "mean_logps" in needs, *([around] if around else [])
+                picked, batch.targets, "mean_logps" in needs, around, batch.trained_by_row()
             )
         losses = {}
         for segment in batch.segments:

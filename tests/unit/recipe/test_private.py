@@ -32,6 +32,10 @@ def loaded(folder, adapter, **more):
             {"layers": "none", "private": {"groups": {"one": ["mood", "echo"]}}},
             LoraAdapter(layers="none", private=PrivatePart(groups={"one": ("mood", "echo")})),
         ),
+        (
+            {"private": {"layers": "none", "head": True}},
+            LoraAdapter(private=PrivatePart(layers="none", head=True)),
+        ),
         ({"layers": [1], "private": {}}, LoraAdapter(layers=(1,), private=PrivatePart())),
         ({"layers": "none", "private": 2}, LoraAdapter(layers="none", private=PrivatePart(rank=2))),
     ],
@@ -73,6 +77,12 @@ def test_forms(tmp_path, adapter, wanted):
             "adapter.rank: has no effect with `layers: none`; remove it (`private` has its own)",
         ),
         ({"private": {"dropout": 0.1}}, "private.dropout: unknown key"),
+        (
+            {"private": {"layers": "none"}},
+            "private.layers: nothing would be private; add `head: true`, or name the blocks",
+        ),
+        ({"private": {"rank": 0, "head": True}}, "private.rank: found 0; must be at least 1"),
+        ({"private": {"head": "yes"}}, "private.head: found the text 'yes'; must be true or false"),
         ({"private": {"rank": 0, "groups": {"g": ["mood"]}}}, "private.rank: found 0; must be"),
         (
             {"private": {"groups": {"g": ["mood", "ecko"]}}},
