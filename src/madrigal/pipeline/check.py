@@ -127,7 +127,7 @@ def _held(size: Size) -> str:
     now = int(os.environ.get("WORLD_SIZE", "1"))
     counts = (now,) if now > 1 else (1, 2, 4, 8)
     parts = (f"{size.bytes_held(n) / 1e6:,.1f} MB with {n}" for n in counts)
-    return f"parameters that each process holds, by processes: {', '.join(parts)}"
+    return f"parameters in the memory of each process: {', '.join(parts)}"
 
 
 def _task_table(built: Built) -> Table:

@@ -18,6 +18,29 @@ def said(folder, **task):
     return console.file.getvalue()
 
 
+def held(folder, **model):
+    keys = copy.deepcopy(tiny_run.keys())
+    keys["model"] = {"base": "madrigal/base-xs"} | model
+    console = Console(file=io.StringIO(), width=200)
+    check(tiny_run.tiny(folder, keys), console)
+    lines = console.file.getvalue().splitlines()
+    return [line for line in lines if line.startswith("parameters in the memory of each process")]
+
+
+def test_a_base_that_is_shared_out_takes_less_in_each_process(tmp_path, monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert held(tmp_path) == []
+    (line,) = held(tmp_path, shard=True)
+    assert [part.split()[-1] for part in line.split(",")] == ["1", "2", "4", "8"]
+    sizes = [float(part.split()[-4]) for part in line.split(",")]
+    shared = sizes[0] - sizes[1]  # half of the blocks
+    assert shared > 0
+    assert sizes[2] == pytest.approx(sizes[1] - shared / 2, abs=0.2)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    (now,) = held(tmp_path, shard=True)
+    assert now.endswith(f": {sizes[1]:,.1f} MB with 2")
+
+
 LONG = " ".join(str(i * 7919) for i in range(120))  # no merges of a few prompts make it short
 
 
