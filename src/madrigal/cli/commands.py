@@ -225,12 +225,27 @@ def diagnose(
     stage: Annotated[
         str | None, typer.Option(metavar="NAME", help="Stage to look at; left out: every one.")
     ] = None,
+    private_layers: Annotated[
+        bool,
+        typer.Option(
+            "--private-layers",
+            help="Write the recipe with private parts in the blocks where tasks surely conflict.",
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The recipe to write; left out: NAME-layers.yaml beside the recipe of the run.",
+        ),
+    ] = None,
 ) -> Work:
     """Say which tasks were hurt, by whom, and what to try."""
 
     def work() -> None:
         from madrigal.cli.diagnose import print_diagnosis
 
-        print_diagnosis(run, stage)
+        sets = tuple(overrides or ())
+        group(Wish(recipe, sets, stage, run, affinity, steps, groups, out, force, json, folder))
 
     return work
