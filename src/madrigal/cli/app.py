@@ -61,6 +61,8 @@ def _usage(error: Any) -> str:
 
 
 def _how_to_go_on(arguments: Sequence[str]) -> str:
+    if "group" in arguments[:1]:
+        return f"interrupted; go on with: madrigal {shlex.join(arguments)}"
     if "run" not in arguments[:1]:
         return "interrupted"
     again = [word for word in arguments if word != "--resume"]
