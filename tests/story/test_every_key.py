@@ -68,6 +68,7 @@ TWO = {"stages": [STAGE, STAGE | {"name": "after"}]}
 EPOCHS = {"stages.0.steps": NOTHING, "stages.0.epochs": 1.0}
 TOKENS = {"stages.0.batch": {"tokens": 100}}
 EARLY = {"stages.0.early_stop": {"patience": 2}}
+EASY = {"stages.0.curriculum": {"difficulty": {"by": "length"}}}
 
 ROWS = {
     "name": Row("name", "other"),
@@ -95,10 +96,10 @@ ROWS = {
     "model.adapter(lora).private.layers": Row(
         "model.adapter.private", {"rank": 2, "layers": [1]}, PRIVATE
     ),
-    "model.adapter(lora).private.tasks": Row(
     "model.adapter(lora).private.head": Row(
         "model.adapter.private", {"rank": 2, "head": True}, PRIVATE
     ),
+    "model.adapter(lora).private.tasks": Row(
         "model.adapter.private", {"rank": 2, "tasks": "mood"}, PRIVATE
     ),
     "model.adapter(lora).private.groups": Row(
@@ -187,6 +188,22 @@ ROWS = {
     "stages[N].early_stop.per_task": Row("stages.0.early_stop.per_task", True, EARLY),
     "stages[N].early_stop.maintenance": Row(
         "stages.0.early_stop.maintenance", 0.2, EARLY | {"stages.0.early_stop.per_task": True}
+    ),
+    "stages[N].early_stop.roll_back": Row(
+        "stages.0.early_stop.roll_back", True,
+        PRIVATE | EARLY | {"stages.0.early_stop.per_task": True},
+    ),
+    "stages[N].curriculum.enter": Row("stages.0.curriculum", {"enter": {"echo": 0.5}}),
+    "stages[N].curriculum.difficulty.by": Row(
+        "stages.0.curriculum.difficulty.by", "base_loss", EASY
+    ),
+    "stages[N].curriculum.difficulty.start": Row("stages.0.curriculum.difficulty.start", 0.6, EASY),
+    "stages[N].curriculum.difficulty.full_at": Row(
+        "stages.0.curriculum.difficulty.full_at", 1.0, EASY
+    ),
+    "stages[N].curriculum.difficulty.power": Row("stages.0.curriculum.difficulty.power", 1.0, EASY),
+    "stages[N].curriculum.difficulty.easy_first": Row(
+        "stages.0.curriculum.difficulty.easy_first", False, EASY
     ),
     "stages[N].checkpoint_every": Row("stages.0.checkpoint_every", 2),
     "evaluate.base": Row("evaluate.base", False),

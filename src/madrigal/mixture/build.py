@@ -2,17 +2,20 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from madrigal.errors import RecipeError
 from madrigal.mixture.chance import bits
 from madrigal.mixture.interleave import interleave
 from madrigal.mixture.order import order
+from madrigal.mixture.paced import paced
 from madrigal.mixture.shares import capped, in_examples, in_tokens, policy_shares
 from madrigal.mixture.size import TaskSize
 from madrigal.mixture.source import Mixture, step_ends
+from madrigal.recipe.curriculum import Curriculum
 from madrigal.recipe.stage import Balanced, Batch, MixtureSettings
 from madrigal.recipe.suggest import closest
 
@@ -24,20 +27,24 @@ def build_source(
     steps: int | None,
     epochs: float | None,
     seed: int,
+    curriculum: Curriculum | None = None,
 ) -> Mixture:
     """The schedule of one stage: `steps` steps, or `epochs` passes over all examples together.
 
-    What a step sees does not depend on the number of steps, except through caps on epochs: those
-    are spread over the whole stage.
+    What a step sees does not depend on the number of steps, except through caps on epochs, which
+    are spread over the whole stage, and through a curriculum, whose points are shares of it.
 
     Raises:
         RecipeError: a task without examples, weights that do not fit the tasks, a `within` field
-            that no task has, or caps that allow fewer steps than were asked for.
+            that no task has, caps that allow fewer steps than were asked for, a curriculum that
+            the steps are too few for, or one together with caps.
     """
     if (steps is None) == (epochs is None):
         raise RecipeError("stage: give one of `steps` and `epochs`")
     _check(mixture, tasks)
     plan = _Plan(mixture, tuple(tasks), batch, seed)
+    if curriculum is not None:
+        return plan.paced(curriculum, steps, epochs)
     if epochs is not None:
         return plan.over_epochs(epochs)
     assert steps is not None
@@ -80,7 +87,7 @@ class _Plan:
         self, mixture: MixtureSettings, tasks: tuple[TaskSize, ...], batch: Batch, seed: int
     ) -> None:
         if mixture.within is None:
-            tasks = tuple(TaskSize(t.name, t.lengths, None, t.max_epochs) for t in tasks)
+            tasks = tuple(replace(task, strata=None) for task in tasks)
         self.tasks = tasks
         self.batch = batch
         self.seed = seed
@@ -113,9 +120,28 @@ class _Plan:
             # Drawn examples were shorter than the average, so the token budget has room for more.
             total = math.ceil(total * 1.1) + 1
 
+    def paced(self, curriculum: Curriculum, steps: int | None, epochs: float | None) -> Mixture:
+        """With a curriculum, which draws some examples more often than others: without caps."""
+        for task, limit in zip(self.tasks, self.max_epochs, strict=True):
+            if limit is not None:
+                raise RecipeError(
+                    f"curriculum: {task.name!r} may have {limit:g} passes over its examples at "
+                    "most, and a curriculum does not count passes; remove `max_epochs` (and "
+                    "`balanced`), or the curriculum"
+                )
+        total = None if epochs is None else self._examples(epochs)
+        if total is not None and self.batch.tokens is None:
+            assert self.batch.rows is not None
+            steps, total = -(-total // self.batch.rows), None
+        found = paced(self.tasks, self.shares, self.batch, curriculum, self.seed, steps, total)
+        asked = in_tokens(found.shares, self.mean_lengths) if self.tokens else found.shares
+        return self._mixture(found.task, found.index, found.length, found.ends, asked)
+
+    def _examples(self, epochs: float) -> int:
+        return max(1, round(epochs * sum(len(task.lengths) for task in self.tasks)))
+
     def over_epochs(self, epochs: float) -> Mixture:
-        examples = sum(len(task.lengths) for task in self.tasks)
-        wanted = max(1, round(epochs * examples))
+        wanted = self._examples(epochs)
         room = self.caps.sum()
         total = wanted
         if self.batch.rows is not None and self.batch.tokens is None:
@@ -136,15 +162,26 @@ class _Plan:
             mine = task == k
             index[mine] = order(size, int(mine.sum()), self.max_epochs[k], self.seed)
             length[mine] = size.lengths[index[mine]]
+        ends = step_ends(length, self.batch.rows, self.batch.tokens)
+        return self._mixture(task, index, length, ends, self._asked(total))
+
+    def _mixture(
+        self,
+        task: Int[np.ndarray, " N"],
+        index: Int[np.ndarray, " N"],
+        length: Int[np.ndarray, " N"],
+        ends: Int[np.ndarray, " steps"],
+        asked: Float[np.ndarray, " K"],
+    ) -> Mixture:
         names = tuple(size.name for size in self.tasks)
         return Mixture(
             names=names,
             sizes=tuple(len(size.lengths) for size in self.tasks),
-            asked=dict(zip(names, self._asked(total).tolist(), strict=True)),
+            asked=dict(zip(names, asked.tolist(), strict=True)),
             task=task,
             index=index,
             length=length,
-            ends=step_ends(length, self.batch.rows, self.batch.tokens),
+            ends=ends,
         )
 
     def _asked(self, total: int) -> Float[np.ndarray, " K"]:

@@ -2,7 +2,7 @@
 
 import heapq
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from jaxtyping import Float, Int, UInt64
@@ -42,6 +42,19 @@ def interleave(
         if turn + 1 < turns[k]:
             heapq.heappush(pending, (windows[k][0][turn + 1], k, turn + 1))
     return np.array(places, dtype=np.int64)
+
+
+def endless(
+    shares: Float[np.ndarray, " K"],
+    expected: int,
+    ties: Callable[[int, int], UInt64[np.ndarray, " m"]],
+) -> Iterator[int]:
+    """`interleave` without caps and without an end, first made for `expected` places."""
+    told, total = 0, max(1, expected)
+    while True:
+        places = interleave(shares, np.full(len(shares), math.inf), total, ties)
+        yield from places[told:].tolist()  # a longer one begins like a shorter one
+        told, total = total, 2 * total
 
 
 def _windows(share: float, turns: int) -> tuple[list[int], list[int]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,8 @@ class TaskSize:
 
     `strata[i]` is example i's value of the field that the mixture draws evenly over (`within`);
     None where the task has no such field, and then all its examples are drawn alike. `fields` are
-    those that the mixture could have named instead.
+    those that the mixture could have named instead. `difficulty` is what a curriculum by the loss
+    of the base ranks them by, None until that is measured.
     """
 
     name: str
@@ -21,6 +22,7 @@ class TaskSize:
     strata: tuple[str, ...] | None = None
     max_epochs: float | None = None  # passes over the examples, at most
     fields: tuple[str, ...] = ()
+    difficulty: Float[np.ndarray, " n"] | None = None
 
     def groups(self) -> Mapping[str, Int[np.ndarray, " m"]]:
         """Indices of the examples by stratum, in alphabetical order; one group without strata."""

@@ -10,6 +10,7 @@ from madrigal.model.adapter_files import save_task_adapter
 from madrigal.model.apart import apart, why_not_apart
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
+from madrigal.pipeline.difficulty import scheduled
 from madrigal.pipeline.folder import RunFolder, stage_label
 from madrigal.pipeline.journal import FILES, Journal, forget_after
 from madrigal.pipeline.parts import fresh_model, step_parts
@@ -55,7 +56,11 @@ class Baselines:
         for number, stage in enumerate(self.built.recipe.stages, 1):
             if task in stage.learn:
                 where = Where(
-                    self.place(task, number, stage), f"only {task}", self.screen, self.processes
+                    self.place(task, number, stage),
+                    f"only {task}",
+                    self.screen,
+                    self.processes,
+                    self.folder.stage(number, stage.name),
                 )
                 train_stage(self.built, stage, model, [task], where)
         return model
@@ -92,7 +97,14 @@ class Baselines:
         run = StageRun(
             settings=stage,
             parts=step_parts(built, stage, model, self.processes, tasks, Alone()),
-            source=built.source(stage),
+            source=scheduled(
+                built,
+                stage,
+                model,
+                self.folder.stage(number, stage.name),
+                self.screen,
+                self.processes,
+            ),
             examples={name: built.examples[name] for name in tasks},
             checkpoints=home / "checkpoints",
             validate=self._validation(model, tasks),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from madrigal.errors import DataError, RecipeError
 from madrigal.mixture import Mixture, TaskSize, build_source
@@ -21,6 +22,8 @@ from madrigal.tasks.load import load_tasks
 from madrigal.tasks.task import Task
 from madrigal.training.chance import derive
 
+Losses = Mapping[str, Float[np.ndarray, " n"]]  # of each training example of each task
+
 
 @dataclass(frozen=True, slots=True)
 class Built:
@@ -33,22 +36,28 @@ class Built:
     coder: Coder
     examples: Mapping[str, Sequence[Example]]  # training examples of the tasks that are learnt
 
-    def source(self, stage: StageSettings) -> Mixture:
+    def source(self, stage: StageSettings, losses: Losses | None = None) -> Mixture:
         """The schedule of a stage.
+
+        `losses` are each example's at the start of the stage, which a curriculum may go by. Before
+        they are measured the schedule is that of examples in random order, which draws from every
+        task as often, and is as long unless steps are counted in tokens.
 
         Raises:
             RecipeError: the mixture does not fit the tasks; with the stage's place in the recipe.
         """
-        sizes = [self._size(name, stage) for name in stage.learn]
+        sizes = [self._size(name, stage, losses) for name in stage.learn]
         seed = derive(self.recipe.seed, "mixture", stage.name)
         try:
-            return build_source(stage.mixture, sizes, stage.batch, stage.steps, stage.epochs, seed)
+            return build_source(
+                stage.mixture, sizes, stage.batch, stage.steps, stage.epochs, seed, stage.curriculum
+            )
         except RecipeError as error:
             number = [one.name for one in self.recipe.stages].index(stage.name)
             mistakes = (_of_stage(number, mistake) for mistake in error.mistakes)
             raise RecipeError(mistakes) from error
 
-    def _size(self, name: str, stage: StageSettings) -> TaskSize:
+    def _size(self, name: str, stage: StageSettings, losses: Losses | None) -> TaskSize:
         task = self.tasks[name]
         lengths = [sum(row.length for row in example) for example in self.examples[name]]
         return TaskSize(
@@ -57,12 +66,14 @@ class Built:
             strata=_strata(task, stage.mixture.within),
             max_epochs=task.max_epochs,
             fields=_fields(task),
+            difficulty=None if losses is None else losses[name],
         )
 
 
 def _of_stage(number: int, mistake: str) -> str:
     """A mistake of a mixture, which knows no stage, with its whole key."""
-    return f"stages[{number}].{mistake}" if mistake.startswith("mixture") else mistake
+    own = mistake.startswith(("mixture", "curriculum"))
+    return f"stages[{number}].{mistake}" if own else mistake
 
 
 def _fields(task: Task) -> tuple[str, ...]:

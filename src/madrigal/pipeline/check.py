@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from rich.console import Console
@@ -11,10 +11,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from madrigal.mixture import Mixture
+from madrigal.mixture.competence import allowed
 from madrigal.model.inspect import Size, model_size
 from madrigal.pipeline.build import Built, build
 from madrigal.pipeline.estimate import Part, estimate
 from madrigal.recipe.load import LoadedRecipe
+from madrigal.recipe.stage import StageSettings
 from madrigal.tasks.card import CLOSE, OPEN, marked
 from madrigal.tasks.encoded import Encoded
 
@@ -54,10 +57,41 @@ def check(loaded: LoadedRecipe, console: Console | None = None) -> Built:
             f"\n[bold]stage {stage.name}[/bold]: {source.steps} steps, {tokens:,} tokens; {parts}",
             highlight=False,
         )
+        for line in curriculum_lines(stage, source):
+            console.print(f"  {line}", highlight=False)
     console.print()
     console.print(_estimate_table(estimate(built, sources), size, matrix_speed()))
     console.print("\nNothing was trained and nothing was written.")
     return built
+
+
+def curriculum_lines(stage: StageSettings, source: Mixture) -> Iterator[str]:
+    """What a stage's curriculum does, in numbers of steps and examples."""
+    curriculum = stage.curriculum
+    if curriculum is None:
+        return
+    for name in sorted(curriculum.enter, key=lambda task: curriculum.enter[task]):
+        place = int(np.argmax(source.task == source.names.index(name)))
+        first = 1 + int(np.searchsorted(source.ends, place, side="right"))
+        yield f"{name} comes in at step {first} of {source.steps}"
+    difficulty = curriculum.difficulty
+    if difficulty is None:
+        return
+    what = {"length": "length", "base_loss": "loss of the model before the stage"}[difficulty.by]
+    which = "easy" if difficulty.easy_first else "difficult"
+    at_first = ", ".join(
+        f"{allowed(size, difficulty.start):,} of {size:,} {name}"
+        for name, size in zip(source.names, source.sizes, strict=True)
+    )
+    yield (
+        f"{which} examples first, by {what}: {at_first}; all of them at {difficulty.full_at:.0%} "
+        "of a task's way"
+    )
+    if stage.goes_by_loss():
+        yield (
+            "which ones is known only when the loss has been measured; tokens and epochs above "
+            "are those of a random order"
+        )
 
 
 def matrix_speed() -> float:

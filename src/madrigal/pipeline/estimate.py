@@ -46,6 +46,8 @@ def estimate(built: Built, sources: Sequence[Mixture]) -> list[Part]:
     ]
     checked = sum(_validation(built, stage, source) for stage, source in stages)
     parts.append(Part("validation", checked, False))
+    measured = sum(_measured(built, stage) for stage in recipe.stages)
+    parts.append(Part("loss of the base, for a curriculum", measured, False))
     if recipe.evaluate.baselines:
         again = sum(
             got.tokens
@@ -73,6 +75,14 @@ def _scoring(built: Built) -> list[Part]:
         alone = sum(tokens for task, tokens in watched.items() if task in learnt)
         found.append(Part("score baselines", alone, False))
     return found
+
+
+def _measured(built: Built, stage: StageSettings) -> int:
+    """Tokens of the examples whose loss a curriculum asks for."""
+    if not stage.goes_by_loss():
+        return 0
+    rows = (row for name in stage.learn for example in built.examples[name] for row in example)
+    return sum(row.length for row in rows)
 
 
 def _validation(built: Built, stage: StageSettings, source: Mixture) -> int:

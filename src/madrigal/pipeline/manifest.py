@@ -133,7 +133,11 @@ def _shares(built: Built) -> dict[str, Any]:
     for number, stage in enumerate(built.recipe.stages, 1):
         source = built.source(stage)
         asked, achieved = source.asked_shares(), source.achieved()
-        shares[stage_label(number, stage.name)] = {
+        label = stage_label(number, stage.name)
+        if stage.goes_by_loss():  # what is then achieved is not known before the stage begins
+            shares[label] = {task: {"asked": asked[task]} for task in achieved}
+            continue
+        shares[label] = {
             task: {
                 "asked": asked[task],
                 "achieved_examples": got.share_of_examples,

@@ -14,13 +14,15 @@ from madrigal.mixture import Mixture
 from madrigal.model.adapter_files import name_bundled_base, save_task_adapter
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
+from madrigal.pipeline.difficulty import scheduled
 from madrigal.pipeline.journal import Journal, forget_after
 from madrigal.pipeline.parts import step_parts, validation_losses
 from madrigal.pipeline.scoring import validation_scores
 from madrigal.pipeline.track import tracking
 from madrigal.pipeline.watch import Screen
 from madrigal.recipe.stage import StageSettings
-from madrigal.training.checkpoint import load_checkpoint, newest_checkpoint, restore
+from madrigal.training.best_parts import BestParts
+from madrigal.training.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint, restore
 from madrigal.training.files import disk_full_stops, flush, write_whole
 from madrigal.training.loop import StageRun, Validate, train
 from madrigal.training.processes import Processes
@@ -32,12 +34,16 @@ DONE = "done.json"
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """The folder of a stage, what it is called on the screen, and who is there."""
+    """The folder of a stage, what it is called on the screen, and who is there.
+
+    `joint` is the folder of the same stage in the joint run, where this is a run of one task.
+    """
 
     folder: Path
     title: str
     screen: Screen
     processes: Processes
+    joint: Path | None = None
 
 
 def train_stage(
@@ -48,16 +54,10 @@ def train_stage(
     A finished stage is not trained again: its last weights are loaded.
     """
     if (where.folder / DONE).exists():
-        step = json.loads((where.folder / DONE).read_text(encoding="utf-8"))["weights_of_step"]
-        found = load_checkpoint(where.folder / "checkpoints", step)
-        if found is None:
-            raise RunFolderError(
-                f"{where.folder}: the checkpoint of step {step} is missing or damaged; "
-                "start anew with another --out"
-            )
-        restore(model, None, found)
+        _go_to_end(stage, model, where.folder)
         return
-    whole = built.source(stage)
+    place = where.joint or where.folder
+    whole = scheduled(built, stage, model, place, where.screen, where.processes)
     source = whole if set(tasks) == set(stage.learn) else whole.only(tasks[0])
     found = newest_checkpoint(where.folder / "checkpoints")
     if where.processes.first:
@@ -82,11 +82,31 @@ def train_stage(
             watchers.insert(0, Journal(where.folder))
         progress = train(run, all_watching(watchers))
     if where.processes.first:
-        _finish(where.folder, model, progress)
+        _finish(stage, where.folder, model, progress)
     where.processes.wait()
 
 
-def _finish(folder: Path, model: LanguageModel, progress: Progress) -> None:
+def _go_to_end(stage: StageSettings, model: LanguageModel, folder: Path) -> None:
+    """Give the model the weights that a finished stage ended with."""
+    body = json.loads((folder / DONE).read_text(encoding="utf-8"))
+
+    def kept(step: int) -> Checkpoint:
+        found = load_checkpoint(folder / "checkpoints", step)
+        if found is None:
+            raise RunFolderError(
+                f"{folder}: the checkpoint of step {step} is missing or damaged; "
+                "start anew with another --out"
+            )
+        return found
+
+    restore(model, None, kept(body["weights_of_step"]))
+    if body.get("rolled_back"):
+        parts = BestParts(model, stage.early_stop)
+        parts.load(kept(body["steps"]).moments)
+        parts.put_back(body["rolled_back"])
+
+
+def _finish(stage: StageSettings, folder: Path, model: LanguageModel, progress: Progress) -> None:
     """Save the stage's result in its users' formats, then say that the stage is done."""
     network: Any = model.network
     name = "adapter" if hasattr(network, "peft_config") else "model"
@@ -99,11 +119,13 @@ def _finish(folder: Path, model: LanguageModel, progress: Progress) -> None:
             for task in private.tasks:
                 save_task_adapter(model, task, aside / task)
                 model.tokenizer.save_pretrained(aside / task)
+    rule = stage.early_stop
     early = progress.best_step if progress.ends_with_best else None
     body = {
         "steps": progress.step,
         "weights_of_step": early if early is not None else progress.step,
         "stopped": progress.stopped,
+        "rolled_back": list(progress.done) if rule and rule.roll_back else [],
     }
     write_whole(folder / DONE, json.dumps(body) + "\n")
 

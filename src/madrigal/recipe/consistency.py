@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from madrigal.recipe.node import Mistake, Node
 from madrigal.recipe.rules_balance import balance_rules
+from madrigal.recipe.rules_curriculum import curriculum_rules
 from madrigal.recipe.rules_evaluate import evaluate_rules
 from madrigal.recipe.rules_model import model_rules
 from madrigal.recipe.rules_stage import stage_rules
@@ -19,6 +20,7 @@ def inconsistencies(root: Node) -> Iterator[Mistake]:
     yield from model_rules(root)
     yield from task_rules(root)
     yield from stage_rules(root)
+    yield from curriculum_rules(root)
     yield from balance_rules(root)
     yield from evaluate_rules(root)
     yield from unused_rules(root)

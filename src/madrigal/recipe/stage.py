@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from madrigal.recipe.balance import BalancerSettings, Mean
+from madrigal.recipe.curriculum import Curriculum
 from madrigal.recipe.settings import KindShort, Method, Names, Settings
 
 
@@ -113,6 +114,7 @@ class EarlyStop(Settings):
     min_gain: float = Field(default=0.0, ge=0, description="Smallest gain of the score that counts.")
     per_task: bool = Field(default=False, description="Also let a task leave the mixture when its own score stops gaining.")
     maintenance: float = Field(default=0.0, ge=0, lt=1, description="Share of its examples that a task which left the mixture is still given, so that it is not forgotten.")
+    roll_back: bool = Field(default=False, description="A task that leaves takes its private part back to its best validation, where it stays.")
 
 
 class StageSettings(Settings):
@@ -124,6 +126,7 @@ class StageSettings(Settings):
     epochs: float | None = Field(default=None, gt=0, description="Passes over all examples of the stage's tasks together, instead of `steps`.")
     batch: Batch = Field(default=Batch(rows=32), description="Size of a step.")
     mixture: MixtureSettings = Field(default=Proportional(), description="How examples are drawn from the tasks.")
+    curriculum: Curriculum | None = Field(default=None, description="Which examples come first: tasks one after another, easy examples before difficult ones. Left out: all from the start.")
     balance: BalancerSettings = Field(default=Mean(), description="How much each task counts in a step.")
     objective: dict[str, ObjectiveSettings] = Field(default_factory=dict, description="Objective of a task of this stage; left out: likelihood.")
     gradients: Gradients = Field(default=Gradients(), description="Gradients by task: measuring their angles, and the metric.")
@@ -131,3 +134,8 @@ class StageSettings(Settings):
     validate_every: int = Field(default=0, ge=0, description="Steps between validations; 0: only where early stopping asks, every tenth of the stage.")
     early_stop: EarlyStop | None = Field(default=None, description="Stop when validation no longer gains; keep the best.")
     checkpoint_every: int = Field(default=100, ge=1, description="Steps between checkpoints.")
+
+    def goes_by_loss(self) -> bool:
+        """Whether the order of the examples is known only when the model before the stage is."""
+        difficulty = self.curriculum.difficulty if self.curriculum is not None else None
+        return difficulty is not None and difficulty.by == "base_loss"

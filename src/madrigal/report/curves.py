@@ -20,6 +20,7 @@ EVENT_SIGNS = {
     "skipped": "✕",
     "early_stop": "■",
     "task_done": "✓",
+    "task_rolled_back": "↩",
     "truncated": "✂",
 }
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from madrigal.balancing.base import wants_losses_after, wants_validation
@@ -17,6 +16,7 @@ from madrigal.gradients.memory import Memory
 from madrigal.mixture.row import Source
 from madrigal.recipe.stage import StageSettings
 from madrigal.tasks.encoded import Example
+from madrigal.training.best_parts import BestParts
 from madrigal.training.chance import CHANCES, derive
 from madrigal.training.checkpoint import (
     Checkpoint,
@@ -31,8 +31,8 @@ from madrigal.training.files import flush
 from madrigal.training.interrupt import finish_step_on_interrupt
 from madrigal.training.lockstep import by_first
 from madrigal.training.look_ahead import look_ahead
-from madrigal.training.optimiser import adam_metric, build_optimiser, learning_rate
-from madrigal.training.progress import Progress, judge
+from madrigal.training.optimiser import build_optimiser, clip, learning_rate, step_metric
+from madrigal.training.progress import Progress, judge, leaving_events
 from madrigal.training.record import Event, Observer, StepRecord, Validation
 from madrigal.training.step import Gradient, StepParts, compute_gradient, verify_split
 
@@ -75,10 +75,12 @@ class _Trainer:
         self.progress = Progress()
         self.kept: dict[str, Any] | None = None  # state of the last checkpoint written here
         self.verified = False  # that gradients split by task add up
+        self.best_parts = BestParts(run.parts.model, run.settings.early_stop)
         found = newest_checkpoint(run.checkpoints)
         if found is not None:
             self._go_to(found)
             self.progress = Progress.load(found.state["progress"])
+            self.best_parts.load(found.moments)
 
     def save(self, regular: bool = True) -> None:
         """Keep things as they are now; only one process writes.
@@ -104,6 +106,7 @@ class _Trainer:
             memory = self._memory()
             if memory is not None:
                 kept.moments.update({f"memory/{k}": v for k, v in memory.tensors().items()})
+            kept.moments.update(self.best_parts.tensors())
             save_checkpoint(run.checkpoints, kept)
             prune(run.checkpoints, CHECKPOINTS_KEPT, self.progress.needed())
         processes.wait()
@@ -138,10 +141,10 @@ class _Trainer:
         if not self.verified:
             verify_split(self.run.parts, number, drawn)
             self.verified = True
-        metric = self._metric()
+        metric = step_metric(self.run.parts.split, self.optimiser)
         gradient = compute_gradient(self.run.parts, number, drawn, metric)
         looked = self._look_ahead(gradient, number, rate, metric)
-        norm = self._clip()
+        norm = clip(self.run.parts.model, self.run.settings.optimiser.clip)
         finite = math.isfinite(norm) and all(math.isfinite(x) for x in gradient.loss.values())
         if finite:
             self._apply(rate)
@@ -167,27 +170,10 @@ class _Trainer:
             return {}
         return look_ahead(gradient, split, rate, self.run.settings.optimiser.clip, metric)
 
-    def _clip(self) -> float:
-        """Norm of the gradient before it is clipped."""
-        limit = self.run.settings.optimiser.clip
-        parameters = [p for _, p in self.run.parts.model.trainable() if p.grad is not None]
-        total = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        norm = float(total)
-        if norm > limit > 0:  # a pass over all gradients that most steps can do without
-            torch.nn.utils.clip_grads_with_norm_(parameters, limit, total)
-        return norm
-
     def _apply(self, rate: float) -> None:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.step()
-
-    def _metric(self) -> Tensor | None:
-        """AdamW's own scale of each split parameter, once it has one; None for plain products."""
-        split = self.run.parts.split
-        if split is None or split.metric == "raw" or not self.optimiser.state:
-            return None
-        return adam_metric(self.optimiser, split.ledger.parameters.values())
 
     def _update_balancer(self, gradient: Gradient) -> None:
         """Tell the balancer what the step saw, and what it asks for beyond that."""
@@ -237,6 +223,8 @@ class _Trainer:
                 "optimiser.learning_rate, or look at these tasks' data"
             )
         self._go_to(found)
+        # The checkpoint may be from before they left.
+        self.best_parts.put_back(self.progress.done, self.optimiser)
         self.progress.rollbacks += 1
         self.progress.bad_steps = 0
         text = f"Weights and optimiser taken back to step {found.step} after non-finite steps."
@@ -252,11 +240,10 @@ class _Trainer:
         best, leaving = judge(self.progress, self.run.settings.early_stop, scores)
         mean = sum(scores.values()) / len(scores)
         self.observe(Validation(self.progress.step, scores, mean, best))
-        for task in leaving:
-            share = self.run.settings.early_stop.maintenance if self.run.settings.early_stop else 0
-            rest = f" but for {share:.0%} of its examples" if share else ""
-            text = f"Task {task} stopped gaining and leaves the mixture{rest}."
-            self.observe(Event(self.progress.step, "task_done", text))
+        self.best_parts.keep(task for task in scores if self.progress.gained(task))
+        self.best_parts.put_back(leaving, self.optimiser)
+        for event in leaving_events(self.progress, self.run.settings.early_stop, leaving):
+            self.observe(event)
         if self.progress.stopped:
             self.observe(Event(self.progress.step, "early_stop", self.progress.stopped))
         if best:
@@ -269,6 +256,7 @@ class _Trainer:
         found = load_checkpoint(self.run.checkpoints, self.progress.best_step)
         if found is not None:
             restore(self.run.parts.model, None, found)
+            self.best_parts.put_back(self.progress.done)
             self.progress.ends_with_best = True
 
 

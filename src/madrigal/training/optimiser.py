@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from madrigal.model.language_model import LanguageModel
 from madrigal.recipe.stage import Optimiser
+from madrigal.training.split import Split
 
 
 def learning_rate(settings: Optimiser, step: int, steps: int) -> float:
@@ -27,6 +28,16 @@ def learning_rate(settings: Optimiser, step: int, steps: int) -> float:
     return settings.learning_rate * (settings.final + (1 - settings.final) * left)
 
 
+def clip(model: LanguageModel, limit: float) -> float:
+    """Scale the gradient to the largest norm, where it is above 0; its norm before."""
+    parameters = [p for _, p in model.trainable() if p.grad is not None]
+    total = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    norm = float(total)
+    if norm > limit > 0:  # a pass over all gradients that most steps can do without
+        torch.nn.utils.clip_grads_with_norm_(parameters, limit, total)
+    return norm
+
+
 def adam_metric(
     optimiser: torch.optim.Optimizer, parameters: Iterable[nn.Parameter]
 ) -> Float[Tensor, " P"]:
@@ -42,6 +53,15 @@ def adam_metric(
         scale = torch.ones_like(parameter) if second is None else 1 / (second.sqrt() + epsilon)
         parts.append(scale.detach().flatten().float())
     return torch.cat(parts)
+
+
+def step_metric(
+    split: Split | None, optimiser: torch.optim.Optimizer
+) -> Float[Tensor, " P"] | None:
+    """AdamW's own scale of each split parameter, once it has one; None for plain products."""
+    if split is None or split.metric == "raw" or not optimiser.state:
+        return None
+    return adam_metric(optimiser, split.ledger.parameters.values())
 
 
 def build_optimiser(settings: Optimiser, model: LanguageModel) -> torch.optim.AdamW:

@@ -1,10 +1,11 @@
 """How far a stage has come: the small state that decides, and that a checkpoint keeps."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from madrigal.recipe.stage import EarlyStop
+from madrigal.training.record import Event
 
 
 @dataclass
@@ -19,10 +20,15 @@ class Progress:
     best_step: int | None = None
     without_gain: int = 0  # validations in a row without a gain
     task_best: dict[str, float] = field(default_factory=dict)
+    task_best_step: dict[str, int] = field(default_factory=dict)
     task_without_gain: dict[str, int] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)  # tasks that left the mixture
     stopped: str = ""  # why the stage ended early
     ends_with_best: bool = False  # the stage's result is the best checkpoint, not the last
+
+    def gained(self, task: str) -> bool:
+        """Whether the last validation was a task's best so far."""
+        return self.task_best_step.get(task) == self.step
 
     def needed(self) -> set[int]:
         """Steps whose checkpoints a later decision may go back to."""
@@ -53,6 +59,7 @@ def judge(
     for task, score in scores.items():
         if task not in progress.task_best or score > progress.task_best[task] + gain:
             progress.task_best[task], progress.task_without_gain[task] = score, 0
+            progress.task_best_step[task] = progress.step
         else:
             progress.task_without_gain[task] = progress.task_without_gain.get(task, 0) + 1
         late = rule is not None and progress.task_without_gain[task] >= rule.patience
@@ -67,3 +74,21 @@ def judge(
     if rule is not None and rule.per_task and set(scores) <= set(progress.done):
         progress.stopped = "every task stopped gaining on its own"
     return best, leaving
+
+
+def leaving_events(
+    progress: Progress, rule: EarlyStop | None, leaving: Sequence[str]
+) -> Iterator[Event]:
+    """What is told of the tasks that leave the mixture now."""
+    if rule is None:
+        return
+    rest = f" but for {rule.maintenance:.0%} of its examples" if rule.maintenance else ""
+    for task in leaving:
+        text = f"Task {task} stopped gaining and leaves the mixture{rest}."
+        yield Event(progress.step, "task_done", text)
+        if rule.roll_back:
+            best = f"step {progress.task_best_step[task]} ({progress.task_best[task]:.4f})"
+            text = (
+                f"The private part of task {task} goes back to {best}, its best, and stays there."
+            )
+            yield Event(progress.step, "task_rolled_back", text)

@@ -4,6 +4,7 @@ import pytest
 from madrigal.errors import RecipeError
 from madrigal.mixture import Draw, TaskSize, build_source
 from madrigal.mixture.source import step_ends
+from madrigal.recipe.curriculum import Curriculum, Difficulty
 from madrigal.recipe.stage import Balanced, Batch, Proportional, Temperature, Uniform, Weights
 
 
@@ -222,3 +223,35 @@ def test_temperature_and_weights_reach_the_schedule():
     assert achieved["b"].examples == 100
     achieved = source(tasks, Weights(weights={"a": 1.0, "b": 4.0}), rows=10, steps=50).achieved()
     assert achieved["b"].examples == 400
+
+
+def test_tasks_that_would_come_in_together_by_rounding_are_refused():
+    """Fewer steps than the curriculum has points."""
+    curriculum = Curriculum(enter={"b": 0.2, "c": 0.4})
+    tasks = [task("a"), task("b"), task("c")]
+    with pytest.raises(RecipeError) as refused:
+        build_source(Uniform(), tasks, Batch(rows=8), 2, None, 0, curriculum)
+    assert refused.value.mistakes == (
+        "curriculum.enter: 'b' (0.2) and 'c' (0.4) would come in at the same of 2 steps; take "
+        "more steps, or give both the same share",
+    )
+    fits = build_source(Uniform(), tasks, Batch(rows=8), 5, None, 0, curriculum)
+    assert [len({draw.task for draw in fits.draws(step)}) for step in range(5)] == [1, 2, 3, 3, 3]
+
+
+def test_a_curriculum_beside_caps_is_refused():
+    tasks = [task("a"), task("b", max_epochs=2.0)]
+    with pytest.raises(RecipeError, match="curriculum: 'b' may have 2 passes over its examples"):
+        build_source(
+            Uniform(), tasks, Batch(rows=8), 2, None, 0, Curriculum(difficulty=Difficulty())
+        )
+
+
+def test_a_curriculum_over_epochs_counted_in_tokens():
+    curriculum = Curriculum(enter={"b": 0.5}, difficulty=Difficulty(start=0.5))
+    found = build_source(
+        Uniform(), [task("a", 30), task("b", 30)], Batch(tokens=40), None, 2.0, 0, curriculum
+    )
+    assert len(found.task) == 120
+    first = next(s for s in range(found.steps) if "b" in {d.task for d in found.draws(s)})
+    assert first == found.steps // 2
