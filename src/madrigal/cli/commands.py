@@ -255,3 +255,48 @@ def diagnose(
             print_diagnosis(run, stage)
 
     return work
+
+
+@app.command()
+def group(
+    recipe: RecipeFile,
+    overrides: Overrides = None,
+    stage: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Stage to look at; left out: the first.")
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Take what this run of the recipe measured."),
+    ] = None,
+    affinity: Annotated[
+        str,
+        typer.Option(metavar="KIND", help="first_order or look_ahead (a pass a task more)."),
+    ] = "first_order",
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Steps to measure; left out: a tenth, at least 40."),
+    ] = None,
+    groups: Annotated[
+        int | None, typer.Option(metavar="N", help="Most groups; left out: as many as gain.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Recipe to write; RECIPE.grouped.yaml.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the recipe to write.")] = False,
+    json: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write all numbers there too.")
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where measuring keeps its files; runs/NAME.group."),
+    ] = None,
+) -> Work:
+    """Find out which tasks should share an adapter."""
+
+    def work() -> None:
+        from madrigal.cli.group import Wish, group
+
+        sets = tuple(overrides or ())
+        group(Wish(recipe, sets, stage, run, affinity, steps, groups, out, force, json, folder))
+
+    return work
