@@ -15,7 +15,7 @@ from madrigal.recipe.load import load_recipe
 HANGS = 180.0  # seconds; processes that disagree about a pass wait for each other for ever
 
 
-def write(folder, kind="llama", balance="mean", **model):
+def write(folder, kind="llama", balance="mean", baselines=False, **model):
     """One stage whose steps have an odd number of microbatches, so that one process has fewer."""
     held = tiny.model(kind)
     held.network.save_pretrained(folder / "base")
@@ -33,7 +33,7 @@ def write(folder, kind="llama", balance="mean", **model):
     keys["stages"] = [stage]
     keys["model"] = {"base": "base", "precision": "float32", "adapter": {"rank": 4}} | model
     keys["model"]["adapter"] = {"kind": "lora"} | keys["model"]["adapter"]
-    keys["evaluate"] = {"base": True, "baselines": False, "draws": 200}
+    keys["evaluate"] = {"base": True, "baselines": baselines, "draws": 200}
     return tiny_run.write_recipe(folder, keys)
 
 
@@ -95,14 +95,18 @@ PRIVATE = {"rank": 4, "layers": [1], "private": {"rank": 2, "layers": [0], "task
 HEADS = {"layers": "none", "private": {"rank": 2, "layers": "none", "head": True}}
 SOME = {"rank": 4, "layers": [1], "dropout": 0.2}
 CASES = {
-    "mean": {},
+    "mean, and baselines that ride along": {"baselines": True},
     "upgrad": {"balance": "upgrad"},
-    "famo": {"balance": "famo"},
+    "famo, and baselines apart": {"balance": "famo", "baselines": "separate"},
     "gpt2": {"kind": "gpt2", "balance": "upgrad"},
     "one block and dropout": {"balance": "upgrad", "adapter": SOME},
     "private part of one task, in another block": {"balance": "upgrad", "adapter": PRIVATE},
     "private heads only": {"adapter": HEADS},
-    "checkpointing": {"balance": "upgrad", "gradient_checkpointing": True},
+    "checkpointing": {
+        "balance": "upgrad",
+        "gradient_checkpointing": True,
+        "adapter": {"rank": 4, "private": 2},
+    },
     "bfloat16": {"balance": "upgrad", "precision": "bfloat16"},
 }
 
