@@ -233,11 +233,7 @@ def diagnose(
         ),
     ] = False,
     out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="The recipe to write; left out: NAME-layers.yaml beside the recipe of the run.",
-        ),
+        Path | None, typer.Option(metavar="FILE", help="Recipe to write; NAME-layers.yaml.")
     ] = None,
 ) -> Work:
     """Say which tasks were hurt, by whom, and what to try."""
