@@ -66,7 +66,8 @@ def _groups(found: Grouping, names: Sequence[str], scored: Collection[str]) -> T
     for name, group in zip(names, found.groups, strict=False):
         mine = [found.tasks.index(task) for task in group if task in scored]
         mates = [found.tasks.index(task) for task in group]
-        tasks = ", ".join(f"{numbers[task]}\N{NO-BREAK SPACE}{task}" for task in group)
+        # The matrix cuts long names where tasks are many; there its numbers lead to the names here.
+        tasks = ", ".join(f"{numbers[t]}:{t}" if len(numbers) > EXACT else t for t in group)
         table.add_row(
             name,
             tasks,

@@ -126,6 +126,7 @@ def shortened(stage: StageSettings, steps: int) -> StageSettings:
         update={
             "steps": steps,
             "epochs": None,
+            "curriculum": None,  # every task is measured from the start
             "gradients": stage.gradients.model_copy(update={"measure_every": 1, "by_layer": False}),
             "validate_every": 0,
             "early_stop": None,
