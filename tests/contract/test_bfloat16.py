@@ -1,7 +1,7 @@
 """Every balancer works with bfloat16: it loses what rounding costs a plain sum, and no more.
 
-Matrix products are rounded to 8 bits, but the ledger is float32, added up and multiplied with itself.
-So the Gramian is off by less than 1 % of the norms, and weights that come of it likewise.
+Matrix products are rounded to 8 bits, but the ledger adds them up in float32 and is multiplied with
+itself so. The Gramian is off by less than 1 % of the norms, and weights that come of it likewise.
 """
 
 import functools
