@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("startup", "matmul_share", "ranking", "answer_tuning")
+BENCHMARKS = (
+    "startup",
+    "matmul_share",
+    "ranking",
+    "answer_tuning",
+    "per_task_gradients",
+    "ride_along",
+)
 
 
 def run(names: tuple[str, ...]) -> list[str]:

@@ -105,9 +105,11 @@ def of_stage(run: Any, out: Path) -> dict[str, Any]:
         "validates": [run.validate is not None, run.validate_every],
         "validation": None if run.validate is None else dict(run.validate()),
         # What the loop itself reads; that it obeys is proved in unit/training/test_loop.py.
-        "loop": [run.settings.optimiser.clip, run.settings.checkpoint_every]
-        + ([] if rule is None else [rule.patience, rule.min_gain, rule.per_task, rule.maintenance]
-           + [rule.roll_back]),
+        "loop": [
+            run.settings.optimiser.clip,
+            run.settings.checkpoint_every,
+            None if rule is None else rule.model_dump(),
+        ],
         "deterministic": [
             torch.are_deterministic_algorithms_enabled(),
             torch.is_deterministic_algorithms_warn_only_enabled(),

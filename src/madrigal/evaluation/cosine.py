@@ -51,8 +51,10 @@ def cosines(log: GradientLog, pairs: Sequence[int], blocks: Blocks) -> list[Cosi
     step by more than that, the cosine comes out a little nearer to 0 than it is.
 
     The value is clipped to [-1, 1]. Where the signal of one of the two does not surely rise above
-    the noise, nothing is known of the cosine: the value is the mean of the steps' own, the interval
-    [-1, 1]. None where a pair has no measured step.
+    the noise, only the sign and a bound can be known: |E g|^2 is at most the mean squared norm, so
+    the same quotient with squared norms is nearer to 0 than the cosine is. The value is the mean of
+    the steps' own then, and the interval reaches from the bound to -1 or 1, or to both.
+    None where a pair has no measured step.
     """
     found: list[Cosine | None] = [None] * len(pairs)
     scale = log.scale()
@@ -66,11 +68,26 @@ def cosines(log: GradientLog, pairs: Sequence[int], blocks: Blocks) -> list[Cosi
         steps = log.steps[mask]
         for (place, _, _, corrected), one in zip(same, estimates, strict=True):
             if one is None:
-                raw = float(np.nanmean(log.cosine[mask, pairs[place]]))
-                one, corrected = Cosine(raw, -1.0, 1.0, False, len(steps), 0, 0), False
+                one, corrected = _bounded(log, scale, pairs[place], mask, blocks), False
             ends = {"first": int(steps[0]), "last": int(steps[-1])}
             found[place] = replace(one, corrected=corrected, **ends)
     return found
+
+
+def _bounded(
+    log: GradientLog,
+    scale: Float[np.ndarray, "T K"],
+    pair: int,
+    mask: Bool[np.ndarray, " T"],
+    blocks: Blocks,
+) -> Cosine:
+    """What can be said without the noise taken out, of a pair whose signal is hidden."""
+    (one,) = _estimates(_products(log, scale, pair, log.norm**2)[mask][:, None, :], blocks)
+    assert one is not None, "a norm is surely there"
+    raw = float(np.nanmean(log.cosine[mask, pair]))
+    low = one.low if one.low is not None and one.low > 0 else -1.0
+    high = one.high if one.high is not None and one.high < 0 else 1.0
+    return replace(one, value=min(max(raw, low), high), low=low, high=high)
 
 
 _Terms = tuple[Float[np.ndarray, "T 3"], Bool[np.ndarray, " T"], bool]
@@ -78,15 +95,7 @@ _Terms = tuple[Float[np.ndarray, "T 3"], Bool[np.ndarray, " T"], bool]
 
 def _terms(log: GradientLog, scale: Float[np.ndarray, "T K"], pair: int) -> _Terms | None:
     """(d_ij, s_i, s_j) a step, which steps have them, and whether they are free of noise."""
-    i, j = log.pairs[pair]
-    both = np.stack(
-        [
-            log.dot(pair) / (scale[:, i] * scale[:, j]),
-            log.signal[:, i] / scale[:, i] ** 2,
-            log.signal[:, j] / scale[:, j] ** 2,
-        ],
-        axis=1,
-    )
+    both = _products(log, scale, pair, log.signal)
     used = np.asarray(np.isfinite(both).all(axis=1))
     if used.sum() >= LEAST_STEPS:
         return both, used, True
@@ -95,6 +104,24 @@ def _terms(log: GradientLog, scale: Float[np.ndarray, "T K"], pair: int) -> _Ter
         return None
     ones = np.ones_like(log.cosine[:, pair])
     return np.stack([log.cosine[:, pair], ones, ones], axis=1), plain, False
+
+
+def _products(
+    log: GradientLog,
+    scale: Float[np.ndarray, "T K"],
+    pair: int,
+    squared: Float[np.ndarray, "T K"],
+) -> Float[np.ndarray, "T 3"]:
+    """d_ij and the two squared lengths in each step, by how long gradients are around it."""
+    i, j = log.pairs[pair]
+    return np.stack(
+        [
+            log.dot(pair) / (scale[:, i] * scale[:, j]),
+            squared[:, i] / scale[:, i] ** 2,
+            squared[:, j] / scale[:, j] ** 2,
+        ],
+        axis=1,
+    )
 
 
 def _estimates(values: Float[np.ndarray, "T P 3"], blocks: Blocks) -> list[Cosine | None]:

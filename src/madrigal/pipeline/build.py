@@ -57,6 +57,11 @@ class Built:
             mistakes = (_of_stage(number, mistake) for mistake in error.mistakes)
             raise RecipeError(mistakes) from error
 
+    def strata(self, stage: StageSettings) -> dict[str, tuple[str, ...]]:
+        """What the stage draws evenly over inside a task, by example; only tasks that have it."""
+        found = {name: _strata(self.tasks[name], stage.mixture.within) for name in stage.learn}
+        return {name: values for name, values in found.items() if values is not None}
+
     def _size(self, name: str, stage: StageSettings, losses: Losses | None) -> TaskSize:
         task = self.tasks[name]
         lengths = [sum(row.length for row in example) for example in self.examples[name]]

@@ -72,6 +72,7 @@ def train_stage(
         validate=_validation(built, model, tasks),
         validate_every=_validate_every(stage, source),
         validation_losses=validation_losses(built, parts),
+        strata=built.strata(stage),
     )
     with (
         where.screen.training(where.title, source.steps, found.step if found else 0) as show,

@@ -4,7 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ class StageRun:
     validate: Validate | None
     validate_every: int
     validation_losses: ValidationLosses | None = None
+    strata: Mapping[str, Sequence[str]] = field(default_factory=dict)
     look_ahead_every: int = 0
 
 
@@ -130,11 +131,14 @@ class _Trainer:
         began = time.perf_counter()
         number = self.progress.step
         rate = learning_rate(self.run.settings.optimiser, number, self.run.source.steps)
-        drawn = [
-            (draw.task, self.run.examples[draw.task][draw.index])
+        draws = [
+            draw
             for place, draw in enumerate(self.run.source.draws(number))
             if draw.task not in self.progress.done or self._maintains(number, place)
         ]
+        drawn = [(draw.task, self.run.examples[draw.task][draw.index]) for draw in draws]
+        held = self.run.strata
+        strata = [held[d.task][d.index] if d.task in held else "" for d in draws]
         self.progress.step += 1
         if not drawn:
             return
@@ -142,7 +146,7 @@ class _Trainer:
             verify_split(self.run.parts, number, drawn)
             self.verified = True
         metric = step_metric(self.run.parts.split, self.optimiser)
-        gradient = compute_gradient(self.run.parts, number, drawn, metric)
+        gradient = compute_gradient(self.run.parts, number, drawn, metric, strata)
         looked = self._look_ahead(gradient, number, rate, metric)
         norm = clip(self.run.parts.model, self.run.settings.optimiser.clip)
         finite = math.isfinite(norm) and all(math.isfinite(x) for x in gradient.loss.values())

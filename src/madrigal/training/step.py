@@ -13,6 +13,7 @@ from madrigal.gradients.conflict import Conflict
 from madrigal.model.language_model import LanguageModel
 from madrigal.objectives.base import Objective
 from madrigal.tasks.encoded import Example
+from madrigal.training.halves import halves
 from madrigal.training.layout import Placed, lay_out
 from madrigal.training.passes import Passes, per_unit
 from madrigal.training.processes import Processes
@@ -72,17 +73,14 @@ class _Step:
 
 
 def place(
-    parts: StepParts, drawn: Sequence[tuple[str, Example]], in_halves: bool = False
+    parts: StepParts, drawn: Sequence[tuple[str, Example]], halved: Sequence[int] | None = None
 ) -> list[Placed]:
-    """The rows that each drawn example needs under its task's objective; a task's examples go to
-    its two halves in turn."""
-    seen: dict[str, int] = {}
-    placed = []
-    for task, example in drawn:
-        number = seen[task] = seen.get(task, -1) + 1
-        rows = parts.objectives[task].encode_rows(example)
-        placed.append(Placed(task, rows, number % 2 if in_halves else 0))
-    return placed
+    """The rows that each drawn example needs under its task's objective, and its half."""
+    where = [0] * len(drawn) if halved is None else halved
+    return [
+        Placed(task, parts.objectives[task].encode_rows(example), half)
+        for (task, example), half in zip(drawn, where, strict=True)
+    ]
 
 
 def _by_task(parts: StepParts, number: int, placed: Sequence[Placed]) -> _Step:
@@ -113,6 +111,7 @@ def compute_gradient(
     step: int,
     drawn: Sequence[tuple[str, Example]],
     metric: Float[Tensor, " P"] | None = None,
+    strata: Sequence[str] | None = None,
 ) -> Gradient:
     """Fill `parameter.grad` with the gradient of the weighted sum of the tasks' mean losses.
 
@@ -121,12 +120,14 @@ def compute_gradient(
     follows from the schedule, which every process knows, so it is there before the first forward.
     Where the weights need the losses or the gradients of this very step, these are gathered by
     task in the backward pass, and weighted when it is over. `metric` is the diagonal that the
-    Gramian is taken in.
+    Gramian is taken in, `strata` what the examples were drawn evenly over, if anything.
     """
     began = time.perf_counter()
     split = parts.split
     measured = split is not None and split.measures(step)
-    placed = place(parts, drawn, in_halves=measured)
+    tasks = [task for task, _ in drawn]
+    halved = halves(tasks, strata, parts.seed, parts.stage, step) if measured else None
+    placed = place(parts, drawn, halved)
     at = _by_task(parts, step, placed)
     passes = _passes(parts, step, placed)
     view, conflict = _view(parts, at), None
