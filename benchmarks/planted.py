@@ -2,20 +2,22 @@
 
 python benchmarks/planted.py [SEEDS]      writes results/planted.json
 
-Four cases on madrigal/base-xs with LoRA, made from the bundled tasks:
+Five cases on madrigal/base-xs with LoRA:
 
-conflict    two tasks with the same prompts in kind and contradictory labels, and a bystander
-private     the same with a private adapter a task
-friendship  a task of 40 examples and one of 940 that asks the same of other texts
-strangers   three tasks that have nothing to do with each other
+conflict    two tasks with contradictory labels for look-alike sentences, and a bystander
+private     the same with a private adapter a task beside the shared one
+grouped     the same with the groups that `madrigal group` finds in the run of `conflict`
+friendship  a task of 24 examples and one of many that asks the same of other sentences
+strangers   three bundled tasks that have nothing to do with each other
 
 Conflict is looked for in the first 50 steps alone; harm is the paired difference to single-task
-models that saw the same examples at the same steps.
+models that saw the same examples at the same steps. Runs are kept under runs/planted.
 """
 
 import json
+import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -36,19 +38,28 @@ from madrigal.report.scoreboard import read_scores
 HERE = Path(__file__).parent
 RUNS = HERE.parent / "runs" / "planted"
 EARLY = 50  # steps
+DEFAULT = 4  # `measure_every: auto` with adapters
 STEPS = 80
-ROWS = 36
-PROMPT = "{text}\nMood:"
+ROWS = 48
+PROMPT = "{text}:"
 SWAPPED = {"bad": "good", "good": "bad"}
-WORDS = {
-    "good": ("warm", "bright", "kind", "sweet", "calm", "happy", "lovely", "merry"),
-    "bad": ("cold", "dull", "rude", "bitter", "grim", "sad", "ugly", "angry"),
-}
+FEW = {"good": ("warm", "bright"), "bad": ("cold", "dull")}
+MANY = {
+    "good": (
+        "warm", "bright", "kind", "sweet", "calm", "happy", "lovely", "merry", "gentle", "fresh",
+        "clean", "rich", "safe", "brave", "wise", "fair", "strong", "noble", "tender", "pretty",
+    ),
+    "bad": (
+        "cold", "dull", "rude", "bitter", "grim", "sad", "ugly", "angry", "cruel", "stale",
+        "dirty", "poor", "sick", "weak", "mad", "false", "wild", "vile", "harsh", "plain",
+    ),
+}  # fmt: skip
 NOUNS = ("morning", "evening", "letter", "song", "dinner", "journey", "story", "winter")
 PLACES = (
     "by the river", "at the mill", "in the garden", "near the tower", "behind the chapel",
     "at the market", "on the hill", "in the forest", "from the harbour", "under the bridge",
 )  # fmt: skip
+VERBS = ("was", "seemed", "felt")
 TEST = 300
 
 Rows = list[dict[str, Any]]
@@ -62,14 +73,15 @@ def _write(folder: Path, name: str, train: Rows, test: Rows) -> dict[str, Any]:
     return {"train": f"{name}.train.jsonl", "test": f"{name}.test.jsonl"}
 
 
-def _moods() -> tuple[Rows, Rows]:
-    """Sentences whose label is that of their one telling word; no sentence stands twice."""
+def _moods(words: Mapping[str, Sequence[str]]) -> tuple[Rows, Rows]:
+    """Sentences whose label is that of their last word; no sentence stands twice."""
     made = [
-        {"text": f"A {word} {noun} {place}.", "label": label}
-        for label, words in WORDS.items()
-        for word in words
+        {"text": f"The {noun} {place} {verb} {word}", "label": label}
+        for label, some in words.items()
+        for word in some
         for noun in NOUNS
         for place in PLACES
+        for verb in VERBS
     ]
     Random("moods").shuffle(made)
     return made[:-TEST], made[-TEST:]
@@ -80,7 +92,7 @@ def _contrary(rows: Rows) -> Rows:
 
 
 def _conflict(folder: Path) -> dict[str, Any]:
-    train, test = _moods()
+    train, test = _moods(FEW)
     half, few = len(train) // 2, len(test) // 2
     return {
         "kind": {
@@ -96,11 +108,11 @@ def _conflict(folder: Path) -> dict[str, Any]:
 
 
 def _friendship(folder: Path) -> dict[str, Any]:
-    train, test = _moods()
-    half = len(test) // 2
+    train, test = _moods(MANY)
+    half, many = len(test) // 2, train[24:2024]
     return {
-        "few": {"data": _write(folder, "few", train[:40], test[:half]), "prompt": PROMPT},
-        "many": {"data": _write(folder, "many", train[40:], test[half:]), "prompt": PROMPT},
+        "few": {"data": _write(folder, "few", train[:24], test[:half]), "prompt": PROMPT},
+        "many": {"data": _write(folder, "many", many, test[half:]), "prompt": PROMPT},
     }
 
 
@@ -111,20 +123,36 @@ def _strangers(_: Path) -> dict[str, Any]:
     }
 
 
-CASES: Mapping[str, tuple[Callable[[Path], dict[str, Any]], dict[str, Any]]] = {
-    "conflict": (_conflict, {}),
-    "private": (_conflict, {"private": {"rank": 8}}),
-    "friendship": (_friendship, {}),
-    "strangers": (_strangers, {}),
+EVENLY = {"kind": "uniform", "within": "label"}
+CASES: Mapping[str, tuple[Callable[[Path], dict[str, Any]], dict[str, Any], Any]] = {
+    "conflict": (_conflict, {}, EVENLY),
+    "private": (_conflict, {"private": {"rank": 8}}, EVENLY),
+    "friendship": (_friendship, {}, EVENLY),
+    "strangers": (_strangers, {}, "uniform"),
 }
 
 
 def trained(case: str, seed: int) -> Path:
     """The run folder of a case, trained unless it is there."""
-    make, private = CASES[case]
     folder = RUNS / case / str(seed)
-    if (folder / "run" / "report.html").exists():
-        return folder / "run"
+    out = folder / "run"
+    if (out / "report.html").exists():
+        return out
+    path = grouped(seed) if case == "grouped" else written(case, seed, folder)
+    return run(load_recipe(path, ()), out, resume=out.exists())
+
+
+def grouped(seed: int) -> Path:
+    """The recipe that `madrigal group` writes from what the run of `conflict` measured."""
+    recipe = RUNS / "conflict" / str(seed) / "recipe.yaml"
+    path = recipe.with_name("recipe.grouped.yaml")
+    asked = ["group", str(recipe), "--run", str(trained("conflict", seed)), "--force"]
+    subprocess.run([sys.executable, "-m", "madrigal", *asked, "--out", str(path)], check=True)
+    return path
+
+
+def written(case: str, seed: int, folder: Path) -> Path:
+    make, private, mixture = CASES[case]
     tasks = make(folder)
     recipe = {
         "name": case,
@@ -137,23 +165,23 @@ def trained(case: str, seed: int) -> Path:
                 "learn": list(tasks),
                 "steps": STEPS,
                 "batch": {"rows": ROWS},
-                "mixture": "uniform",
+                "mixture": mixture,
                 "balance": "equal",
                 "gradients": {"measure_every": 1},
-                "optimiser": {"learning_rate": 3e-3},
+                "optimiser": {"learning_rate": 1e-3},
             }
         ],
         "evaluate": {"base": False, "baselines": True},
     }
     path = folder / "recipe.yaml"
     path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
-    return run(load_recipe(path, ()), folder / "run", resume=(folder / "run").exists())
+    return path
 
 
-def early_conflicts(folder: Path) -> list[tuple[str, str]]:
-    """Pairs that conflict by the diagnostics of the first steps."""
+def early_conflicts(folder: Path, every: int = 1) -> list[tuple[str, str]]:
+    """Pairs that conflict by the diagnostics of the first steps, measured at every so-manieth."""
     lines = (folder / "stages" / "01-together" / "steps.jsonl").read_text("utf-8").splitlines()
-    found = interference([json.loads(line) for line in lines[:EARLY]])
+    found = interference([json.loads(line) for line in lines[:EARLY:every]])
     return [] if found is None else [tuple(sorted(pair.tasks)) for pair in found.conflicts]
 
 
@@ -167,12 +195,10 @@ def named(folder: Path) -> tuple[list[str], str]:
 
 def harm(case: str, task: str, seeds: range) -> Any:
     """Joint minus single, over seeds and examples."""
+    alone = "conflict" if case in ("private", "grouped") else case
     ours, theirs = (
-        [
-            read_predictions(trained(case, s) / "predictions" / label / f"{task}.jsonl")
-            for s in seeds
-        ]
-        for label in ("01-together", "single")
+        [read_predictions(trained(of, s) / "predictions" / label / f"{task}.jsonl") for s in seeds]
+        for of, label in ((case, "01-together"), (alone, "single"))
     )
     return difference_over_seeds(ours, theirs, "accuracy" if task != "clock" else "exact_match")
 
@@ -181,6 +207,7 @@ PAIR = ("contrary", "kind")
 SURELY = {
     "conflict": ("< 0, surely", lambda found: found.high < 0),
     "private": ("no loss of 5 points", lambda found: found.low > -0.05),
+    "grouped": ("no loss of 5 points", lambda found: found.low > -0.05),
     "friendship": ("> 0, surely", lambda found: found.low > 0),
 }
 
@@ -198,19 +225,27 @@ def _of(what: str, hits: list[bool], wanted: int) -> Line:
 
 def main() -> None:
     seeds = range(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
-    runs = {case: [trained(case, seed) for seed in seeds] for case in CASES}
+    runs = {case: [trained(case, seed) for seed in seeds] for case in (*CASES, "grouped")}
     early = {c: [early_conflicts(folder) for folder in folders] for c, folders in runs.items()}
+    seldom = [early_conflicts(folder, DEFAULT) for folder in runs["conflict"]]
     verdicts = {c: [named(folder) for folder in folders] for c, folders in runs.items()}
     told, all_seeds = verdicts["conflict"], len(seeds)
     lines = [
         _gain("conflict", "kind", seeds),
         _gain("conflict", "contrary", seeds),
         _of(f"conflict: found in {EARLY} steps", [PAIR in f for f in early["conflict"]], all_seeds),
+        Line(
+            f"conflict: found so, measured at every {DEFAULT}th step",
+            sum(PAIR in f for f in seldom),
+            f"of {all_seeds} seeds",
+        ),
         _of("conflict: bystander accused", [_accuses(f, "clock") for f in early["conflict"]], 0),
         _of("conflict: both called hurt", [{*PAIR} <= {*hurt} for hurt, _ in told], all_seeds),
         _of("conflict: both named", [all(t in text for t in PAIR) for _, text in told], all_seeds),
         _gain("private", "kind", seeds),
         _gain("private", "contrary", seeds),
+        _gain("grouped", "kind", seeds),
+        _gain("grouped", "contrary", seeds),
         _gain("friendship", "few", seeds),
         _of("friendship: alarms", [bool(found) for found in early["friendship"]], 0),
         _of("strangers: alarms", [bool(found) for found in early["strangers"]], 0),
