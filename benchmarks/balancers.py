@@ -275,7 +275,7 @@ def main() -> None:
     text = (
         f"{table(results, costs, score(reference))}\nPercent, and points of difference to equal "
         f"weights; 95 % intervals over seeds {', '.join(map(str, SEEDS))} and test examples. "
-        f"Sure: after Holm's correction for {len(rows)} rows. Cost: a step against that of equal weights. "
+        f"Sure: after Holm's correction for {len(rows)} rows. Cost: a step against equal weights' step. "
         "Made by `python benchmarks/balancers.py`.\n"
     )
     results_folder = HERE / "results"

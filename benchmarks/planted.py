@@ -123,6 +123,7 @@ def _strangers(_: Path) -> dict[str, Any]:
     }
 
 
+CURES = ("private", "grouped")
 EVENLY = {"kind": "uniform", "within": "label"}
 CASES: Mapping[str, tuple[Callable[[Path], dict[str, Any]], dict[str, Any], Any]] = {
     "conflict": (_conflict, {}, EVENLY),
@@ -139,7 +140,9 @@ def trained(case: str, seed: int) -> Path:
     if (out / "report.html").exists():
         return out
     path = grouped(seed) if case == "grouped" else written(case, seed, folder)
-    return run(load_recipe(path, ()), out, resume=out.exists())
+    # A cure is compared with the single-task models of the same seed that `conflict` trained.
+    overrides = ("evaluate.baselines=false",) if case in CURES else ()
+    return run(load_recipe(path, overrides), out, resume=out.exists())
 
 
 def grouped(seed: int) -> Path:
@@ -195,7 +198,7 @@ def named(folder: Path) -> tuple[list[str], str]:
 
 def harm(case: str, task: str, seeds: range) -> Any:
     """Joint minus single, over seeds and examples."""
-    alone = "conflict" if case in ("private", "grouped") else case
+    alone = "conflict" if case in CURES else case
     ours, theirs = (
         [read_predictions(trained(of, s) / "predictions" / label / f"{task}.jsonl") for s in seeds]
         for of, label in ((case, "01-together"), (alone, "single"))
