@@ -1,18 +1,18 @@
 """Gradients turned until they are orthogonal and equally long."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.balancing.base import StepView
+from madrigal.balancing.base import Stateless, StepView
 from madrigal.balancing.signal import SINGLE, Signal, weigh
 
 
 @dataclass(frozen=True, slots=True)
-class AlignedMtl:
+class AlignedMtl(Stateless):
     """The mean of the gradients after alignment (Aligned-MTL; Senushkin et al., CVPR 2023).
 
     With G = V diag(s_1^2 ... s_r^2) V' the Gramian of the K tasks' gradients, r its rank, s its
@@ -40,15 +40,6 @@ class AlignedMtl:
 
     def weights(self, view: StepView) -> Float[Tensor, " K"]:
         return weigh(view, self._rule)
-
-    def update(self, view: StepView) -> None:
-        """Nothing is remembered."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing is remembered."""
 
     def _rule(self, signal: Signal) -> Float[np.ndarray, " n"]:
         count = len(signal.norms)

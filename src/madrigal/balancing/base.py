@@ -48,6 +48,35 @@ class Balancer(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
+class Stateless:
+    """A balancer with no state of its own; gradients that it `Remembers` are kept by the step."""
+
+    __slots__ = ()
+
+    def update(self, view: StepView) -> None:
+        """Nothing is remembered."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing is remembered."""
+
+
+class StateByTask:
+    """A balancer whose state is a list of plain values a task, copied on its way in and out."""
+
+    __slots__ = ()
+    _state: dict[str, Any]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {task: list(held) for task, held in self._state.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._state.clear()
+        self._state.update({task: list(held) for task, held in state.items()})
+
+
 @runtime_checkable
 class Follows(Protocol):
     """A balancer whose `update` looks beyond the step's own losses; all others need not say so."""

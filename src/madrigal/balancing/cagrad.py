@@ -3,13 +3,13 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.balancing.base import StepView
+from madrigal.balancing.base import Stateless, StepView
 from madrigal.balancing.dualproj import projected_mean
 from madrigal.balancing.quadratic import shortest
 from madrigal.balancing.signal import Signal, weigh
@@ -20,7 +20,7 @@ _STEPS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class CaGrad:
+class CaGrad(Stateless):
     """The best direction for the worst-off task in a ball (CAGrad; Liu et al., 2021).
 
     With g_0 the mean of the K tasks' gradients and g_v = sum_k v_k g_k, the direction is
@@ -47,15 +47,6 @@ class CaGrad:
 
     def weights(self, view: StepView) -> Float[Tensor, " K"]:
         return weigh(view, self._rule)
-
-    def update(self, view: StepView) -> None:
-        """Nothing is remembered."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing is remembered."""
 
     def _rule(self, signal: Signal) -> Float[np.ndarray, " n"]:
         vectors = _vectors(signal)

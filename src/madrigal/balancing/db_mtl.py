@@ -1,19 +1,17 @@
 """Losses by their logarithm, gradients brought to one length, with gradient memory."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.balancing.base import StepView, with_task_weights
-
-_SMALLEST_LOSS = 1e-8  # nats
+from madrigal.balancing.base import LEAST_LOSS, Stateless, StepView, with_task_weights
 
 
 @dataclass(frozen=True, slots=True)
-class DualBalancing:
+class DualBalancing(Stateless):
     """DB-MTL (Lin et al., 2023): every task pulls equally hard, whatever its loss and its gradient.
 
     With L_k the loss of task k, g_k its gradient, beta = `decay` and a_k the recipe's weight:
@@ -36,7 +34,7 @@ class DualBalancing:
     def factors(self, view: StepView) -> Float[Tensor, " K"]:
         """What each task's gradient is multiplied with before it is remembered: 1 / L_k."""
         assert view.losses is not None
-        return 1 / (view.losses.double().clamp(min=0) + _SMALLEST_LOSS)
+        return 1 / (view.losses.double().clamp(min=0) + LEAST_LOSS)
 
     def weights(self, view: StepView) -> Float[Tensor, " K"]:
         """`view.gramian` is that of the remembered gradients."""
@@ -44,12 +42,3 @@ class DualBalancing:
         norms = view.gramian.diagonal().clamp(min=0).sqrt()
         inverse = torch.where(norms > 0, norms.max() / norms.where(norms > 0, norms.max()), 0.0)
         return with_task_weights(view, inverse / len(view.tasks))
-
-    def update(self, view: StepView) -> None:
-        """The gradients are remembered by the step, not here."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing is remembered here."""

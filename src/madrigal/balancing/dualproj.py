@@ -1,19 +1,19 @@
 """The mean gradient, bent until it harms no task."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.balancing.base import StepView
+from madrigal.balancing.base import Stateless, StepView
 from madrigal.balancing.quadratic import in_dual_cone
 from madrigal.balancing.signal import Signal, weigh
 
 
 @dataclass(frozen=True, slots=True)
-class DualProj:
+class DualProj(Stateless):
     """The nearest to the mean gradient that harms no task (GEM; Lopez-Paz and Ranzato, 2017).
 
     With K tasks that have a gradient, G_ij = g_i . g_j their Gramian, and a_k the recipe's weight,
@@ -36,15 +36,6 @@ class DualProj:
 
     def weights(self, view: StepView) -> Float[Tensor, " K"]:
         return weigh(view, projected_mean)
-
-    def update(self, view: StepView) -> None:
-        """Nothing is remembered."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing is remembered."""
 
 
 def projected_mean(signal: Signal) -> Float[np.ndarray, " n"]:

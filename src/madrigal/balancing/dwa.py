@@ -8,11 +8,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.balancing.base import LEAST_LOSS, StepView, losses_by_task, with_task_weights
+from madrigal.balancing.base import (
+    LEAST_LOSS,
+    StateByTask,
+    StepView,
+    losses_by_task,
+    with_task_weights,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Dwa:
+class Dwa(StateByTask):
     """A task whose loss falls more slowly than the others' counts more (DWA; Liu et al., 2019).
 
     Steps are counted in windows of `window`. With M_k and M'_k the mean losses of task k in the
@@ -52,13 +58,6 @@ class Dwa:
             held = self._state.get(task, (window, 0.0, 0, None, None))
             _, total, count, newer, older = _rolled(held, window)
             self._state[task] = [window, total + loss, count + 1, newer, older]
-
-    def state_dict(self) -> dict[str, Any]:
-        return {task: list(held) for task, held in self._state.items()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._state.clear()
-        self._state.update({task: list(held) for task, held in state.items()})
 
 
 def _rolled(held: Sequence[Any], window: int) -> Sequence[Any]:

@@ -1,16 +1,16 @@
 """Every task counts the same."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.balancing.base import StepView
+from madrigal.balancing.base import Stateless, StepView
 
 
 @dataclass(frozen=True, slots=True)
-class Equal:
+class Equal(Stateless):
     """Every task that is present in the step counts the same, times its own weight.
 
     With K the number of tasks present and a_k the recipe's weight of task k,
@@ -27,12 +27,3 @@ class Equal:
 
     def weights(self, view: StepView) -> Float[Tensor, " K"]:
         return view.task_weights / len(view.tasks)
-
-    def update(self, view: StepView) -> None:
-        """Nothing is remembered."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing is remembered."""

@@ -1,18 +1,18 @@
 """Progress shared among the tasks as among users of a network."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.balancing.base import StepView
+from madrigal.balancing.base import Stateless, StepView
 from madrigal.balancing.fairness import fair_weights
 from madrigal.balancing.signal import weigh
 
 
 @dataclass(frozen=True, slots=True)
-class FairGrad:
+class FairGrad(Stateless):
     """Alpha-fair shares of the progress (FairGrad; Ban and Ji, ICML 2024).
 
     Of all directions of one length, the one with the largest sum of the tasks' alpha-fair utilities
@@ -42,12 +42,3 @@ class FairGrad:
 
     def weights(self, view: StepView) -> Float[Tensor, " K"]:
         return weigh(view, lambda signal: fair_weights(signal, self.alpha))
-
-    def update(self, view: StepView) -> None:
-        """Nothing is remembered."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing is remembered."""

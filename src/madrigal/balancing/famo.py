@@ -10,11 +10,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from madrigal.balancing.adam import Adam
-from madrigal.balancing.base import LEAST_LOSS, StepView, losses_by_task, with_task_weights
+from madrigal.balancing.base import (
+    LEAST_LOSS,
+    StateByTask,
+    StepView,
+    losses_by_task,
+    with_task_weights,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Famo:
+class Famo(StateByTask):
     """All losses fall by the same share a step, learnt from losses alone (FAMO; Liu et al., 2023).
 
     With L_k the loss of task k, b_k its `lowest` possible loss, x_k its logit and
@@ -80,13 +86,6 @@ class Famo:
     def _shares(self, tasks: tuple[str, ...] | list[str]) -> Float[Tensor, " K"]:
         logits = [self._adam.value(self._state, task) for task in tasks]
         return torch.tensor(logits, dtype=torch.float64).softmax(0)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {task: list(held) for task, held in self._state.items()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._state.clear()
-        self._state.update({task: list(held) for task, held in state.items()})
 
     @property
     def _adam(self) -> Adam:

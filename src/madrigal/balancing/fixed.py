@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.balancing.base import StepView, with_task_weights
+from madrigal.balancing.base import Stateless, StepView, with_task_weights
 
 
 @dataclass(frozen=True, slots=True)
-class Fixed:
+class Fixed(Stateless):
     """Every task counts as its given weight says, in every step ("scalarisation").
 
     With f_k the given weight of task k, mean(f) over all tasks of the stage, K the number of tasks
@@ -36,12 +36,3 @@ class Fixed:
         mean = sum(self.given.values()) / len(self.given)
         shares = [self.given[task] / mean / len(view.tasks) for task in view.tasks]
         return with_task_weights(view, shares)
-
-    def update(self, view: StepView) -> None:
-        """Nothing is remembered."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing is remembered."""

@@ -1,16 +1,16 @@
 """The geometric mean of the losses."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.balancing.base import LEAST_LOSS, StepView, with_task_weights
+from madrigal.balancing.base import LEAST_LOSS, Stateless, StepView, with_task_weights
 
 
 @dataclass(frozen=True, slots=True)
-class Gls:
+class Gls(Stateless):
     """The objective is the geometric mean of the losses (GLS; Chennupati et al., 2019).
 
     With L_k the loss of task k, of the K tasks present, and a_k the recipe's weight,
@@ -34,12 +34,3 @@ class Gls:
         losses = view.losses.cpu().double().clamp(min=LEAST_LOSS)
         mean = losses.log().mean().exp()
         return with_task_weights(view, mean / (len(view.tasks) * losses))
-
-    def update(self, view: StepView) -> None:
-        """Nothing is remembered."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing is remembered."""

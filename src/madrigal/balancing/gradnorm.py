@@ -8,11 +8,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.balancing.base import LEAST_LOSS, StepView, losses_by_task, with_task_weights
+from madrigal.balancing.base import (
+    LEAST_LOSS,
+    StateByTask,
+    StepView,
+    losses_by_task,
+    with_task_weights,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class GradNorm:
+class GradNorm(StateByTask):
     """Weights under which slow tasks have the longer gradients (GradNorm; Chen et al., ICML 2018).
 
     With v_k the softmax of one learned number z_k a task over the K tasks present, d_k the length
@@ -36,7 +42,7 @@ class GradNorm:
 
     alpha: float
     rate: float
-    _state: dict[str, list[float]] = field(default_factory=dict, repr=False)  # z_k, L_k(0)
+    _state: dict[str, Any] = field(default_factory=dict, repr=False)  # z_k, L_k(0)
 
     @property
     def needs(self) -> Literal["nothing", "losses", "gramian"]:
@@ -66,13 +72,6 @@ class GradNorm:
             target = log_mean + self.alpha * math.log(pace[task] / mean_pace)
             move = target - log_length[task]
             self._state[task][0] += max(-self.rate, min(self.rate, move))
-
-    def state_dict(self) -> dict[str, Any]:
-        return {task: list(held) for task, held in self._state.items()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._state.clear()
-        self._state.update({task: list(held) for task, held in state.items()})
 
     def _log_shares(self, tasks: tuple[str, ...]) -> Float[Tensor, " K"]:
         held = [self._state[task][0] if task in self._state else 0.0 for task in tasks]

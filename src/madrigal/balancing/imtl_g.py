@@ -1,18 +1,18 @@
 """The direction with equal projections on all tasks' gradients."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.balancing.base import StepView
+from madrigal.balancing.base import Stateless, StepView
 from madrigal.balancing.signal import SINGLE, Signal, weigh
 
 
 @dataclass(frozen=True, slots=True)
-class ImtlG:
+class ImtlG(Stateless):
     """All tasks advance alike, whatever the sizes of their losses (IMTL-G; Liu et al., 2021).
 
     With d_k the length of task k's gradient g_k, c the K x K cosines between them, c^+ its
@@ -37,15 +37,6 @@ class ImtlG:
 
     def weights(self, view: StepView) -> Float[Tensor, " K"]:
         return weigh(view, _equal_projections)
-
-    def update(self, view: StepView) -> None:
-        """Nothing is remembered."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing is remembered."""
 
 
 def _equal_projections(signal: Signal) -> Float[np.ndarray, " n"]:

@@ -9,11 +9,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from madrigal.balancing.adam import Adam
-from madrigal.balancing.base import LEAST_LOSS, StepView, losses_by_task, with_task_weights
+from madrigal.balancing.base import (
+    LEAST_LOSS,
+    StateByTask,
+    StepView,
+    losses_by_task,
+    with_task_weights,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class ImtlL:
+class ImtlL(StateByTask):
     """A learned scale for each task, so that all scaled losses become 1 (IMTL-L; Liu et al., 2021).
 
     The objective, with L_k the loss of task k and s_k the logarithm of its scale, is
@@ -54,13 +60,6 @@ class ImtlL:
             for task, loss in losses_by_task(view).items()
         }
         self._adam.step(self._state, slopes)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {task: list(held) for task, held in self._state.items()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._state.clear()
-        self._state.update({task: list(held) for task, held in state.items()})
 
     @property
     def _adam(self) -> Adam:

@@ -1,16 +1,16 @@
 """Every example counts the same."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.balancing.base import StepView
+from madrigal.balancing.base import Stateless, StepView
 
 
 @dataclass(frozen=True, slots=True)
-class Mean:
+class Mean(Stateless):
     """Every example of the step counts the same, times its task's own weight.
 
     With r_k the examples of task k in the step, of those present, and a_k the recipe's weight,
@@ -28,12 +28,3 @@ class Mean:
 
     def weights(self, view: StepView) -> Float[Tensor, " K"]:
         return view.task_weights * view.rows / view.rows.sum()
-
-    def update(self, view: StepView) -> None:
-        """Nothing is remembered."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing is remembered."""

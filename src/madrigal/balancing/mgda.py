@@ -1,18 +1,18 @@
 """The shortest combination of the tasks' gradients."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.balancing.base import StepView
+from madrigal.balancing.base import Stateless, StepView
 from madrigal.balancing.quadratic import shortest
 from madrigal.balancing.signal import weigh
 
 
 @dataclass(frozen=True, slots=True)
-class Mgda:
+class Mgda(Stateless):
     """The direction that lowers all losses alike (MGDA; Désidéri, 2012; Sener and Koltun, 2018).
 
     With G the Gramian of the tasks' gradients g_k, G_ij = g_i . g_j, and a_k the recipe's weight,
@@ -35,12 +35,3 @@ class Mgda:
 
     def weights(self, view: StepView) -> Float[Tensor, " K"]:
         return weigh(view, lambda signal: shortest(signal.gramian))
-
-    def update(self, view: StepView) -> None:
-        """Nothing is remembered."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing is remembered."""

@@ -1,18 +1,18 @@
 """A bargain between the tasks over the direction of the step."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.balancing.base import StepView
+from madrigal.balancing.base import Stateless, StepView
 from madrigal.balancing.fairness import fair_weights
 from madrigal.balancing.signal import weigh
 
 
 @dataclass(frozen=True, slots=True)
-class NashMtl:
+class NashMtl(Stateless):
     """Tasks bargain for the direction (Nash-MTL; Navon et al., ICML 2022).
 
     Of all directions of one length, the one with the largest product of the tasks' gains d . g_k
@@ -40,12 +40,3 @@ class NashMtl:
 
     def weights(self, view: StepView) -> Float[Tensor, " K"]:
         return weigh(view, lambda signal: fair_weights(signal, 1.0))
-
-    def update(self, view: StepView) -> None:
-        """Nothing is remembered."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing is remembered."""

@@ -1,19 +1,19 @@
 """Conflicting parts of the gradients projected away, pair by pair."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.balancing.base import StepView
+from madrigal.balancing.base import Stateless, StepView
 from madrigal.balancing.orders import orders
 from madrigal.balancing.signal import Signal, weigh
 
 
 @dataclass(frozen=True, slots=True)
-class PcGrad:
+class PcGrad(Stateless):
     """Removes from each gradient what opposes another's (PCGrad; Yu et al., NeurIPS 2020).
 
     For each of the K tasks, i, over the others j in random order, starting from p_i = g_i:
@@ -40,15 +40,6 @@ class PcGrad:
 
     def weights(self, view: StepView) -> Float[Tensor, " K"]:
         return weigh(view, lambda signal: _projected(view, signal))
-
-    def update(self, view: StepView) -> None:
-        """Nothing is remembered."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing is remembered."""
 
 
 def _projected(view: StepView, signal: Signal) -> Float[np.ndarray, " n"]:

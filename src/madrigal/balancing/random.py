@@ -1,19 +1,19 @@
 """Random weights."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.balancing.base import StepView, with_task_weights
+from madrigal.balancing.base import Stateless, StepView, with_task_weights
 from madrigal.mixture.chance import bits
 
 
 @dataclass(frozen=True, slots=True)
-class Random:
+class Random(Stateless):
     """New random weights in every step (RLW; Lin et al., TMLR 2022).
 
     With z_k a standard normal number that belongs to seed, step and the name of task k, over the
@@ -35,15 +35,6 @@ class Random:
     def weights(self, view: StepView) -> Float[Tensor, " K"]:
         draws = [_normal(view.seed, view.step, task) for task in view.tasks]
         return with_task_weights(view, torch.tensor(draws, dtype=torch.float64).softmax(0))
-
-    def update(self, view: StepView) -> None:
-        """Nothing is remembered."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing is remembered."""
 
 
 def _normal(seed: int, step: int, task: str) -> float:

@@ -1,16 +1,16 @@
 """The sum of the losses' logarithms."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.balancing.base import LEAST_LOSS, StepView, with_task_weights
+from madrigal.balancing.base import LEAST_LOSS, Stateless, StepView, with_task_weights
 
 
 @dataclass(frozen=True, slots=True)
-class ScaleInvariant:
+class ScaleInvariant(Stateless):
     """The objective is the mean logarithm of the losses (SI; Navon et al., 2022).
 
     With L_k the loss of task k, of the K tasks present, and a_k the recipe's weight,
@@ -33,12 +33,3 @@ class ScaleInvariant:
         assert view.losses is not None
         losses = view.losses.cpu().double().clamp(min=LEAST_LOSS)
         return with_task_weights(view, 1 / (len(view.tasks) * losses))
-
-    def update(self, view: StepView) -> None:
-        """Nothing is remembered."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing is remembered."""

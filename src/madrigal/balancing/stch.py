@@ -8,11 +8,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.balancing.base import LEAST_LOSS, StepView, losses_by_task, with_task_weights
+from madrigal.balancing.base import (
+    LEAST_LOSS,
+    StateByTask,
+    StepView,
+    losses_by_task,
+    with_task_weights,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Stch:
+class Stch(StateByTask):
     """The task that stands worst counts most (smooth Tchebycheff, STCH; Lin et al., ICML 2024).
 
     During `warmup` steps the weights are those of `equal`, and the mean loss of each task becomes
@@ -67,10 +73,3 @@ class Stch:
             if view.step < self.warmup or task not in self._state:
                 total, count = self._state.get(task, (0.0, 0))
                 self._state[task] = [total + loss, count + 1]
-
-    def state_dict(self) -> dict[str, Any]:
-        return {task: list(held) for task, held in self._state.items()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._state.clear()
-        self._state.update({task: list(held) for task, held in state.items()})

@@ -1,19 +1,19 @@
 """Each task's gradient bent until it harms none, then the mean of them."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.balancing.base import StepView
+from madrigal.balancing.base import Stateless, StepView
 from madrigal.balancing.quadratic import in_dual_cone
 from madrigal.balancing.signal import Signal, weigh
 
 
 @dataclass(frozen=True, slots=True)
-class UpGrad:
+class UpGrad(Stateless):
     """Projects every gradient on the directions that harm no task (UPGrad; Quinton and Rey, 2024).
 
     With K tasks that have a gradient, G_ij = g_i . g_j their Gramian, e_i the unit vector of task
@@ -38,15 +38,6 @@ class UpGrad:
 
     def weights(self, view: StepView) -> Float[Tensor, " K"]:
         return weigh(view, _projected)
-
-    def update(self, view: StepView) -> None:
-        """Nothing is remembered."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing is remembered."""
 
 
 def _projected(signal: Signal) -> Float[np.ndarray, " n"]:
