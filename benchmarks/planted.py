@@ -39,11 +39,11 @@ HERE = Path(__file__).parent
 RUNS = HERE.parent / "runs" / "planted"
 EARLY = 50  # steps
 DEFAULT = 4  # `measure_every: auto` with adapters
-STEPS = 80
+STEPS = 60
 ROWS = 48
 PROMPT = "{text}:"
 SWAPPED = {"bad": "good", "good": "bad"}
-FEW = {"good": ("warm", "bright"), "bad": ("cold", "dull")}
+FEW = {"good": ("warm",), "bad": ("cold",)}
 MANY = {
     "good": (
         "warm", "bright", "kind", "sweet", "calm", "happy", "lovely", "merry", "gentle", "fresh",
@@ -59,7 +59,7 @@ PLACES = (
     "by the river", "at the mill", "in the garden", "near the tower", "behind the chapel",
     "at the market", "on the hill", "in the forest", "from the harbour", "under the bridge",
 )  # fmt: skip
-VERBS = ("was", "seemed", "felt")
+VERBS = ("was", "seemed", "felt", "looked", "became")
 TEST = 300
 
 Rows = list[dict[str, Any]]
@@ -103,7 +103,7 @@ def _conflict(folder: Path) -> dict[str, Any]:
             "data": _write(folder, "contrary", _contrary(train[half:]), _contrary(test[few:])),
             "prompt": PROMPT,
         },
-        "clock": {"data": {"bundled": "clock", "max_test": 150}},
+        "clock": {"data": {"bundled": "clock", "max_test": 100}},
     }
 
 
@@ -118,7 +118,7 @@ def _friendship(folder: Path) -> dict[str, Any]:
 
 def _strangers(_: Path) -> dict[str, Any]:
     return {
-        name: {"data": {"bundled": name, "max_test": 150}}
+        name: {"data": {"bundled": name, "max_test": 100}}
         for name in ("sentiment", "translation", "clock")
     }
 
@@ -141,7 +141,8 @@ def trained(case: str, seed: int) -> Path:
         return out
     path = grouped(seed) if case == "grouped" else written(case, seed, folder)
     # A cure is compared with the single-task models of the same seed that `conflict` trained.
-    overrides = ("evaluate.baselines=false",) if case in CURES else ()
+    alone = case in ("conflict", "friendship")
+    overrides = () if alone else ("evaluate.baselines=false",)
     return run(load_recipe(path, overrides), out, resume=out.exists())
 
 

@@ -1,7 +1,7 @@
 """What a step on one task does to the loss of every other, step by step."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -36,8 +36,15 @@ class StepAffinity:
 
 
 def read_affinity(lines: Sequence[Line], measure: Measure) -> StepAffinity | None:
-    """The affinities that a stage's steps.jsonl tells; None where it tells none."""
-    return first_order(lines) if measure == "first_order" else look_ahead(lines)
+    """The affinities that the later half of a stage's measured steps tells; None where none is told.
+
+    In the first steps all tasks learn what an answer looks like. Their gradients are long and agree
+    then, and would hide what comes after.
+    """
+    found = first_order(lines) if measure == "first_order" else look_ahead(lines)
+    if found is None:
+        return None
+    return replace(found, values=found.values[len(found.values) // 2 :])
 
 
 def first_order(lines: Sequence[Line]) -> StepAffinity | None:

@@ -17,9 +17,9 @@ from madrigal.report.diagnosis import stage_named
 from madrigal.report.folder import read_lines, read_run
 from madrigal.tasks.encoded import Example
 
-LEAST_STEPS = 40
+LEAST_STEPS = 60
 SHARE = 10  # of the stage's steps, one in so many is taken
-_LOOKS = 20  # steps at which a look-ahead run tries: each costs a forward pass a task
+_LOOKS = 40  # steps at which a look-ahead run tries: each costs a forward pass a task
 _DONE = "done.json"
 
 Examples = Mapping[str, Sequence[Example]]
@@ -29,7 +29,7 @@ Examples = Mapping[str, Sequence[Example]]
 class Measuring:
     """A short run of a stage that finds out how its tasks affect each other.
 
-    `steps` None: a tenth of the stage's, at least 40, at most all. It stands in a folder of its own
+    `steps` None: a tenth of the stage's, at least 60, at most all. It stands in a folder of its own
     below `home`, told by the recipe, the data and what is measured: the same command finds it
     again, goes on where it stopped, and takes what is finished as it is.
     """
