@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from madrigal.evaluation.affinity import StepAffinity, first_order, look_ahead
+from madrigal.evaluation.affinity import StepAffinity, first_order, look_ahead, read_affinity
 from madrigal.evaluation.blocks import Blocks
 from madrigal.evaluation.grouping import group_tasks
 from planted import measure
@@ -153,3 +153,24 @@ def test_tasks_in_another_order():
     found = first_order(list(lines()))
     turned = found.of(("c", "a", "b"))
     assert np.array_equal(turned.values[:, 0, 1], found.values[:, 2, 0])
+
+
+def test_only_the_later_half_counts():
+    """In the first steps all gradients are long and agree; that must not hide what follows."""
+    lines = lines_of_angles([0.9] * 10 + [-0.5] * 30)
+    found = read_affinity(lines, "first_order")
+    assert found is not None
+    assert len(found.values) == 20
+    assert (found.values[:, 0, 1] < 0).all()
+    assert read_affinity([], "first_order") is None
+
+
+def lines_of_angles(cosines):
+    names = ("a", "b")
+    both = dict.fromkeys(names, 1.0)
+    return [
+        {"step": step + 1, "loss": both, "weight": both, "lr": 1e-3, "rows": dict.fromkeys(names, 4),
+         "conflict": {"rate": 0.0, "metric": "raw", "cosine": {"a|b": cosine}, "norm": both,
+                      "signal": both}}
+        for step, cosine in enumerate(cosines)
+    ]  # fmt: skip

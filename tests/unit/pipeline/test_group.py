@@ -6,8 +6,8 @@ from madrigal.pipeline.group import short_steps, shortened
 from madrigal.recipe.stage import StageSettings
 
 
-@pytest.mark.parametrize(("steps", "short"), [(1000, 100), (400, 40), (120, 40), (25, 25)])
-def test_a_tenth_at_least_forty_at_most_all(steps, short):
+@pytest.mark.parametrize(("steps", "short"), [(1000, 100), (700, 70), (120, 60), (25, 25)])
+def test_a_tenth_at_least_sixty_at_most_all(steps, short):
     assert short_steps(steps) == short
 
 
