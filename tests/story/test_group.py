@@ -50,7 +50,7 @@ def test_the_two_pairs_are_found_and_written(winds, capsys, measure):
     assert found["groups"] == {name: list(tasks) for name, tasks in PAIRS.items()}
     assert found["surely_gains"]
     assert found["stability"] > 0.9
-    assert found["steps"] == (30 if measure == "first_order" else 20)
+    assert found["steps"] == 30
     assert found["affinity"][0][0] is None
     assert found["affinity"][0][2] > 0 > found["affinity"][0][1], "north-b; south-a"
     adapter = load_recipe(winds / "recipe.grouped.yaml").recipe.model.adapter

@@ -166,11 +166,11 @@ def test_only_the_later_half_counts():
 
 
 def lines_of_angles(cosines):
-    names = ("a", "b")
-    both = dict.fromkeys(names, 1.0)
+    both = {"a": 1.0, "b": 1.0}
+    rows = {"a": 4, "b": 4}
+    same = {"rate": 0.0, "metric": "raw", "norm": both, "signal": both}
     return [
-        {"step": step + 1, "loss": both, "weight": both, "lr": 1e-3, "rows": dict.fromkeys(names, 4),
-         "conflict": {"rate": 0.0, "metric": "raw", "cosine": {"a|b": cosine}, "norm": both,
-                      "signal": both}}
+        {"step": step + 1, "loss": both, "weight": both, "lr": 1e-3, "rows": rows,
+         "conflict": {**same, "cosine": {"a|b": cosine}}}
         for step, cosine in enumerate(cosines)
     ]  # fmt: skip
