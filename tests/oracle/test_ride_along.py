@@ -121,6 +121,18 @@ def test_what_is_left_behind_is_what_a_run_of_one_task_leaves(tmp_path):
             torch.testing.assert_close(loaded(input_ids=tokens).logits, ours, rtol=1e-5, atol=1e-5)
 
 
+def test_an_auxiliary_task_has_no_baseline(tmp_path):
+    keys = recipe_keys()
+    keys["tasks"]["echo"]["role"] = "auxiliary"
+    held = baselines(tmp_path, keys)
+    together, left = held.together()
+    assert left == ()
+    made = {path.name for path in (tmp_path / "out" / "baselines").iterdir()}
+    assert made - {".together"} == {"mood"}
+    alone = Baselines(held.built, RunFolder(tmp_path / "apart"), held.screen, held.processes)
+    assert away(own_weights(together, "mood"), shared_weights(alone.separate("mood"))) < 1e-5
+
+
 def interrupted(monkeypatch, after):
     """Ctrl+C once so many steps are done, counted over stages."""
     real, seen = riding._Rider.step, []

@@ -81,7 +81,8 @@ class Baselines:
     def _ride(
         self, model: LanguageModel, number: int, stage: StageSettings, left: set[str]
     ) -> tuple[str, ...]:
-        tasks = [task for task in stage.learn if task not in left]
+        # What is not scored has no baseline.
+        tasks = [task for task in self.built.recipe.scored(stage.learn) if task not in left]
         if not tasks:
             return ()
         built, first = self.built, self.processes.first
