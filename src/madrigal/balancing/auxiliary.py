@@ -47,7 +47,7 @@ class Auxiliary:
         main, others = self._places(view)
         found = torch.zeros(len(view.tasks))
         if main:
-            found[main] = self.main.weights(_part(view, main))
+            found[main] = self.main.weights(self._part(view, main))
         agreement = self._agreement(view, found, others)
         for place in others:
             share = view.rows[place] / view.rows.sum()
@@ -58,7 +58,7 @@ class Auxiliary:
         main, others = self._places(view)
         found = torch.zeros(len(view.tasks))
         if main:
-            part = _part(view, main)
+            part = self._part(view, main)
             found[main] = self.main.weights(part)
             self.main.update(part)
         self._cosines.update(self._agreement(view, found, others))
@@ -67,6 +67,21 @@ class Auxiliary:
         """Places of the main and of the auxiliary tasks among those present."""
         helping = [place for place, task in enumerate(view.tasks) if task in self.names]
         return [place for place in range(len(view.tasks)) if place not in helping], helping
+
+    def _part(self, view: StepView, places: Sequence[int]) -> StepView:
+        """The view of some of the tasks, as if no other were trained."""
+        index, told = torch.tensor(places), view.validation
+        return replace(
+            view,
+            tasks=tuple(view.tasks[place] for place in places),
+            rows=view.rows[index],
+            task_weights=view.task_weights[index],
+            losses=None if view.losses is None else view.losses[index],
+            gramian=None if view.gramian is None else view.gramian[index][:, index],
+            losses_after=None if view.losses_after is None else view.losses_after[index],
+            # Of every main task, also of those that this step does not hold.
+            validation=told and {t: x for t, x in told.items() if t not in self.names},
+        )
 
     def _agreement(
         self, view: StepView, weights: Float[Tensor, " K"], others: Sequence[int]
@@ -95,17 +110,3 @@ class Auxiliary:
         self.main.load_state_dict(state["main"])
         self._cosines.clear()
         self._cosines.update(state["cosines"])
-
-
-def _part(view: StepView, places: Sequence[int]) -> StepView:
-    """The view of some of the tasks."""
-    index = torch.tensor(places)
-    return replace(
-        view,
-        tasks=tuple(view.tasks[place] for place in places),
-        rows=view.rows[index],
-        task_weights=view.task_weights[index],
-        losses=None if view.losses is None else view.losses[index],
-        gramian=None if view.gramian is None else view.gramian[index][:, index],
-        losses_after=None if view.losses_after is None else view.losses_after[index],
-    )

@@ -1,6 +1,7 @@
 """An auxiliary task counts as far as it agrees with the main tasks."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from madrigal.balancing import Equal, StepView
 from madrigal.balancing.auxiliary import Auxiliary
 from madrigal.balancing.base import Follows, wants_losses_after, wants_validation
+from madrigal.balancing.coba import Coba
 
 TASKS = ("main", "helper", "other")
 
@@ -39,6 +41,19 @@ def test_weight_follows_the_cosine_with_the_main_update(helper, cosine):
 def test_the_main_tasks_are_weighed_as_if_alone():
     weights = Auxiliary(Equal(), {"helper"}).weights(view((1.0, 0.0)))
     assert weights[[0, 2]].tolist() == Equal().weights(view((1.0, 0.0), ("main", "other"))).tolist()
+
+
+def test_a_main_balancer_that_follows_validation_does_not_see_the_helpers():
+    told = [{"main": 1.0 - 0.1 * n, "other": 1.0 - 0.02 * n, "helper": 1.0 + n} for n in range(6)]
+    held, alone = Auxiliary(Coba(0, 50, 5.0, 1), {"helper"}), Coba(0, 50, 5.0, 1)
+    for step, losses in enumerate(told):
+        held.update(replace(view((3.0, 0.0), step=step), validation=losses))
+        del losses["helper"]
+        part = view((3.0, 0.0), ("main", "other"), step)
+        alone.update(replace(part, validation=losses))
+    wanted = alone.weights(view((3.0, 0.0), ("main", "other"), 6))
+    assert wanted[0] != wanted[1]
+    assert held.weights(view((3.0, 0.0), step=6))[[0, 2]].tolist() == wanted.tolist()
 
 
 def test_the_cosine_is_averaged_over_steps():
