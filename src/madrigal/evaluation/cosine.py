@@ -50,6 +50,10 @@ def cosines(log: GradientLog, pairs: Sequence[int], blocks: Blocks) -> list[Cosi
     first steps decide alone, and what comes later cannot be seen. Where lengths jump from step to
     step by more than that, the cosine comes out a little nearer to 0 than it is.
 
+    Where examples are drawn evenly over labels and a label has an odd number of them in the step,
+    s_i is too small (see `training.halves`): the cosine is then too far from 0, its sign is right,
+    and the interval may miss it.
+
     The value is clipped to [-1, 1]. Where the signal of one of the two does not surely rise above
     the noise, only the sign and a bound can be known: |E g|^2 is at most the mean squared norm, so
     the same quotient with squared norms is nearer to 0 than the cosine is. The value is the mean of

@@ -15,6 +15,11 @@ def halves(
     took turns as well could hold one label each, whose gradients point away from each other. Where
     one is left over, the next stratum's first goes to the other half; which half comes first is
     chance.
+
+    What is left over cannot be mended: unless every stratum has an even number of the task's
+    examples in the step, the halves hold different strata, and the product comes out too small, by
+    up to the variance between strata. With one example a stratum it hides the signal, or makes a
+    cosine larger than it is; its sign stays right.
     """
     found = [0] * len(tasks)
     for task in dict.fromkeys(tasks):
