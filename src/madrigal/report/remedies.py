@@ -60,8 +60,9 @@ def conflict(known: Evidence) -> Remedy | None:
             f"step on {known.task} gives it"
         )
     attempt = (
-        f"keep {known.task} and {other} apart: private parts (`adapter: {{private: 4}}`), separate "
-        "runs for tasks that agree, or a balancer that gives way (`balance: upgrad`)"
+        f"keep {known.task} and {other} apart: private parts "
+        "(`adapter: {kind: lora, private: 4}`), separate runs for tasks that agree, or a balancer "
+        "that gives way (`balance: upgrad`)"
     )
     return Remedy("conflict", attempt, "; ".join(told))
 

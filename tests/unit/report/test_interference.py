@@ -87,6 +87,13 @@ def test_not_by_layer_says_how(tmp_path):
     assert "gradients: {by_layer: true}" in text
 
 
+def test_keys_in_the_verdict_are_set_as_code(tmp_path):
+    bare = {"stages": ONE_STAGE, "gradients": Gradients(every=2, blocks=0), "baselines": False}
+    write_run(tmp_path, examples=8, steps=60, **bare)
+    text = write_report(tmp_path).read_text(encoding="utf-8")
+    assert "<code>evaluate: {baselines: true}</code> trains them." in text
+
+
 def test_few_steps_and_many_tasks_and_broken_lines_do_no_harm(tmp_path):
     write_run(tmp_path, examples=8, steps=30, stages=ONE_STAGE, gradients=Gradients(every=8))
     steps = tmp_path / "stages/01-together/steps.jsonl"

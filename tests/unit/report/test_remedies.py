@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from madrigal.evaluation.cosine import Cosine
 from madrigal.evaluation.interference import Interference, Pair
@@ -188,7 +189,9 @@ def test_what_is_suggested_exists(known):
         if key.startswith("madrigal "):
             assert key.split()[1] in commands
         elif key == "adapter":
-            LoraAdapter.model_validate({"kind": "lora", "private": 4})
+            written = yaml.safe_load(value)
+            assert written["kind"] == "lora", "a recipe's adapter needs its kind"
+            LoraAdapter.model_validate(written)
         elif key == "balance":
             assert value in balancers
         else:
