@@ -36,7 +36,7 @@ class StepAffinity:
 
 
 def read_affinity(lines: Sequence[Line], measure: Measure) -> StepAffinity | None:
-    """The affinities that the later half of a stage's measured steps tells; None where none is told.
+    """The affinities of the later half of a stage's measured steps; None where there are none.
 
     In the first steps all tasks learn what an answer looks like. Their gradients are long and agree
     then, and would hide what comes after.

@@ -1,7 +1,7 @@
 """What one step says about how the tasks' gradients stand to each other."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Literal
 
@@ -33,6 +33,15 @@ class Conflict:
     angles: Angles
     metric: Metric
     layers: Mapping[str, Angles] = field(default_factory=dict)
+
+    def without_signal(self, tasks: frozenset[str]) -> "Conflict":
+        """The same with nothing said of these tasks' signals."""
+        layers = {name: _silenced(found, tasks) for name, found in self.layers.items()}
+        return replace(self, angles=_silenced(self.angles, tasks), layers=layers)
+
+
+def _silenced(found: Angles, tasks: frozenset[str]) -> Angles:
+    return replace(found, signal={t: s for t, s in found.signal.items() if t not in tasks})
 
 
 def angles(tasks: Sequence[str], raw: Float[Tensor, "R R"], units: Units) -> Angles:

@@ -1,7 +1,9 @@
 """Contradictions between a stage's balancer and its tasks."""
 
 from collections.abc import Iterator
+from typing import get_args
 
+from madrigal.recipe.balance_by_gradient import ByGradient
 from madrigal.recipe.node import Mistake, Node
 from madrigal.recipe.rules_stage import learnt
 from madrigal.recipe.shape import shapes
@@ -9,6 +11,10 @@ from madrigal.recipe.stage import StageSettings
 from madrigal.recipe.suggest import did_you_mean
 
 _FOR_ONE_TASK = ("mean", "equal", "fixed")
+_BY_GRADIENT = (
+    "db_mtl",
+    *(kind.model_fields["kind"].default for kind in get_args(ByGradient)),
+)
 _BY_TASK = ("weights", "ideal", "lowest")  # keys of balancers whose entries are names of tasks
 
 
@@ -21,20 +27,23 @@ def balance_rules(root: Node) -> Iterator[Mistake]:
                 if name not in tasks:
                     hint = did_you_mean(name, tasks)
                     yield Mistake(node, f"the stage does not learn {name!r}{hint}")
-        yield from _weights(balance.get("weights"), tasks)
+        yield from _weights(balance.get("weights"), tasks, root.get("tasks"))
         yield from _alone(balance, tasks)
         yield from _auxiliary(stage, tasks, root.get("tasks"))
+        yield from _nothing_shared(balance, root.get("model", "adapter"))
 
 
-def _weights(weights: Node, tasks: list[str]) -> Iterator[Mistake]:
+def _weights(weights: Node, tasks: list[str], settings: Node) -> Iterator[Mistake]:
     given = weights.entries()
     if not isinstance(weights.value, dict):
         return
     for name in tasks:
         if name not in weights.names():
             yield Mistake(weights, f"no weight for {name!r}; each task of the stage needs one")
-    if given and all(node.number == 0 for _, node in given):
-        yield Mistake(weights, "all weights are zero; write at least one above 0")
+    main = [node for name, node in given if settings.get(name, "role").text != "auxiliary"]
+    if main and all(node.number == 0 for node in main):
+        whose = "all weights" if len(main) == len(given) else "all weights of main tasks"
+        yield Mistake(weights, f"{whose} are zero; write at least one above 0")
 
 
 def _auxiliary(stage: Node, learnt: list[str], tasks: Node) -> Iterator[Mistake]:
@@ -46,6 +55,19 @@ def _auxiliary(stage: Node, learnt: list[str], tasks: Node) -> Iterator[Mistake]
     if helping and kind.text == "db_mtl":
         text = f"'db_mtl' weighs remembered gradients and {helping[0]!r} is auxiliary"
         yield Mistake(kind, f"{text}; choose another balancer")
+
+
+def _nothing_shared(balance: Node, adapter: Node) -> Iterator[Mistake]:
+    """A balancer by gradient needs parameters that several tasks reach."""
+    kind, private = balance.get("kind"), adapter.get("private")
+    if kind.text not in _BY_GRADIENT or adapter.get("layers").text != "none":
+        return
+    groups = [node.value for _, node in private.get("groups").entries()]
+    if private.value is not None and not any(isinstance(g, list) and len(g) > 1 for g in groups):
+        text = (
+            f"{kind.text!r} balances what tasks share, and with `layers: none` they share nothing"
+        )
+        yield Mistake(kind, f"{text}; choose `mean` or `equal`, or give tasks a group together")
 
 
 def _alone(balance: Node, tasks: list[str]) -> Iterator[Mistake]:

@@ -1,5 +1,6 @@
 """Which half of its task's examples each example of a step belongs to."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from madrigal.training.chance import derive
@@ -15,11 +16,6 @@ def halves(
     took turns as well could hold one label each, whose gradients point away from each other. Where
     one is left over, the next stratum's first goes to the other half; which half comes first is
     chance.
-
-    What is left over cannot be mended: unless every stratum has an even number of the task's
-    examples in the step, the halves hold different strata, and the product comes out too small, by
-    up to the variance between strata. With one example a stratum it hides the signal, or makes a
-    cosine larger than it is; its sign stays right.
     """
     found = [0] * len(tasks)
     for task in dict.fromkeys(tasks):
@@ -30,3 +26,17 @@ def halves(
         for number, place in enumerate(mine):
             found[place] = (first + number) % 2
     return found
+
+
+def unevenly_cut(tasks: Sequence[str], strata: Sequence[str] | None) -> frozenset[str]:
+    """Tasks whose halves do not hold the same strata.
+
+    Where a stratum has an odd number of the task's examples in the step, the halves are further
+    apart than chance would have them: their product comes out too small, by up to the variance
+    between strata, and is no estimate of |E g|^2.
+    """
+    if strata is None:
+        return frozenset()
+    held = Counter(zip(tasks, strata, strict=True))
+    several = {task for task, many in Counter(task for task, _ in held).items() if many > 1}
+    return frozenset(task for (task, _), count in held.items() if count % 2 and task in several)

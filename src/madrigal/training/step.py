@@ -13,7 +13,7 @@ from madrigal.gradients.conflict import Conflict
 from madrigal.model.language_model import LanguageModel
 from madrigal.objectives.base import Objective
 from madrigal.tasks.encoded import Example
-from madrigal.training.halves import halves
+from madrigal.training.halves import halves, unevenly_cut
 from madrigal.training.layout import Placed, lay_out
 from madrigal.training.passes import Passes, per_unit
 from madrigal.training.processes import Processes
@@ -136,6 +136,8 @@ def compute_gradient(
         sums = split.gather(passes)
         view = replace(view, losses=per_unit(passes, sums, totals))
         view, weights, conflict = split.weigh(parts.balancer, view, at.counts, metric, measured)
+        if conflict is not None:
+            conflict = conflict.without_signal(unevenly_cut(tasks, strata))
     else:
         weights = _known(parts, view)
         sums = passes.run({task: weights[task] / totals[task] for task in totals})

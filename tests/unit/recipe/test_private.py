@@ -142,3 +142,26 @@ def test_mistakes(tmp_path, adapter, said):
 def test_baselines_take_a_word(tmp_path):
     with pytest.raises(UserMistake, match="must be 'together' or 'separate' or true or false"):
         loaded(tmp_path, {}, evaluate={"baselines": "togeter"})
+
+
+def staged(folder, adapter, balance, **tasks):
+    keys = tiny_run.keys()
+    stage = {**keys["stages"][0], "learn": ["mood", "echo"], "balance": balance}
+    for name, more in tasks.items():
+        keys["tasks"][name] |= more
+    return loaded(folder, adapter, stages=[stage], tasks=keys["tasks"])
+
+
+def test_tasks_that_share_nothing_have_nothing_to_balance(tmp_path):
+    with pytest.raises(UserMistake, match="'upgrad' balances what tasks share.*they share nothing"):
+        staged(tmp_path, {"layers": "none", "private": 2}, "upgrad")
+    assert staged(tmp_path, {"layers": "none", "private": 2}, "equal").layers == "none"
+    both = {"layers": "none", "private": {"groups": {"one": ["mood", "echo"]}}}
+    assert staged(tmp_path, both, "upgrad").layers == "none"
+
+
+def test_weights_of_main_tasks_are_not_all_zero(tmp_path):
+    weights = {"kind": "fixed", "weights": {"mood": 0, "echo": 1}}
+    assert staged(tmp_path, {}, weights).rank
+    with pytest.raises(UserMistake, match="all weights of main tasks are zero"):
+        staged(tmp_path, {}, weights, echo={"role": "auxiliary"})

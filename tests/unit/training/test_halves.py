@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from madrigal.training.halves import halves
+from madrigal.training.halves import halves, unevenly_cut
 
 
 @given(
@@ -36,3 +36,10 @@ def test_which_half_comes_first_is_chance_and_the_same_each_time():
     firsts = [halves(["a"], None, 0, "stage", step)[0] for step in range(64)]
     assert firsts == [halves(["a"], None, 0, "stage", step)[0] for step in range(64)]
     assert 16 < sum(firsts) < 48
+
+
+def test_halves_of_different_strata_are_no_estimate():
+    tasks, strata = list("aaaabbbb"), list("xxyyxxxy")
+    assert unevenly_cut(tasks, strata) == {"b"}
+    assert unevenly_cut(list("aaa"), list("xxx")) == frozenset(), "one stratum is no stratum"
+    assert unevenly_cut(tasks, None) == frozenset()
