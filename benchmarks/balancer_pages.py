@@ -43,7 +43,10 @@ def measured(results: dict[str, Any]) -> dict[str, list[str]]:
     """Sentences of each kind."""
     told: dict[str, list[str]] = {"equal": ["The row that the others are compared with."]}
     told["fixed"] = [_sentence(t, results) for t in results["results"] if t.startswith("fixed")]
-    told["mean"] = [_sentence(t, results) for t in results["results"] if t.startswith("sampling")]
+    # With it every example counts the same, so the sampling decides.
+    told["mean"] = [
+        _sentence(t, results) for t in results["results"] if t.startswith("sampling in")
+    ]
     for row in BALANCERS:
         (setting,) = (text.partition("=")[2] for text in row.overrides)
         named = re.search(r"kind: (\w+)", setting)

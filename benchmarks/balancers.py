@@ -131,18 +131,22 @@ def validation(row: Row) -> float:
     return json.loads(path.read_text(encoding="utf-8").splitlines()[-1])["mean"]
 
 
-def tuned(title: str, trials: Sequence[Row]) -> tuple[Row, dict[str, float]]:
-    """The best of several by validation, under one title, and what all of them scored."""
+def tuned(trials: Sequence[Row]) -> tuple[Row, dict[str, float]]:
+    """The best of several by validation, and what all of them scored."""
     scores = {row.title: validation(row) for row in trials}
-    best = max(trials, key=lambda row: scores[row.title])
-    return Row(f"{title} ({best.title})", best.overrides), scores
+    return max(trials, key=lambda row: scores[row.title]), scores
 
 
-def rivals() -> tuple[list[Row], dict[str, dict[str, float]]]:
-    weighed, of_weights = tuned("fixed, tuned", [fixed(trial) for trial in range(TRIALS)])
-    mixed, of_mixtures = tuned("sampling, tuned", [sampled(t) for t in TEMPERATURES])
-    proportional = sampled(1)
-    return [proportional, mixed, weighed], {"fixed": of_weights, "temperature": of_mixtures}
+def rivals() -> tuple[dict[str, Row], dict[str, dict[str, float]]]:
+    """By title, the rows that use no gradients; and the trials' validation scores."""
+    weighed, of_weights = tuned([fixed(trial) for trial in range(TRIALS)])
+    mixed, of_mixtures = tuned([sampled(t) for t in TEMPERATURES])
+    rows = {
+        "sampling in proportion": sampled(1),
+        f"sampling, tuned ({mixed.title})": mixed,
+        f"fixed, tuned ({weighed.title})": weighed,
+    }
+    return rows, {"fixed": of_weights, "temperature": of_mixtures}
 
 
 Runs = dict[str, list[list[Prediction]]]
@@ -269,14 +273,14 @@ def main() -> None:
         return
     chosen, trials = rivals()
     reference = predictions(EQUAL)
-    rows = [*BALANCERS, *chosen]
-    results = {row.title: result(row, reference) for row in rows}
+    rows = {row.title: row for row in BALANCERS} | chosen
+    results = {title: result(row, reference) for title, row in rows.items()}
     costs = cost([EQUAL, *BALANCERS])
     text = (
         f"{table(results, costs, score(reference))}\nPercent, and points of difference to equal "
         f"weights; 95 % intervals over seeds {', '.join(map(str, SEEDS))} and test examples. "
-        f"Sure: after Holm's correction for {len(rows)} rows. Cost: a step against equal weights' step. "
-        "Made by `python benchmarks/balancers.py`.\n"
+        f"Sure: after Holm's correction for {len(rows)} rows. Cost: a step's time against that of "
+        "equal weights. Made by `python benchmarks/balancers.py`.\n"
     )
     results_folder = HERE / "results"
     (results_folder / "balancers.md").write_text(text, encoding="utf-8")
