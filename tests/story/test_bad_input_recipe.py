@@ -70,6 +70,12 @@ MISTAKES = {
         "recipe.yaml:16: stages[0].early_stop.maintenance: no task leaves the mixture without "
         "`per_task: true`; add it, or leave this out",
     ),
+    "updates of the weights under a balancer that remembers": (
+        "steps: 10\n",
+        "steps: 10\n    balance: db_mtl\n    gradients: {metric: update}\n",
+        "recipe.yaml:17: stages[0].gradients.metric: 'update' does not fit the remembered "
+        "gradients of 'db_mtl'; write `raw` or `adam`, or choose another balancer",
+    ),
     "an auxiliary task with a metric": (
         "labels: [sad, happy]",
         "labels: [sad, happy]\n    role: auxiliary\n    metric: accuracy",
@@ -612,6 +618,15 @@ def test_missing_files_come_with_the_mistakes_of_the_recipe(
         "--set stages.two.stesp=3: unknown key; did you mean 'steps'?\n"
         "mood-test.jsonl: no such file; did you mean 'mood-tset.jsonl' or 'mood.jsonl'?\n"
         "wacht.txt: no such file; did you mean 'watch.txt' or 'a.txt'?"
+    )
+
+
+def test_updates_of_the_weights_need_an_adapter(folder: Path, capsys: pytest.CaptureFixture[str]):
+    text = GOOD.replace("steps: 10\n", "steps: 10\n    gradients: {metric: update}\n")
+    (folder / "recipe.yaml").write_text(text, encoding="utf-8")
+    assert said(folder, capsys, "--set", "model.adapter=full") == (
+        "recipe.yaml:16: stages[0].gradients.metric: 'update' needs an adapter, and "
+        "`adapter: full` has none; write `raw`"
     )
 
 

@@ -16,7 +16,11 @@ from madrigal.evaluation.partition import EXACT
 from madrigal.report.numbers import MINUS, counted, percent
 
 _WIDEST = 100  # columns; longer lines are hard to read
-_METRICS = {"raw": "plain gradients", "adam": "gradients in AdamW's metric"}
+_METRICS = {
+    "raw": "plain gradients",
+    "adam": "gradients in AdamW's metric",
+    "update": "updates of the weights, not what they do to a loss",
+}
 _MEASURES = {
     "first_order": "first_order: to first order, lr gᵢ·gⱼ / Lⱼ",
     "look_ahead": "look_ahead: tried, 1 − Lⱼ(after) / Lⱼ(before)",

@@ -20,7 +20,7 @@ class StepAffinity:
     """Z_ij(t): the relative fall of task j's loss by a step on task i alone, T steps, K tasks.
 
     NaN where it was not measured. `metric` is that of the gradients' inner product and of the step:
-    plain ("raw") or AdamW's ("adam").
+    plain ("raw"), AdamW's ("adam") or of updates ("update").
     """
 
     tasks: tuple[str, ...]

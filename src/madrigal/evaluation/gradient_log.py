@@ -22,7 +22,8 @@ class GradientLog:
 
     `norm` is the length of the task's mean-loss gradient g, `signal` the inner product of the mean
     gradients of the two halves of its examples: an unbiased estimate of |E g|^2, at times negative.
-    `metric` says whether inner products are plain ("raw") or Adam's ("adam").
+    `metric` says whether inner products are plain ("raw"), Adam's ("adam") or those of the updates
+    that plain steps make to the weights ("update").
     """
 
     tasks: tuple[str, ...]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from madrigal.gradients.gramian import Units, cosines, signals, task_gramian
 
-Metric = Literal["raw", "adam"]
+Metric = Literal["raw", "adam", "update"]
 
 
 @dataclass(frozen=True, slots=True)

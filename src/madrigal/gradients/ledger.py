@@ -145,6 +145,10 @@ class Ledger:
         self.matrix()
         return {name: views[row] for name, views in zip(self._slices, self._views, strict=True)}
 
+    def block(self, name: str) -> Float[Tensor, "R *shape"]:
+        """All rows' gradients of one parameter."""
+        return self.matrix()[:, self._slices[name]].view(-1, *self._parameters[name].shape)
+
     def sums(self) -> dict[str, Tensor]:
         """The sum of all rows as gradients by parameter name."""
         total = self.matrix().sum(0)

@@ -122,12 +122,15 @@ def short_steps(steps: int) -> int:
 
 def shortened(stage: StageSettings, steps: int) -> StageSettings:
     """The stage in so many steps, all of them measured, with its learning rates in that time."""
+    # What a step does to a loss is asked, and products of weights' updates do not tell it.
+    metric = "raw" if stage.gradients.metric == "update" else stage.gradients.metric
+    each = {"measure_every": 1, "by_layer": False, "metric": metric}
     return stage.model_copy(
         update={
             "steps": steps,
             "epochs": None,
             "curriculum": None,  # every task is measured from the start
-            "gradients": stage.gradients.model_copy(update={"measure_every": 1, "by_layer": False}),
+            "gradients": stage.gradients.model_copy(update=each),
             "validate_every": 0,
             "early_stop": None,
             "checkpoint_every": max(1, steps // 4),

@@ -11,6 +11,7 @@ from madrigal.errors import DataError, ModelError
 from madrigal.gradients import Ledger, refuse_uncovered, uncovered
 from madrigal.gradients.gramian import HALVES
 from madrigal.gradients.memory import Memory
+from madrigal.gradients.products import PLAIN, UpdateProducts, low_rank_pairs
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.load import load_model
 from madrigal.objectives import build_objective
@@ -84,6 +85,7 @@ def build_split(
         return None
     contested = dict(model.contested(tasks))
     ledger = Ledger(contested, HALVES * len(tasks))
+    updates = settings.metric == "update"
     return Split(
         model=model,
         ledger=ledger,
@@ -92,6 +94,7 @@ def build_split(
         metric=settings.metric,
         layers=layer_groups(contested) if settings.by_layer else {},
         memory=Memory(ledger) if isinstance(balancer, Remembers) else None,
+        products=UpdateProducts(low_rank_pairs(model.network, contested)) if updates else PLAIN,
     )
 
 

@@ -102,8 +102,8 @@ class Gradients(Settings):
         default="auto", description="Steps between two measurements of the angles between tasks; 0: never. `auto`: 4 with adapters, 16 of full fine-tuning, where memory allows."
     )
     by_layer: bool = Field(default=False, description="Measure each transformer block apart as well.")
-    metric: Literal["raw", "adam"] = Field(
-        default="raw", description="Inner product of gradients, for measuring and for balancers: plain, or with each parameter divided by the root of AdamW's second moment, as its step is."
+    metric: Literal["raw", "adam", "update"] = Field(
+        default="raw", description="Inner product of gradients, for measuring and for balancers: plain; with each parameter divided by the root of AdamW's second moment, as its step is; or, with an adapter, of the updates of the weights that a plain step would make, s (B dA + dB A)."
     )
 
 

@@ -59,7 +59,7 @@ def step_metric(
     split: Split | None, optimiser: torch.optim.Optimizer
 ) -> Float[Tensor, " P"] | None:
     """AdamW's own scale of each split parameter, once it has one; None for plain products."""
-    if split is None or split.metric == "raw" or not optimiser.state:
+    if split is None or split.metric != "adam" or not optimiser.state:
         return None
     return adam_metric(optimiser, split.ledger.parameters.values())
 

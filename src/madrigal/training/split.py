@@ -15,6 +15,7 @@ from madrigal.gradients import Ledger, per_task
 from madrigal.gradients.conflict import Conflict, Metric, conflict
 from madrigal.gradients.gramian import HALVES, Units, row_weights, task_gramian
 from madrigal.gradients.memory import Memory
+from madrigal.gradients.products import PLAIN, Products
 from madrigal.model.language_model import LanguageModel
 from madrigal.recipe.stage import Gradients
 from madrigal.training.lockstep import empty_pass
@@ -44,6 +45,7 @@ class Split:
     metric: Metric
     layers: Mapping[str, frozenset[str]]
     memory: Memory | None = None  # for balancers of remembered gradients
+    products: Products = PLAIN
 
     def measures(self, step: int) -> bool:
         """Whether the angles between the tasks are measured at this step (from 0)."""
@@ -81,7 +83,7 @@ class Split:
         finite = bool(view.losses.isfinite().all())
         raw: Tensor | None = None
         if measured or balancer.needs == "gramian":
-            raw = self.ledger.gramian(metric=metric)
+            raw = self.products.gramian(self.ledger, None, metric)
             view = replace(view, gramian=task_gramian(raw, units))
             finite = finite and bool(raw.isfinite().all())
         weights = torch.full((len(view.tasks),), math.nan)
@@ -97,7 +99,10 @@ class Split:
         self._weigh_private(view, counts, weights)
         found = None
         if measured and finite and raw is not None:
-            parts = {n: self.ledger.gramian(names, metric) for n, names in self.layers.items()}
+            parts = {
+                group: self.products.gramian(self.ledger, names, metric)
+                for group, names in self.layers.items()
+            }
             found = conflict(view.tasks, raw, units, self.metric, parts)
         return view, dict(zip(view.tasks, weights.tolist(), strict=True)), found
 

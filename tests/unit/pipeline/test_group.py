@@ -27,3 +27,6 @@ def test_all_tasks_from_the_start_at_the_stages_rates_measured_at_every_step():
         stage.balance, stage.optimiser, stage.batch,
     )  # fmt: skip
     StageSettings.model_validate(short.model_dump())
+    updates = stage.gradients.model_copy(update={"metric": "update"})
+    plain = shortened(stage.model_copy(update={"gradients": updates}), 40)
+    assert plain.gradients.metric == "raw"  # what a step does to a loss is asked
