@@ -28,7 +28,7 @@ import numpy as np
 from madrigal.evaluation.intervals import Resampling
 from madrigal.evaluation.paired import holm
 from madrigal.evaluation.prediction import Prediction, read_predictions
-from madrigal.evaluation.seeds import SeedScore, difference_over_seeds, mean_difference_over_seeds
+from madrigal.evaluation.seeds import SeedScore, spread
 from madrigal.pipeline.build import build
 from madrigal.pipeline.parts import fresh_model, step_parts, validation_losses
 from madrigal.pipeline.run import run
@@ -181,15 +181,34 @@ class Result:
     tasks: Mapping[str, SeedScore]
 
 
+def differences(ours: Runs, theirs: Runs, task: str) -> tuple[np.ndarray, np.ndarray]:
+    """Of accuracy, run by run; and in each draw of the examples.
+
+    A run is tested on examples that its seed drew from the task's test set, so examples are drawn
+    from all that some run saw, and count in the runs that saw them.
+    """
+    held = [
+        {a.id: a.score - b.score for a, b in zip(one, two, strict=True) if a.id == b.id}
+        for one, two in zip(ours[task], theirs[task], strict=True)
+    ]
+    assert [len(one) for one in held] == [len(one) for one in ours[task]], "other examples"
+    seen = sorted(set().union(*held))
+    known = np.array([[example in one for example in seen] for one in held])
+    gains = np.array([[one.get(example, 0.0) for example in seen] for one in held])
+    counts = np.concatenate(list(RESAMPLING.counts(task, len(seen))))
+    draws = (counts @ gains.T) / (counts @ known.T)
+    return gains.sum(axis=1) / known.sum(axis=1), draws.T
+
+
 def result(row: Row, reference: Runs) -> Result:
-    ours, metrics = predictions(row), dict.fromkeys(TASKS, "accuracy")
+    ours = predictions(row)
+    found = {task: differences(ours, reference, task) for task in TASKS}
+    values = np.mean([each for each, _ in found.values()], axis=0)
+    draws = np.mean([draws for _, draws in found.values()], axis=0)
     return Result(
         score(ours),
-        mean_difference_over_seeds(ours, reference, metrics, RESAMPLING),
-        {
-            task: difference_over_seeds(ours[task], reference[task], "accuracy", RESAMPLING)
-            for task in TASKS
-        },
+        spread(values, draws, RESAMPLING),
+        {task: spread(*held, RESAMPLING) for task, held in found.items()},
     )
 
 

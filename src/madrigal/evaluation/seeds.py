@@ -1,6 +1,6 @@
 """Several runs that differ by their seed: how much is the run, how much is the sample."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +40,7 @@ def over_seeds(
     _check(runs)
     scores = [drawn(rows, metric, resampling) for rows in runs]
     values = np.array([s.score.value for s in scores])
-    return _spread(values, np.stack([s.values for s in scores]), resampling)
+    return spread(values, np.stack([s.values for s in scores]), resampling)
 
 
 def difference_over_seeds(
@@ -62,32 +62,7 @@ def difference_over_seeds(
         for one, two in zip(ours, theirs, strict=True)
     ]
     values = np.array([one.score.value - two.score.value for one, two in pairs])
-    return _spread(values, np.stack([one.values - two.values for one, two in pairs]), resampling)
-
-
-def mean_difference_over_seeds(
-    ours: Mapping[str, Sequence[Sequence[Prediction]]],
-    theirs: Mapping[str, Sequence[Sequence[Prediction]]],
-    metrics: Mapping[str, str],
-    resampling: Resampling = Resampling(),
-) -> SeedScore:
-    """As `difference_over_seeds`, of the plain mean over tasks; each mapping is by task.
-
-    A draw takes the same runs for all tasks, because a run's chance is one, and each task's
-    examples apart.
-    """
-    if ours.keys() != theirs.keys() or ours.keys() != metrics.keys():
-        raise ValueError("mean_difference_over_seeds needs the same tasks on both sides")
-    values, draws = [], []
-    for task, metric in metrics.items():
-        _check([*ours[task], *theirs[task]])
-        pairs = [
-            (drawn(one, metric, resampling), drawn(two, metric, resampling))
-            for one, two in zip(ours[task], theirs[task], strict=True)
-        ]
-        values.append([one.score.value - two.score.value for one, two in pairs])
-        draws.append([one.values - two.values for one, two in pairs])
-    return _spread(np.mean(values, axis=0), np.mean(draws, axis=0), resampling)
+    return spread(values, np.stack([one.values - two.values for one, two in pairs]), resampling)
 
 
 def _check(runs: Sequence[Sequence[Prediction]]) -> None:
@@ -97,9 +72,10 @@ def _check(runs: Sequence[Sequence[Prediction]]) -> None:
         raise ValueError("over_seeds needs runs that were evaluated on the same examples")
 
 
-def _spread(
+def spread(
     values: Float[np.ndarray, " S"], draws: Float[np.ndarray, "S draws"], resampling: Resampling
 ) -> SeedScore:
+    """The score of runs whose values are given, and the values in each draw of the examples."""
     size = len(values)
     random = np.random.default_rng([resampling.seed, size])
     taken = random.multinomial(size, np.full(size, 1 / size), size=draws.shape[1]).T / size
