@@ -53,10 +53,10 @@ def settled(held, balancer, every=1, tasks=TASKS, **changes):
     )
 
 
-def alone(held, examples, task):
+def alone(held, examples, task, tasks=TASKS):
     """Loss and gradient of one task's mean loss, by the plain step."""
     mine = [(name, example) for name, example in examples if name == task]
-    found = compute_gradient(parts(held, TASKS), 3, mine)
+    found = compute_gradient(parts(held, tasks), 3, mine)
     flat = torch.cat([g.flatten() for g in gradients(held).values()])
     held.network.zero_grad(set_to_none=True)
     return found.loss[task], flat
@@ -185,6 +185,23 @@ def test_losses_now_are_those_of_the_same_examples():
             parameter -= 0.01 * parameter.grad
     after = dict(zip(got.view.tasks, got.losses_now().tolist(), strict=True))
     assert after != pytest.approx(got.loss, rel=1e-4)
+
+
+def test_forty_tasks_in_one_step():
+    tasks = tuple(f"t{number}" for number in range(40))
+    held, examples = model("llama", LORA), drawn(**dict.fromkeys(tasks, 2))
+    probe = Probe({task: 0.1 * place for place, task in enumerate(tasks)})
+    step = settled(held, probe, tasks=tasks, microbatch_tokens=256)
+    conflict = compute_gradient(step, 3, examples).conflict
+    ours = torch.cat([g.flatten() for g in gradients(held).values()])
+    held.network.zero_grad(set_to_none=True)
+    order = probe.seen.tasks
+    assert set(order) == set(tasks)
+    rows = torch.stack([alone(held, examples, task, tasks)[1] for task in order]).double()
+    assert_close(probe.seen.gramian, rows @ rows.T)
+    weights = torch.tensor([probe.given[task] for task in order], dtype=torch.float64)
+    assert_close(ours.double(), weights @ rows)
+    assert len(conflict.angles.cosine) == 40 * 39 / 2
 
 
 class TestVerify:

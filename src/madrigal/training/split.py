@@ -169,18 +169,18 @@ def measure_every(
 ) -> int:
     """Steps between measurements; 0 for never.
 
-    `auto` measures adapters at every fourth step, and full fine-tuning at every sixteenth where
-    the ledger takes at most a gigabyte: splitting costs more there, in time and in memory.
+    `auto` measures adapters at every fourth step and full fine-tuning, where splitting costs more
+    time, at every sixteenth; neither where the ledger would take more than a gigabyte.
     """
     if tasks < 2:
         return 0
     if settings.measure_every != "auto":
         return settings.measure_every
     split = sum(p.numel() for p in parameters.values())
+    if 4 * HALVES * tasks * split > _LEDGER_BYTES:
+        return 0
     every, _ = model.parameter_counts()
-    if split <= every / _ADAPTER:
-        return _MEASURE_ADAPTER
-    return _MEASURE_FULL if 4 * HALVES * tasks * split <= _LEDGER_BYTES else 0
+    return _MEASURE_ADAPTER if split <= every / _ADAPTER else _MEASURE_FULL
 
 
 def layer_groups(names: Mapping[str, object]) -> dict[str, frozenset[str]]:

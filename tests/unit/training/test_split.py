@@ -51,10 +51,14 @@ class TestWhen:
         assert when_split(AUTO, model("llama"), Mean(), ("a", "b")) == 16
 
     def test_not_where_the_ledger_would_be_too_large(self, monkeypatch):
-        monkeypatch.setattr(split_module, "_LEDGER_BYTES", 1000)
-        assert when_split(AUTO, model("llama"), Mean(), ("a", "b")) is None
-        assert when_split(AUTO, model("llama", LORA), Mean(), ("a", "b")) == 4
-        assert when_split(Gradients(measure_every=3), model("llama"), Mean(), ("a", "b")) == 3
+        asked, full, adapter = Gradients(measure_every=3), model("llama"), model("llama", LORA)
+        needed = 4 * HALVES * 2 * adapter.parameter_counts()[1]
+        monkeypatch.setattr(split_module, "_LEDGER_BYTES", needed)
+        assert when_split(AUTO, full, Mean(), ("a", "b")) is None
+        assert when_split(AUTO, adapter, Mean(), ("a", "b")) == 4
+        assert when_split(AUTO, adapter, Mean(), ("a", "b", "c")) is None
+        assert when_split(asked, adapter, Mean(), ("a", "b", "c")) == 3
+        assert when_split(asked, full, Mean(), ("a", "b")) == 3
 
     def test_not_with_one_task_or_where_the_recipe_says_never(self):
         assert when_split(AUTO, model("llama", LORA), Mean(), ("a",)) is None
