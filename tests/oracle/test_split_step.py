@@ -1,6 +1,7 @@
 """A step whose gradients are split by task, against one step a task with plain autograd."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,6 +9,9 @@ import torch
 from madrigal.errors import ModelError
 from madrigal.gradients import Ledger, layers
 from madrigal.gradients.gramian import HALVES
+from madrigal.model.language_model import LanguageModel
+from madrigal.objectives import Likelihood
+from madrigal.recipe.model import LoraAdapter
 from madrigal.training.split import Split, layer_groups
 from madrigal.training.step import compute_gradient, verify_split
 from tiny import LORA, drawn, gradients, model, parts
@@ -202,6 +206,77 @@ def test_forty_tasks_in_one_step():
     weights = torch.tensor([probe.given[task] for task in order], dtype=torch.float64)
     assert_close(ours.double(), weights @ rows)
     assert len(conflict.angles.cosine) == 40 * 39 / 2
+
+
+def with_other_tokens(examples, task):
+    """The same lengths everywhere; another text in the rows of one task."""
+    return [
+        (name, tuple(replace(row, tokens=row.tokens % 290 + 1) for row in rows))
+        if name == task
+        else (name, rows)
+        for name, rows in examples
+    ]
+
+
+@pytest.mark.parametrize("adapter", [None, LORA], ids=["full", "lora"])
+def test_a_tasks_gradient_does_not_see_the_tokens_of_others(adapter):
+    held, examples, found = model("llama", adapter), drawn(**COUNTS), []
+    for some in (examples, with_other_tokens(examples, "a")):
+        step = settled(held, Probe(WEIGHTS))
+        compute_gradient(step, 3, some)
+        rows = step.split.ledger.matrix().view(len(TASKS), -1).clone()
+        found.append(dict(zip(TASKS, rows, strict=True)))
+    assert not torch.equal(found[0]["a"], found[1]["a"])
+    assert torch.equal(found[0]["b"], found[1]["b"])
+    assert torch.equal(found[0]["c"], found[1]["c"])
+
+
+@pytest.mark.parametrize("normalise", ["tokens", "examples"])
+def test_a_tasks_loss_knows_no_position_of_others(monkeypatch, normalise):
+    held, seen, logps = model("llama", LORA), [], LanguageModel.logps
+
+    def watched(self, *args, **keys):
+        found, means = logps(self, *args, **keys)
+        seen.append(found.detach().requires_grad_())
+        return seen[-1], means
+
+    monkeypatch.setattr(LanguageModel, "logps", watched)
+    objectives = {task: Likelihood(normalise, 0.1 * place) for place, task in enumerate(TASKS)}
+    step = settled(held, Probe(WEIGHTS, "losses"), every=0, objectives=objectives)
+    passes = compute_gradient(step, 3, drawn(**COUNTS)).passes
+    batch = passes.batch(0)
+    assert {segment.task for segment in batch.segments} == set(TASKS)
+    for segment in batch.segments:
+        loss = passes.losses(batch)[segment.task]
+        (gradient,) = torch.autograd.grad(loss, seen[-1])
+        own = torch.zeros(len(gradient), dtype=torch.bool)
+        own[segment.first_position : segment.last_position] = True
+        assert torch.equal(gradient != 0, own)
+
+
+@pytest.mark.parametrize(
+    ("adapter", "noise"),
+    [(None, {"resid_pdrop": 0.3}), (LoraAdapter(rank=3, alpha=6.0, dropout=0.3), {})],
+    ids=["full", "lora"],
+)
+def test_dropout_is_that_of_one_pass_for_all_tasks(adapter, noise):
+    held, examples = model("gpt2", adapter, **noise), drawn(**COUNTS)
+    held.network.train()
+    for task in TASKS:
+        only = {name: float(name == task) for name in TASKS}
+        flat = []
+        for step in (
+            parts(held, TASKS, balancer=Probe(only, "nothing")),  # by autograd
+            settled(held, Probe(only), every=0, microbatch_tokens=256),
+        ):
+            held.network.zero_grad(set_to_none=True)
+            compute_gradient(step, 3, examples)
+            flat.append(torch.cat([g.flatten() for g in gradients(held).values()]))
+        assert_close(flat[1], flat[0])
+    held.network.zero_grad(set_to_none=True)
+    compute_gradient(parts(held, TASKS, balancer=Probe(only, "nothing"), seed=1), 3, examples)
+    other = torch.cat([g.flatten() for g in gradients(held).values()])
+    assert (other - flat[0]).norm() > 0.01 * flat[0].norm()
 
 
 class TestVerify:

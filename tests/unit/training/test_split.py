@@ -89,9 +89,9 @@ def test_blocks_are_found_under_the_names_of_architectures():
         assert set(groups) == {"block 0", "block 1", "other"}
 
 
-def run(folder, balancer, metric="raw", every=1, **keys):
+def run(folder, balancer, metric="raw", every=1, clip=1.0, **keys):
     held = model("gpt2", resid_pdrop=0.1)
-    settings = stage(optimiser=Optimiser(learning_rate=0.01, warmup=0.2))
+    settings = stage(optimiser=Optimiser(learning_rate=0.01, warmup=0.2, clip=clip))
     ready = stage_run(folder, held, settings, None, 0)
     order = {"a": 0, "b": 1}
     split = Split(held, Ledger(dict(held.trainable()), 4), order, every, metric, {})
@@ -162,3 +162,29 @@ def test_the_metric_reaches_the_gramian(tmp_path):
     first, later = ([view.gramian for view in balancer.views[:2]] for balancer in (raw, adam))
     assert torch.equal(first[0], later[0])  # AdamW has no scale before its first step
     assert not torch.allclose(first[1], later[1])
+
+
+class ByLength(Asks):
+    """Weights that gradients cut before they are balanced would change."""
+
+    def weights(self, view):
+        lengths = view.gramian.diagonal().sqrt()
+        return (lengths / lengths.sum()).float()
+
+
+def test_the_balanced_gradient_is_clipped_and_not_the_tasks_own(tmp_path, monkeypatch):
+    step, seen = torch.optim.AdamW.step, {}
+
+    def first(clip):
+        def spy(self, *args, **keys):
+            held = [p.grad.flatten() for group in self.param_groups for p in group["params"]]
+            seen.setdefault(clip, torch.cat(held))
+            return step(self, *args, **keys)
+
+        monkeypatch.setattr(torch.optim.AdamW, "step", spy)
+        run(tmp_path / f"{clip}", ByLength(), clip=clip)
+        return seen[clip]
+
+    free, clipped = first(0.0), first(0.05)
+    assert float(free.norm()) > 0.5
+    torch.testing.assert_close(clipped, free * (0.05 / free.norm()))
