@@ -157,6 +157,7 @@ def grouped(seed: int) -> Path:
 
 def written(case: str, seed: int, folder: Path) -> Path:
     make, private, mixture = CASES[case]
+    folder.mkdir(parents=True, exist_ok=True)
     tasks = make(folder)
     recipe = {
         "name": case,
