@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from html import unescape
 
 import pytest
 
@@ -85,6 +86,24 @@ def test_not_by_layer_says_how(tmp_path):
     write_run(tmp_path, examples=8, steps=60, stages=ONE_STAGE, gradients=plain)
     text = write_report(tmp_path).read_text(encoding="utf-8")
     assert "gradients: {by_layer: true}" in text
+
+
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [
+        ("raw", ("the gradients; Adam's steps may differ",)),
+        ("adam", (", in Adam's metric.", "the gradients, as Adam weighs them.")),
+        ("update", (", between the updates of the weights.", "the updates of the weights, which")),
+    ],
+)
+def test_the_metric_is_told(tmp_path, metric, words):
+    write_run(tmp_path, examples=8, steps=60, stages=ONE_STAGE, gradients=Gradients(every=2))
+    steps = tmp_path / "stages/01-together/steps.jsonl"
+    steps.write_text(steps.read_text().replace('"metric": "raw"', f'"metric": "{metric}"'))
+    text = unescape(write_report(tmp_path).read_text(encoding="utf-8"))
+    assert all(word in text for word in words)
+    other = "between the updates of the weights"
+    assert (other in text) == (metric == "update")
 
 
 def test_keys_in_the_verdict_are_set_as_code(tmp_path):
