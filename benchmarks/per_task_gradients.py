@@ -55,7 +55,7 @@ from madrigal.training.step import StepParts, compute_gradient
 SHAPE = Shape(vocabulary=32000, width=288, layers=6, heads=6, mlp=768)
 ROWS, LENGTH, ANSWER = 32, 128, 24
 TASKS = (4, 8, 16, 32)
-LAPS = 7
+LAPS = 5
 PROMISED = {4: 1.10, 8: 1.10, 16: 1.10, 32: 1.20}
 LORA: dict[str, object] = {"kind": "lora", "rank": 16}
 SAME = 1e-3  # largest relative difference of two Gramians that is rounding
