@@ -53,3 +53,12 @@ def test_committed_results_are_whole(run_all):
 def test_results_are_json():
     for path in (BENCHMARKS / "results").glob("*.json"):
         json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_the_page_of_balancers_is_up_to_date(monkeypatch):
+    """`python benchmarks/balancer_pages.py` writes it."""
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    pages = importlib.import_module("balancer_pages")
+    results = json.loads(pages.RESULTS.read_text(encoding="utf-8"))
+    assert pages.PAGE.read_text(encoding="utf-8") == pages.page(results)
+    assert set(pages.measured(results)) == set(pages.kinds())
