@@ -33,9 +33,7 @@ difficulties = st.builds(
 )
 
 
-examples = st.lists(
-    st.tuples(st.integers(1, 60), st.sampled_from("xyz")), min_size=1, max_size=40
-)
+examples = st.lists(st.tuples(st.integers(1, 60), st.sampled_from("xyz")), min_size=1, max_size=40)
 worlds = st.tuples(
     st.lists(examples, min_size=1, max_size=len(NAMES)), st.sampled_from([None, "letter"])
 )

@@ -153,7 +153,9 @@ def staged(folder, adapter, balance, **tasks):
 
 
 def test_tasks_that_share_nothing_have_nothing_to_balance(tmp_path):
-    with pytest.raises(UserMistake, match=r"'upgrad' balances what tasks share.*they share nothing"):
+    with pytest.raises(
+        UserMistake, match=r"'upgrad' balances what tasks share.*they share nothing"
+    ):
         staged(tmp_path, {"layers": "none", "private": 2}, "upgrad")
     assert staged(tmp_path, {"layers": "none", "private": 2}, "equal").layers == "none"
     both = {"layers": "none", "private": {"groups": {"one": ["mood", "echo"]}}}
