@@ -10,7 +10,7 @@ from madrigal.evaluation.blocks import Blocks
 from madrigal.evaluation.gradient_log import GradientLog
 
 MARGIN = 0.05  # a cosine nearer to 0 than this is nobody's trouble
-LEAST_STEPS = 6  # fewer measured steps give no interval
+LEAST_STEPS = 8  # fewer measured steps give no interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from madrigal.evaluation.task_gradients import (
 )
 
 ALARM = 0.05  # of the adjusted p
-_HALVES = 12  # measured steps from which the halves are looked at too
+_HALVES = 24  # measured steps from which the halves are looked at too
 SHOWN = 6  # pairs with windows and layers beside those that conflict: the worst
 
 State = Literal["conflict", "agreement", "unclear"]

@@ -81,8 +81,8 @@ def test_friends_agree_and_are_not_flagged():
 
 
 def test_few_steps_give_no_interval_and_no_claim():
-    found = interference(lines(fight(cosine=-0.9, blocks=(0, 1, 2, 3)), steps=5))
-    assert found.measured == 5
+    found = interference(lines(fight(cosine=-0.9, blocks=(0, 1, 2, 3)), steps=6))
+    assert found.measured == 6
     assert found.pairs[0].cosine.low is None
     assert not found.conflicts
 
