@@ -237,7 +237,12 @@ def test_weights_taken_back_after_bad_steps_leave_the_part_at_its_best(tmp_path,
     assert kinds[:6] == ["task_done", "task_rolled_back", *["skipped"] * 3, "rolled_back"]
     back = next(w for w in seen if isinstance(w, Event) and w.kind == "rolled_back")
     assert int(back.text.split("step ")[1].split()[0]) < gone
-    assert final["a"] == best_of(rolled[2], "a")[0]
+    best = best_of(rolled[2], "a")[0]
+    assert final["a"] == best
+    # Not only at the end, where a stage takes its best: in between too.
+    after = [w.scores["a"] for w in seen[seen.index(back) :] if isinstance(w, Validation)]
+    assert after
+    assert set(after) == {best}
 
 
 def test_checkpoints_of_other_stages_hold_no_such_part(kept):
