@@ -132,6 +132,7 @@ ROWS = {
     "tasks.NAME.data.columns": Row("tasks.mood.data.columns", {"label": "place"}),
     "tasks.NAME.data.split.validation": Row("tasks.mood.data.split.validation", 0.3, SPLIT),
     "tasks.NAME.data.split.test": Row("tasks.mood.data.split.test", 0.3, SPLIT),
+    "tasks.NAME.data.split.seed": Row("tasks.mood.data.split.seed", 1, SPLIT),
     "tasks.NAME.data.max_train": Row("tasks.mood.data.max_train", 20),
     "tasks.NAME.data.max_validation": Row("tasks.mood.data.max_validation", 3),
     "tasks.NAME.data.max_test": Row("tasks.mood.data.max_test", 3),

@@ -30,12 +30,13 @@ class HubSource(Settings):
 
 
 class SplitShares(Settings):
-    """How a task without its own validation or test file is split, by content."""
+    """How a task without its own validation or test file is split, by content: the same in every run, whatever the recipe's seed."""
 
     validation: float = Field(default=0.05, ge=0, lt=0.5, description="Share of the training records held out for validation.")
     test: float | None = Field(
         default=None, ge=0, lt=0.5, description="Share of the training records held out for test, where no test file is named; left out: 0.1, and of a file of Natural Instructions version 2 its first 100 instances."
     )
+    seed: int = Field(default=0, ge=0, description="Another number holds out other examples, also where `max_validation` and `max_test` draw some.")
 
 
 class DataSettings(Short):
@@ -51,9 +52,9 @@ class DataSettings(Short):
     format: FormatName = Field(default="auto", description="Record format; `auto` detects it from the fields.")
     columns: dict[str, str] = Field(default_factory=dict, description="Renames fields before detection: `{text: review, label: stars}`.")
     split: SplitShares = Field(default=SplitShares(), description="Shares to hold out where validation or test is not given.")
-    max_train: int | None = Field(default=None, ge=1, description="At most so many training examples, drawn by seed.")
-    max_validation: int | None = Field(default=200, ge=1, description="At most so many validation examples, drawn by seed.")
-    max_test: int | None = Field(default=None, ge=1, description="At most so many test examples, drawn by seed.")
+    max_train: int | None = Field(default=None, ge=1, description="At most so many training examples, drawn by the recipe's seed.")
+    max_validation: int | None = Field(default=200, ge=1, description="At most so many validation examples, drawn by content alone, so that runs with other seeds are judged by the same.")
+    max_test: int | None = Field(default=None, ge=1, description="At most so many test examples, drawn by content alone, so that runs with other seeds are judged by the same.")
 
 
 class InstructionSettings(Settings):

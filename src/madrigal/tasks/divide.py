@@ -39,10 +39,12 @@ def divide(
     """Cut what was not given, keep held-out prompts out of training, apply the `max_` limits.
 
     With `test_slice`, the first records of each file are its test set, unless a share is asked for.
-    What is cut keeps the records of one `passage`, a field, on one side.
+    What is cut keeps the records of one `passage`, a field, on one side. Who is held out follows
+    from the data and `split.seed`; `seed`, that of the recipe, only draws who of the rest is
+    trained on: runs with other seeds are judged by the same examples.
     """
     test_slice = test_slice and data.split.test is None
-    sides, notes = _cut(task, data, given, shape, seed, test_slice, passage)
+    sides, notes = _cut(task, data, given, shape, test_slice, passage)
     tests = sides["test"]
     validations = without(sides["validation"], tests)
     trains = without(without(sides["train"], tests), validations)
@@ -61,8 +63,8 @@ def divide(
         )
     splits: dict[Split, tuple[Record, ...]] = {
         "train": draw(trains, data.max_train, seed),
-        "validation": draw(validations, data.max_validation, seed),
-        "test": draw(tests, data.max_test, seed),
+        "validation": draw(validations, data.max_validation, data.split.seed),
+        "test": draw(tests, data.max_test, data.split.seed),
     }
     counts = {split: len(records) for split, records in splits.items()}
     counts["duplicates"] = len(trains) - len({record.key for record in trains})
@@ -75,7 +77,6 @@ def _cut(
     data: DataSettings,
     given: Mapping[Split, Sequence[Record]],
     shape: FormatName,
-    seed: int,
     test_slice: bool,
     passage: str | None,
 ) -> tuple[Sides, list[str]]:
@@ -83,7 +84,7 @@ def _cut(
     if "train" not in given:
         return sides, []
     if test_slice and "test" not in given:
-        return _sliced(sides, data, seed)
+        return _sliced(sides, data)
     validation = 0.0 if "validation" in given else data.split.validation
     share = TEST_SHARE if data.split.test is None else data.split.test
     test = 0.0 if "test" in given else share
@@ -92,10 +93,10 @@ def _cut(
             f"tasks.{task}.data: no test file, and split.test is 0; name a `test` file or raise it"
         )
     if shape == "text":
-        parts, notes = hold_out_text(sides["train"], validation, test, seed), []
+        parts, notes = hold_out_text(sides["train"], validation, test, data.split.seed), []
     else:
         key, notes = split_by(passage if validation or test else None, sides["train"])
-        parts = hold_out(sides["train"], validation, test, seed, key)
+        parts = hold_out(sides["train"], validation, test, data.split.seed, key)
     notes += [
         f"{side} was cut from training by content, {len(parts[side])} records"
         for side in ("validation", "test")
@@ -106,7 +107,7 @@ def _cut(
     }, notes
 
 
-def _sliced(sides: Sides, data: DataSettings, seed: int) -> tuple[Sides, list[str]]:
+def _sliced(sides: Sides, data: DataSettings) -> tuple[Sides, list[str]]:
     """The first instances of each file for test, at most half of them."""
     files: dict[str, list[Record]] = defaultdict(list)
     for record in sides["train"]:
@@ -124,6 +125,6 @@ def _sliced(sides: Sides, data: DataSettings, seed: int) -> tuple[Sides, list[st
     ]
     if sides["validation"]:
         return {**sides, "train": tuple(rest), "test": tuple(tests)}, notes
-    parts = hold_out(rest, data.split.validation, 0.0, seed)
+    parts = hold_out(rest, data.split.validation, 0.0, data.split.seed)
     notes.append(f"validation was cut from training by content, {len(parts['validation'])} records")
     return {**parts, "test": tuple(tests)}, notes

@@ -1,6 +1,6 @@
 """Who trains and who is held out, decided by content.
 
-A record's side follows from a hash of its prompt (or raw text) and the seed, never from its place
+A record's side follows from a hash of its prompt (or raw text) and a seed, never from its place
 in a file: equal prompts stand on one side, and adding or shuffling records moves nobody else. Where
 several records are about one passage, its hash decides instead, so that no passage is trained and
 tested on.

@@ -62,6 +62,28 @@ def test_limits_draw_by_seed_and_keep_the_order(tmp_path):
     assert loaded(data, tmp_path, seed=1).splits["train"] != task.splits["train"]
 
 
+@pytest.mark.parametrize("kind", ["records", "text", "slice"])
+def test_runs_with_other_seeds_are_judged_by_the_same_examples(tmp_path, kind):
+    """Else a comparison over seeds compares test sets too."""
+    if kind == "text":
+        parts = [f"Part {i}. " + "word " * 99 for i in range(300)]
+        (tmp_path / "a.txt").write_text("\n\n".join(parts))
+    elif kind == "slice":
+        (tmp_path / "a.json").write_text(json.dumps(instructions(400)))
+    else:
+        write_jsonl(tmp_path / "a.jsonl", rows(0, 600))
+    limits = {"max_train": 90, "max_validation": 4, "max_test": 9} if kind != "text" else {}
+    data = {"train": "a.*", **limits}
+    first, second = (loaded(data, tmp_path, seed=seed).splits for seed in (0, 1))
+    for side in ("validation", "test"):
+        assert first[side]
+        assert first[side] == second[side]
+    assert kind == "text" or first["train"] != second["train"]
+    other = loaded(data | {"split": {"seed": 1, "validation": 0.1}}, tmp_path).splits
+    assert other["validation"] != first["validation"]
+    assert other["test"] != first["test"]
+
+
 def test_duplicates_are_counted_not_dropped(tmp_path):
     write_jsonl(tmp_path / "train.jsonl", rows(0, 10) * 2)
     write_jsonl(tmp_path / "test.jsonl", rows(20, 30))
