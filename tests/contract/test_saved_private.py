@@ -205,7 +205,7 @@ def test_a_run_and_what_can_be_done_with_it(tmp_path, capsys, kind, head):
     assert (run / "stages" / "01-together" / "adapters" / "echo").is_dir()
     capsys.readouterr()
     assert main(["export", str(run), "--out", str(tmp_path / "none")]) == 2
-    line = f"{run}: each task has a model of its own; add --task with echo\n"
+    line = f"{run}: echo has a model of its own, mood the shared one; add --task with one of them\n"
     assert capsys.readouterr().err == line
     assert main(["export", str(run), "--task", "ecko"]) == 2
     assert "no task 'ecko'; did you mean 'echo'?" in capsys.readouterr().err

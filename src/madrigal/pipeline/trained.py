@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -73,27 +74,35 @@ def find_trained(run: Path, stage: str | None = None, task: str | None = None) -
         raise RunFolderError(f"{run}: no stage has finished; {cure}")
     if stage is None:
         label = max(finished)
-        return Trained(recipe, label, _of_task(run, finished[label], task))
+        return Trained(recipe, label, _of_task(run, recipe, finished[label], task))
     for label, place in finished.items():
         if stage in (label, label.partition("-")[2]):
-            return Trained(recipe, label, _of_task(run, place, task))
+            return Trained(recipe, label, _of_task(run, recipe, place, task))
     names = [label.partition("-")[2] for label in finished]
     raise RunFolderError(f"{run}: no finished stage {stage!r}{did_you_mean(stage, names)}")
 
 
-def _of_task(run: Path, place: Path, task: str | None) -> Path:
+def _of_task(run: Path, recipe: Recipe, place: Path, task: str | None) -> Path:
     """The folder of a stage's result for a task."""
     own = sorted(path.name for path in (place / _PRIVATE).glob("*"))
+    shared = next((place / kind for kind in _SHARED if (place / kind).is_dir()), None)
     if task in own:
         return place / _PRIVATE / str(task)
     if own and task is None:
-        known = ", ".join(own)
-        raise RunFolderError(f"{run}: each task has a model of its own; add --task with {known}")
-    for kind in _SHARED:
-        if (place / kind).is_dir():
-            return place / kind
+        alike = [name for name in recipe.tasks if name not in own] if shared else []
+        raise RunFolderError(f"{run}: {_which(own, alike)}")
+    if shared is not None:
+        return shared
     text = f"task {task!r} has no part of its own and none is shared; its model is the base"
     raise RunFolderError(f"{run}: {text}")
+
+
+def _which(own: Sequence[str], alike: Sequence[str]) -> str:
+    """What `--task` may name: tasks with a model of their own, and those that share one."""
+    if not alike:
+        return f"each task has a model of its own; add --task with {', '.join(own)}"
+    has = "has a model of its own" if len(own) == 1 else "have models of their own"
+    return f"{', '.join(own)} {has}, {', '.join(alike)} the shared one; add --task with one of them"
 
 
 def load_trained(trained: Trained) -> tuple[LanguageModel, Coder]:

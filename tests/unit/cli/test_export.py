@@ -83,6 +83,42 @@ def test_what_cannot_be_exported_says_why(run: Path, capsys, words: list[str], l
     assert sorted(run.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("own", "line"),
+    [
+        (["b", "c"], "b, c have models of their own, a, d the shared one"),
+        (["b"], "b has a model of its own, a, c, d the shared one"),
+    ],
+)
+def test_every_task_that_may_be_named_is(tmp_path: Path, capsys, own, line):
+    """Also those that have no part of their own: they have a model too."""
+    stage = tmp_path / "stages" / "01-one"
+    names = [f"adapters/{task}" for task in own] + ["adapter"]
+    for name in names:
+        (stage / name).mkdir(parents=True)
+    tasks = "".join(f"  {t}: {{data: {t}.jsonl}}\n" for t in "abcd")
+    (tmp_path / "recipe.yaml").write_text(
+        f"name: some\nmodel: madrigal/base-xs\ntasks:\n{tasks}"
+        "stages: [{name: one, learn: [a, b, c, d], steps: 1}]\n"
+    )
+    assert main(["export", str(tmp_path)]) == 2
+    said = f"{tmp_path}: {line}; add --task with one of them\n"
+    assert capsys.readouterr().err == said
+
+
+def test_where_nothing_is_shared_only_parts_are_named(tmp_path: Path, capsys):
+    for task in "ab":
+        (tmp_path / "stages" / "01-one" / "adapters" / task).mkdir(parents=True)
+    (tmp_path / "recipe.yaml").write_text(
+        "name: some\nmodel: madrigal/base-xs\n"
+        "tasks: {a: {data: a.jsonl}, b: {data: b.jsonl}, c: {data: c.jsonl}}\n"
+        "stages: [{name: one, learn: [a, b], steps: 1}]\nevaluate: {general: [c]}\n"
+    )
+    assert main(["export", str(tmp_path)]) == 2
+    said = f"{tmp_path}: each task has a model of its own; add --task with a, b\n"
+    assert capsys.readouterr().err == said
+
+
 def test_a_folder_that_is_no_run(tmp_path: Path, capsys):
     assert main(["export", str(tmp_path)]) == 2
     line = f"{tmp_path}: no recipe.yaml; give the folder that `madrigal run` wrote\n"
