@@ -98,7 +98,7 @@ def test_a_difference_turns_its_sign_with_the_models(triples, metric):
     )
 )
 def test_identities_of_the_continual_measures(table):
-    """F(seen) >= -BWT, and AP = LA + BWT (T - 1) / T."""
+    """F(seen) >= -BWT, F(any) >= F(seen), and AP = LA + BWT (T - 1) / T."""
     size = len(table) - 1
     names = [f"t{j}" for j in range(size)]
 
@@ -107,14 +107,40 @@ def test_identities_of_the_continual_measures(table):
 
     matrix = [dict(zip(names, map(cell, row), strict=True)) for row in table]
     found = continual(matrix, [[name] for name in names], RESAMPLING)
-    learning = np.mean([table[j + 1][j] for j in range(size)])
+    learning = found["learning_accuracy"].value
+    assert learning == pytest.approx(np.mean([table[j + 1][j] for j in range(size)]))
     if size == 1:
-        assert found["bwt"] is found["forgetting"] is None
+        assert found["bwt"] is found["forgetting"] is found["forgetting_any"] is None
         assert found["average"].value == pytest.approx(learning)
         return
     bwt = found["bwt"].value
     assert found["forgetting"].value >= -bwt - 1e-12
+    assert found["forgetting_any"].value >= found["forgetting"].value - 1e-12
     assert found["average"].value == pytest.approx(learning + bwt * (size - 1) / size)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.data(), st.integers(1, 5), st.integers(1, 4))
+def test_identities_hold_whatever_the_stages_train(data, stages, tasks):
+    """A task may be trained in several stages and a stage may train several tasks."""
+    names = [f"t{j}" for j in range(tasks)]
+    some = st.lists(st.sampled_from(names), min_size=1, unique=True)
+    learned = data.draw(st.lists(some, min_size=stages, max_size=stages))
+    row = st.lists(shares, min_size=tasks, max_size=tasks)
+    table = data.draw(st.lists(row, min_size=stages + 1, max_size=stages + 1))
+    matrix = [
+        {n: Drawn(Score(v, v, v, 1), np.array([v, v]), 1) for n, v in zip(names, row, strict=True)}
+        for row in table
+    ]
+    found = continual(matrix, learned, RESAMPLING)
+    trained = {task for stage in learned for task in stage}
+    earlier = trained - set(learned[-1])
+    moved = len(earlier) * found["bwt"].value if earlier else 0.0
+    expected = found["learning_accuracy"].value + moved / len(trained)
+    assert found["average"].value == pytest.approx(expected)
+    if earlier:
+        assert found["forgetting"].value >= -found["bwt"].value - 1e-12
+        assert found["forgetting_any"].value >= found["forgetting"].value - 1e-12
 
 
 @given(st.lists(st.integers(1, 90), max_size=40), st.integers(1, 400), st.integers(0, 20))

@@ -4,15 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from madrigal.evaluation.continual import continual
+import numpy as np
+
+from madrigal.evaluation.changes import Changes
+from madrigal.evaluation.continual import continual, general_change, mean_over, plasticity_gap
 from madrigal.evaluation.intervals import Drawn
 from madrigal.evaluation.metrics import bits_per_byte
-from madrigal.evaluation.paired import Difference, difference, holm
+from madrigal.evaluation.parts import Part, Summary, change
 from madrigal.evaluation.plan import BASE, SINGLE, Plan, Predictions
 from madrigal.evaluation.unified import Scale, Unified, delta_m, unified, unified_gain
 
 DEFINITIONS = {
     "average": "mean over trained tasks of the last stage's score; perplexities left out",
+    "learning_accuracy": "version 1: mean over trained tasks of the score after the last stage "
+    "that trains them (the diagonal); perplexities left out",
     "delta_m": "version 1, gain convention, percent: mean of (multi - single) / single; perplexity "
     "by its nats per token, single - multi; baselines below 0.05 left out",
     "unified": "version 1: mean of (score - chance) / (reference - chance); reference: the "
@@ -20,6 +25,21 @@ DEFINITIONS = {
     "bwt": "mean over earlier tasks of last score - score after the last stage that trains them",
     "fwt": "mean over later tasks of score before the first stage that trains them - base score",
     "forgetting": "mean over earlier tasks of best score since trained - last score",
+    "forgetting_any": "version 1: mean over earlier tasks of best score before the last stage, the "
+    "base model's included, - last score",
+    "plasticity_gap": "version 1: mean over trained tasks of score after the last stage that "
+    "trains them - score of the single-task model",
+    "intransigence": "version 1, of a run and a joint run: mean over trained tasks of the joint "
+    "model's score - score after the last stage that trains them",
+    "general_change": "version 1: mean over general tasks of last score - base score; perplexities "
+    "left out",
+    "general_change_nats": "version 1: mean over general perplexities of last - base, in nats per "
+    "token; above 0 is worse",
+    "kl_to_base": "version 1: mean over answer tokens of the test examples of KL(base || model) "
+    "over the vocabulary, in nats per token, behind the reference answer's earlier tokens",
+    "stage_to_stage": "each row - the row before, by task, paired; p_holm over the whole table",
+    "since_learned": "last stage - the last stage that trains the task, for earlier tasks, paired; "
+    "p_holm over the whole table",
 }
 
 
@@ -30,7 +50,7 @@ def summarise(
     order: Sequence[str],
     plan: Plan,
 ) -> dict[str, Any]:
-    """Average, transfer, forgetting, unified score, delta_m, and the paired tests a task.
+    """Average, transfer, forgetting, unified score, delta_m, and the paired tests.
 
     `cells` holds every score with its draws, `order` the folders that are rows of the matrix.
     """
@@ -43,6 +63,7 @@ def summarise(
     single = trained.get(SINGLE, {})
     stages = [stage for stage in plan.learned if stage in cells]
     last = stages[-1] if stages else None
+    tests = Changes(predictions, plan)
     whole = {
         stage: one
         for stage in order
@@ -52,7 +73,10 @@ def summarise(
         **_over_stages(trained, scales, stages, plan),
         "unified": {stage: _unified_json(one) for stage, one in whole.items()},
         "bits_per_byte": _bits(predictions, facts),
-        "per_task": _per_task(predictions, last, plan),
+        "per_task": tests.per_task(last),
+        "stage_to_stage": tests.stage_to_stage(stages),
+        "since_learned": tests.since_learned(stages),
+        **_general(cells, facts, stages, plan),
     }
     if last and BASE in whole and last in whole and set(trained[BASE]) == set(trained[last]):
         gain = unified_gain(trained[BASE], trained[last], single, scales, plan.resampling)
@@ -77,7 +101,34 @@ def _over_stages(
     ]
     learned = [[t for t in plan.learned[s] if t in scales] for s in stages]
     found = continual(comparable, learned, plan.resampling)
-    return {name: asdict(value) if value else None for name, value in found.items()}
+    single = trained.get(SINGLE, {})
+    found["plasticity_gap"] = plasticity_gap(comparable, learned, single, plan.resampling)
+    return {name: _json(value) for name, value in found.items()}
+
+
+def _json(value: Summary | None) -> dict[str, Any] | None:
+    return asdict(value) if value else None
+
+
+def _general(
+    cells: Mapping[str, Mapping[str, Drawn]],
+    facts: Mapping[str, Mapping[str, Any]],
+    stages: Sequence[str],
+    plan: Plan,
+) -> dict[str, Any]:
+    """What became of the general tasks. A perplexity's change has another unit and stands apart."""
+    before, after = cells.get(BASE, {}), cells.get(stages[-1], {}) if stages else {}
+    scales = {task: plan.scale(task, 0.0) for task in plan.general if facts.get(task)}
+    texts = [task for task, scale in scales.items() if scale.lower_is_better]
+    scored = [task for task in scales if task not in texts]
+
+    def nats(task: str) -> Part:
+        return change(before[task], after[task], plan.resampling.confidence, np.log)
+
+    return {
+        "general_change": _json(general_change(before, after, scored, plan.resampling)),
+        "general_change_nats": _json(mean_over(texts, nats, plan.resampling)),
+    }
 
 
 def _unified_json(found: Unified) -> dict[str, Any]:
@@ -103,28 +154,3 @@ def _bits(
         }
         for task in tasks
     }
-
-
-def _per_task(predictions: Predictions, last: str | None, plan: Plan) -> dict[str, Any]:
-    """Paired differences of the last stage to the base and to the single-task models."""
-    found: dict[str, dict[str, Any]] = {task: {} for task in plan.metrics}
-    if last is None:
-        return found
-    for name, folder in (("base_to_last", BASE), ("single_to_last", SINGLE)):
-        before, after = predictions.get(folder, {}), predictions[last]
-        tasks = [task for task in plan.metrics if before.get(task) and after.get(task)]
-        results = [
-            difference(before[task], after[task], plan.metrics[task], plan.resampling)
-            for task in tasks
-        ]
-        adjusted = holm([result.p for result in results])
-        for task, result, p_holm in zip(tasks, results, adjusted, strict=True):
-            found[task][name] = _difference_json(result, p_holm)
-    return found
-
-
-def _difference_json(result: Difference, p_holm: float) -> dict[str, Any]:
-    kept = {
-        k: v for k, v in asdict(result).items() if v is not None and k not in ("first", "second")
-    }
-    return {**kept, "low": result.low, "high": result.high, "p_holm": p_holm}

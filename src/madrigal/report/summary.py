@@ -254,10 +254,18 @@ def _shade(task: TaskScores, value: Interval | None) -> int:
 
 _MEASURES = {
     "average": ("Average", "mean over trained tasks of the last score"),
+    "learning_accuracy": (
+        "Learning accuracy",
+        "mean over trained tasks of the score after the last stage that trains them",
+    ),
     "bwt": ("Backward transfer", "mean change of earlier tasks since they were trained"),
     "fwt": ("Forward transfer", "mean gain of later tasks before they were trained"),
     "forgetting": ("Forgetting", "mean of the best score since trained minus the last"),
+    "forgetting_any": ("Forgetting, base included", "mean of the best score ever minus the last"),
+    "plasticity_gap": ("Plasticity gap", "mean of the score when learnt minus the single-task one"),
+    "general_change": ("General ability", "mean change of the general tasks since the base model"),
 }
+_LEVELS = ("average", "learning_accuracy")  # the others are differences, shown with their sign
 
 
 def measures(board: Scoreboard) -> tuple[tuple[str, str, str], ...]:
@@ -267,7 +275,7 @@ def measures(board: Scoreboard) -> tuple[tuple[str, str, str], ...]:
         value = interval_of(board.summary.get(key))
         if value is not None:
             shown = numbers.score(value, "")
-            if key != "average":
+            if key not in _LEVELS:
                 shown = numbers.signed(value.value, "") + numbers.difference_range(value, "")
             found.append((name, shown, board.definitions.get(key, words)))
     return tuple(found)

@@ -29,17 +29,17 @@ def titles(seed, kept):
     return answered([(o, " ".join(words)) for o in outputs], "rouge_l", "titles")
 
 
-def text(level):
-    random = np.random.default_rng(0)
-    tokens = random.integers(20, 60, 15)
-    return windows(tokens * (level + random.normal(0, 0.1, 15)), tokens, tokens * 4, "wiki")
+def text(level, seed=0):
+    tokens = np.random.default_rng(0).integers(20, 60, 15)
+    noise = np.random.default_rng([1, seed]).normal(0, 0.1, 15)
+    return windows(tokens * (level + noise), tokens, tokens * 4, "wiki")
 
 
 FOLDERS = {
     "base": {"mood": coins(60, 0.5, 1, "mood"), "titles": titles(1, 0.2), "wiki": text(3.0)},
     "few-shot": {"mood": coins(60, 0.6, 2, "mood")},
     "01-together": {"mood": coins(60, 0.9, 3, "mood"), "titles": titles(2, 0.5), "wiki": text(3.1)},
-    "02-more": {"mood": coins(60, 0.8, 4, "mood"), "titles": titles(3, 0.7), "wiki": text(3.2)},
+    "02-more": {"mood": coins(60, 0.8, 4, "mood"), "titles": titles(3, 0.7), "wiki": text(3.2, 1)},
     "single": {"mood": coins(60, 0.9, 5, "mood"), "titles": titles(4, 0.7)},
 }
 
@@ -108,6 +108,8 @@ def test_summary_over_trained_tasks(scores):
     assert summary["bwt"]["value"] == pytest.approx(last["mood"] - before)
     assert summary["forgetting"]["value"] == pytest.approx(before - last["mood"])
     assert summary["fwt"] is None
+    assert summary["learning_accuracy"]["value"] == pytest.approx((before + last["titles"]) / 2)
+    assert summary["forgetting_any"]["value"] == pytest.approx(before - last["mood"])
     single = {t: c["value"] for t, c in scores["baselines"].items()}
     assert summary["delta_m"]["value"] == pytest.approx(
         50 * sum((last[t] - single[t]) / single[t] for t in ("mood", "titles"))
@@ -121,6 +123,51 @@ def test_summary_over_trained_tasks(scores):
     base = summary["unified"]["base"]["value"]
     assert gain["value"] == pytest.approx(np.mean(shares) - base)
     assert gain["low"] < gain["value"] < gain["high"]
+
+
+def test_measures_against_single_models_and_of_general_tasks(scores):
+    summary = scores["summary"]
+    single = {t: c["value"] for t, c in scores["baselines"].items()}
+    rows = [{t: c["value"] for t, c in row["scores"].items()} for row in scores["rows"]]
+    gap = (rows[2]["mood"] - single["mood"] + rows[3]["titles"] - single["titles"]) / 2
+    assert summary["plasticity_gap"]["value"] == pytest.approx(gap)
+    # The only general task is a perplexity: it changes in nats and is no part of any other mean.
+    assert summary["general_change"] is None
+    nats = summary["general_change_nats"]
+    assert nats["value"] == pytest.approx(np.log(rows[3]["wiki"] / rows[0]["wiki"]))
+    assert nats["low"] < nats["value"] < nats["high"]
+
+
+def test_each_row_is_tested_against_the_one_before(scores):
+    summary = scores["summary"]
+    table = summary["stage_to_stage"]
+    steps = [("base", "01-together"), ("01-together", "02-more")]
+    assert {
+        t: [(c["from"], c["to"]) for c in cells] for t, cells in table.items()
+    } == dict.fromkeys(PLAN.metrics, steps)
+    wanted = [
+        difference(FOLDERS[a][task], FOLDERS[b][task], PLAN.metrics[task], PLAN.resampling)
+        for task in PLAN.metrics
+        for a, b in steps
+    ]
+    found = [cell for task in PLAN.metrics for cell in table[task]]
+    assert [c["difference"] for c in found] == [w.difference for w in wanted]
+    assert [(c["low"], c["high"]) for c in found] == [(w.low, w.high) for w in wanted]
+    assert [c["p_holm"] for c in found] == holm([w.p for w in wanted])
+    # Of the tasks that the last stage did not train, what became of them since they were.
+    assert set(summary["since_learned"]) == {"mood"}
+    mood = summary["since_learned"]["mood"]
+    assert (mood["from"], mood["to"]) == steps[1]
+    assert mood["p"] == mood["p_holm"] == table["mood"][1]["p"]
+
+
+def test_a_row_that_did_not_evaluate_a_task_is_passed_over(tmp_path):
+    folders = {name: dict(tasks) for name, tasks in FOLDERS.items()}
+    del folders["01-together"]["wiki"]
+    make(tmp_path, folders)
+    table = json.loads((tmp_path / "scores.json").read_text())["summary"]["stage_to_stage"]
+    assert [(c["from"], c["to"]) for c in table["wiki"]] == [("base", "02-more")]
+    assert len(table["mood"]) == 2
 
 
 def test_paired_tests_a_task_with_holm_over_the_tasks(scores):
@@ -188,7 +235,7 @@ def test_metrics_fit_the_kinds_that_tasks_accept():
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory):
-    worse = {"mood": coins(60, 0.3, 9, "mood")[10:], "titles": titles(9, 0.7), "wiki": text(3.2)}
+    worse = {"mood": coins(60, 0.3, 9, "mood")[10:], "titles": titles(9, 0.7), "wiki": text(3.2, 1)}
     return make(tmp_path_factory.mktemp("other"), FOLDERS | {"02-more": worse})
 
 

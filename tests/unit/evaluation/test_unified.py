@@ -174,8 +174,13 @@ def test_average_and_transfer_of_parts_without_spread_have_a_width():
               {"x": alike(0, 10), "y": alike(1, 10)}]  # fmt: skip
     found = continual(matrix, [["x"], ["y"]], RESAMPLING)
     assert [found[k].value for k in ("average", "bwt", "forgetting", "fwt")] == [0.5, -1, 1, 0]
-    for one in found.values():
-        assert one.high - one.low > 0.2
+    for name in ("average", "bwt", "forgetting", "forgetting_any", "fwt"):
+        assert found[name].high - found[name].low > 0.2
+    # Both tasks right throughout when they were learnt: half of each one's own interval, squared.
+    low = 1 - (1 - wilson(10, 10)[0]) / np.sqrt(2)
+    assert (found["learning_accuracy"].low, found["learning_accuracy"].high) == pytest.approx(
+        (low, 1)
+    )
 
 
 # R[i][j] of three stages that each train one task; the base model in front.
