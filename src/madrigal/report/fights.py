@@ -12,6 +12,7 @@ from madrigal.report.numbers import MINUS, counted
 
 _NAMED = 3  # pairs in a sentence; the table has the rest
 _HIDDEN = -0.2  # an interval that reaches below this may hide a conflict worth knowing
+_THROUGHOUT = " throughout"
 NOT_MEASURED = (
     "The tasks' gradients were not measured, so who fights whom, and in which layers, is not known."
 )
@@ -20,15 +21,23 @@ NOT_MEASURED = (
 def sentences(found: Interference) -> tuple[str, ...]:
     """One sentence for each of the worst conflicts, or one that says that there is none."""
     if found.measured < LEAST_STEPS:
-        measured = counted(found.measured, "step")
-        return (f"Only {measured} of gradients {'was' if found.measured == 1 else 'were'} measured:"
-                " too few to tell whether tasks conflict.",)  # fmt: skip
+        few = too_few(found)
+        return (f"O{few[1:]}. A smaller `gradients.measure_every` in the stage measures more.",)
     conflicts = found.conflicts
     if not conflicts:
         return (_peace(found),)
     told = [f"{fight(pair, found)}." for pair in conflicts[:_NAMED]]
     rest = len(conflicts) - _NAMED
     return (*told, *([f"So do {counted(rest, 'pair')} more."] if rest > 0 else []))
+
+
+def too_few(found: Interference) -> str:
+    """Only 4 steps of gradients were measured: too few to tell."""
+    were = "was" if found.measured == 1 else "were"
+    return (
+        f"only {counted(found.measured, 'step')} of gradients {were} measured: too few to tell "
+        "whether tasks conflict"
+    )
 
 
 def _peace(found: Interference) -> str:
@@ -52,10 +61,14 @@ def _peace(found: Interference) -> str:
 
 
 def fight(pair: Pair, found: Interference) -> str:
-    """A and B pull against each other since step 40: cosine −0.31 (−0.40 to −0.22), in block 4."""
-    told = f"{pair.first} and {pair.second} pull against each other{since(pair, found)}"
+    """A and B pull against each other since step 40: cosine −0.31 (−0.40 to −0.22) in those steps,
+    in block 4."""
+    when = since(pair, found)
+    told = f"{pair.first} and {pair.second} pull against each other{when}"
     cosine = f"cosine {bracketed(pair.during or pair.told)}"
-    if pair.during is None and pair.told is not pair.cosine:
+    if pair.during is not None and when not in ("", _THROUGHOUT):
+        cosine += " in those steps"  # the table has that of the whole stage
+    elif pair.during is None and pair.told is not pair.cosine:
         cosine += f" over steps {pair.told.first:,} to {pair.told.last:,}"
     where = places(pair.fighting_layers, found.groups)
     return f"{told}: {cosine}{f', {where}' if where else ''}"
@@ -68,7 +81,7 @@ def since(pair: Pair, found: Interference) -> str:
         return ""
     if spell.until is not None:
         return f" from step {spell.since:,} to step {spell.until:,}"
-    return " throughout" if spell.since == found.first else f" since step {spell.since:,}"
+    return _THROUGHOUT if spell.since == found.first else f" since step {spell.since:,}"
 
 
 def places(groups: Sequence[str], every: Sequence[str]) -> str:

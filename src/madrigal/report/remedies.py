@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, pstdev
 
+from madrigal.evaluation.cosine import LEAST_STEPS
 from madrigal.report import fights, numbers
 from madrigal.report.evidence import Evidence
 from madrigal.report.numbers import Interval
@@ -198,6 +199,8 @@ RULES: tuple[Rule, ...] = (
 
 def _unexplained(known: Evidence) -> Remedy:
     measured = "" if known.found else "; its gradients were not measured"
+    if known.found and known.found.measured < LEAST_STEPS:
+        measured = f"; {fights.too_few(known.found)}"
     return Remedy(
         "unexplained",
         "the same recipe with another seed, to see whether the loss stays",

@@ -45,6 +45,7 @@ def tick_text(value: Number, largest: Number | None = None) -> str:
     if most >= 1e4:
         return f"{value / 1e3:g}k" if value else "0"
     if size > 0 and most < 1e-2:
-        mantissa, exponent = f"{value:.0e}".split("e")
+        mantissa, exponent = f"{value:.2e}".split("e")
+        mantissa = mantissa.rstrip("0").rstrip(".")
         return f"{mantissa}e{MINUS}{abs(int(exponent))}"
     return f"{value:.6g}".replace("-", MINUS)

@@ -97,10 +97,11 @@ def _worst_sentence(
         )
     change = numbers.difference(difference.interval, task.metric)
     if difference.settled == "worse":
-        return f"{task.name} lost most against {other}{scores}: {change}."
+        return f"{task.name} lost most in proportion against {other}{scores}: {change}."
+    gained = f"{task.name} gained least in proportion over {other}{scores}"
     if difference.settled == "better":
-        return f"{task.name} gained least over {other}{scores}: {change}, still better."
+        return f"{gained}: {change}, still better."
     verdict = OUTCOME_WORDS[difference.settled]
     if difference.alone:
         verdict += f" once corrected for {counted(difference.family, 'task')}"
-    return f"{task.name} gained least over {other}{scores}: {change}, {verdict}."
+    return f"{gained}: {change}, {verdict}."

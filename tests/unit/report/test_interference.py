@@ -40,7 +40,7 @@ def test_the_sentence_stands_on_top(folder, section):
     (sentence,) = sentences(found)
     assert re.fullmatch(
         r"inference and titles pull against each other since step \d+: cosine −0\.\d\d "
-        r"\(−0\.\d\d to −0\.\d\d\), in blocks 2 and 3\.",
+        r"\(−0\.\d\d to −0\.\d\d\) in those steps, in blocks 2 and 3\.",
         sentence,
     )
     assert f"<p>{sentence}</p>" in section
@@ -119,6 +119,7 @@ def test_few_steps_and_many_tasks_and_broken_lines_do_no_harm(tmp_path):
     steps.write_text(steps.read_text() + '{"step": 31, "conflict": {"cosine": "x", "norm": 3}}\n')
     text = write_report(tmp_path).read_text(encoding="utf-8")
     assert "Only 5 steps of gradients were measured: too few to tell" in text
+    assert "A smaller <code>gradients.measure_every</code> in the stage measures more." in text
 
 
 @pytest.mark.parametrize("junk", [None, 0, 0.0, 1e200, -1e90, "x", [1], {"inference": 0.0}])

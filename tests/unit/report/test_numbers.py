@@ -69,6 +69,8 @@ def test_ticks_of_one_axis_are_written_alike():
     assert [tick_text(value, 1e-3) for value in (0, 5e-4, 1e-3)] == ["0", "5e−4", "1e−3"]
     assert [tick_text(value, 20_000) for value in (0, 5_000, 20_000)] == ["0", "5k", "20k"]
     assert tick_text(-0.25) == "−0.25"
+    fine = [tick_text(value, 2e-3) for value in (5e-4, 1e-3, 1.5e-3, 2e-3)]
+    assert fine == ["5e−4", "1e−3", "1.5e−3", "2e−3"], "no two ticks alike"
     assert tick_text(2_500_000) == "2.5M"
 
 

@@ -86,6 +86,10 @@ def test_without_evidence_every_rule_is_quiet_and_that_is_said():
     assert only.because == "no conflict, imbalance, noise or trend was found that would explain it"
     (blind,) = remedies(replace(QUIET, found=None))
     assert blind.because.endswith("; its gradients were not measured")
+    (hasty,) = remedies(replace(QUIET, found=replace(stage(PEACE), measured=4)))
+    assert hasty.because.endswith(
+        "; only 4 steps of gradients were measured: too few to tell whether tasks conflict"
+    )
 
 
 def test_conflict():

@@ -242,8 +242,8 @@ def test_the_worst_task_lost_most_relative_to_what_it_had(tmp_path):
     worst = worst_task(board_of(tmp_path, tasks))
     assert (worst.task.name, worst.against) == ("b", "single")
     assert worst.sentence == (
-        "b lost most against its single-task model, accuracy 10.0\N{NO-BREAK SPACE}% against "
-        "20.0\N{NO-BREAK SPACE}%: −10.0\N{NO-BREAK SPACE}points (−12.0 to −8.0)."
+        "b lost most in proportion against its single-task model, accuracy 10.0\N{NO-BREAK SPACE}% "
+        "against 20.0\N{NO-BREAK SPACE}%: −10.0\N{NO-BREAK SPACE}points (−12.0 to −8.0)."
     )
 
 
@@ -251,7 +251,7 @@ def test_a_watched_task_that_got_worse_is_the_worst(tmp_path):
     tasks = {"a": (0.5, 0.7, 0.7, UP, NONE), "general": (0.9, None, 0.7, DOWN, None)}
     worst = worst_task(board_of(tmp_path, tasks))
     assert (worst.task.name, worst.against) == ("general", "base")
-    assert "general lost most against the base model" in worst.sentence
+    assert "general lost most in proportion against the base model" in worst.sentence
 
 
 def test_where_nothing_got_worse_the_smallest_gain_is_named(tmp_path):
