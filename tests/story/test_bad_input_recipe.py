@@ -76,6 +76,28 @@ MISTAKES = {
         "recipe.yaml:17: stages[0].gradients.metric: 'update' does not fit the remembered "
         "gradients of 'db_mtl'; write `raw` or `adam`, or choose another balancer",
     ),
+    "a draw of nothing": (
+        "labels: [sad, happy]",
+        "labels: [sad, happy]\n    draw: 2",
+        "recipe.yaml:10: tasks.mood.draw: has no effect: it says which draw of `shots`; give that, "
+        "too",
+    ),
+    "shots of a task that nobody trains": (
+        "watch: {data: watch.txt}",
+        "watch: {data: watch.txt, shots: 4}",
+        "recipe.yaml:11: tasks.watch.shots: has no effect: no stage learns 'watch'; remove it",
+    ),
+    "shots of raw text": (
+        "format: text}",
+        "format: text}, shots: 4",
+        "recipe.yaml:10: tasks.talk.shots: has no effect: format `text` has no answers; remove it",
+    ),
+    "shots out of fewer": (
+        "test: mood-test.jsonl}",
+        "test: mood-test.jsonl, max_train: 20}\n    shots: 4",
+        "recipe.yaml:8: tasks.mood.data.max_train: `shots` draws from the training examples too; "
+        "keep one of them",
+    ),
     "an auxiliary task with a metric": (
         "labels: [sad, happy]",
         "labels: [sad, happy]\n    role: auxiliary\n    metric: accuracy",

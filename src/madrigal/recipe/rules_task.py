@@ -11,13 +11,16 @@ from madrigal.recipe.task import InstructionSettings, SplitShares, TaskSettings
 
 _SOURCES = ("train", "hub", "bundled")
 _TRAINING_ONLY = ("weight", "max_epochs", "label_smoothing", "pull_to_start")
-_ANSWERS_ONLY = ("prompt", "answer", "system", "labels", "normalise_choices", "max_new_tokens")
+_ANSWERS_ONLY = (
+    "prompt", "answer", "system", "labels", "normalise_choices", "max_new_tokens", "shots"
+)  # fmt: skip
 
 
 def task_rules(root: Node) -> Iterator[Mistake]:
     """Names, sources of data, and keys that do not fit the format."""
     tasks = root.get("tasks")
     trained = {name for stage in root.get("stages").elements() for name in learnt(stage)}
+    shown = (root.get("evaluate", "few_shot").number or 0) > 0  # also of tasks that nobody trains
     lower = Counter(name.lower() for name in tasks.names())
     for name, task in tasks.entries():
         if lower[name.lower()] > 1:
@@ -27,6 +30,7 @@ def task_rules(root: Node) -> Iterator[Mistake]:
         yield from _format(task)
         yield from _labels(task.get("labels"))
         yield from _role(task, name in trained)
+        yield from _shots(task, name, name in trained or shown)
         if name not in trained:
             for node in _changed(task, TaskSettings, _TRAINING_ONLY):
                 yield Mistake(node, f"has no effect: no stage learns {name!r}; remove it")
@@ -101,6 +105,19 @@ def _role(task: Node, trained: bool) -> Iterator[Mistake]:
         yield Mistake(role, "an auxiliary task trains and is not scored, and no stage learns it")
     elif metric.present and metric.text != "auto":
         yield Mistake(metric, "an auxiliary task is not scored; remove `metric`, or its `role`")
+
+
+def _shots(task: Node, name: str, counts: bool) -> Iterator[Mistake]:
+    """`shots` beside what it contradicts, and `draw` without it."""
+    shots, draw, most = task.get("shots"), task.get("draw"), task.get("data", "max_train")
+    if shots.value is None:
+        if draw.present and draw.number != TaskSettings.model_fields["draw"].default:
+            yield Mistake(draw, "has no effect: it says which draw of `shots`; give that, too")
+        return
+    if not counts:
+        yield Mistake(shots, f"has no effect: no stage learns {name!r}; remove it")
+    if most.value is not None:
+        yield Mistake(most, "`shots` draws from the training examples too; keep one of them")
 
 
 def _labels(labels: Node) -> Iterator[Mistake]:

@@ -85,6 +85,10 @@ class TaskSettings(Settings):
     role: Literal["main", "auxiliary"] = Field(
         default="main", description="An `auxiliary` task is trained to help the others and is not scored: it counts as far as its gradient agrees with theirs."
     )
+    shots: int | None = Field(
+        default=None, ge=1, description="Train on only so many examples, evenly over the choices where the task has them, drawn by the recipe's seed and `draw`. Those of a smaller number are among those of a larger one. Left out: all."
+    )
+    draw: int = Field(default=0, ge=0, description="Which draw of `shots`: another number takes other examples.")
     weight: float = Field(default=1.0, gt=0, le=1000, description="Fixed factor of this task's loss.")
     max_epochs: float | None = Field(default=None, gt=0, description="No training example of this task is seen more often than this.")
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="Share of the target's probability spread over the vocabulary.")

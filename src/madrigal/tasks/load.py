@@ -13,6 +13,7 @@ from madrigal.tasks.formats.natural_instructions import has_test_slice
 from madrigal.tasks.leakage import without_leakage
 from madrigal.tasks.metric import resolve_metric
 from madrigal.tasks.row import Row
+from madrigal.tasks.shots import with_shots
 from madrigal.tasks.sources import read_sources, with_bundled_settings
 from madrigal.tasks.task import Task
 from madrigal.tasks.understand import understand
@@ -42,10 +43,24 @@ def load_tasks(recipe: Recipe, root: Path) -> dict[str, Task]:
             for name in recipe.tasks
             if name in learnt and not tasks[name].splits["train"]
         ]
+    tasks, more = _with_shots(tasks, recipe) if not mistakes else (tasks, [])
+    mistakes += more
     if mistakes:
         # Two tasks of one file would say everything twice.
         raise DataError(dict.fromkeys(mistakes))
     return tasks
+
+
+def _with_shots(tasks: dict[str, Task], recipe: Recipe) -> tuple[dict[str, Task], list[str]]:
+    """The tasks with no more training examples than `shots`, and what is wrong with these."""
+    found, mistakes = dict(tasks), []
+    for name, settings in recipe.tasks.items():
+        if settings.shots is not None:
+            try:
+                found[name] = with_shots(tasks[name], settings.shots, settings.draw, recipe.seed)
+            except DataError as error:
+                mistakes += error.mistakes
+    return found, mistakes
 
 
 def load_task(name: str, settings: TaskSettings, root: Path, seed: int) -> Task:
