@@ -1,6 +1,7 @@
 """What grouping found, as a matrix, a table and sentences, and as JSON."""
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from madrigal.cli.heat import heat, power, scale_for
 from madrigal.evaluation.cosine import LEAST_STEPS
 from madrigal.evaluation.grouping import Grouping
 from madrigal.evaluation.partition import EXACT
+from madrigal.evaluation.task_gradients import Bounded
 from madrigal.report.numbers import MINUS, counted, percent
 
+_NAMED = 3  # tasks that lose; --json has all
 _WIDEST = 100  # columns; longer lines are hard to read
 _METRICS = {
     "raw": "plain gradients",
@@ -81,8 +84,8 @@ def _groups(found: Grouping, names: Sequence[str], scored: Collection[str]) -> T
         )
     table.caption = (
         f"what a task of the group gets from another's step on average, in {_ten(unit)} of its "
-        "loss: from its group, and from all tasks; stable: how often two of its tasks stay "
-        "together when the steps are drawn anew"
+        "loss: from its group, and from all tasks (in the steps that chose the groups, so luck is "
+        "in it); stable: how often two of its tasks stay together when the steps are drawn anew"
     )
     table.caption_justify = "left"
     return table
@@ -116,10 +119,7 @@ def sentences(found: Grouping) -> Iterator[str]:
     elif len(found.groups) == 1:
         yield "Leave them together: no groups gain more over one adapter for all than luck gives."
     else:
-        assert gain.low is not None
-        assert gain.high is not None
-        ends = f"{_number(gain.low, unit)} to {_number(gain.high, unit)}"
-        told = f"{_number(gain.value, unit)} ({ends}) × {_ten(unit)} of its loss"
+        told = f"{_bracketed(gain, unit)} × {_ten(unit)} of its loss"
         often = f"{percent(found.stability, 0)} of resamplings of the steps give these groups"
         if found.sure:
             yield f"Group them: expected gain {told} a task and step over all in one; {often}."
@@ -128,6 +128,7 @@ def sentences(found: Grouping) -> Iterator[str]:
                 f"Leave them together: the gain of these groups, {told} a task and step over all "
                 f"in one, is not surely above 0; {often}."
             )
+    yield from _losers(found)
     if len(found.tasks) > EXACT:
         yield f"Above {EXACT} tasks the search is not exhaustive: other groups may score more."
     if found.unmeasured:
@@ -139,6 +140,22 @@ def sentences(found: Grouping) -> Iterator[str]:
             "Together, too, a task gains from the others on average; the groups only gain more. "
             "Affinity knows nothing of small data sets, which sharing helps beyond the step."
         )
+
+
+def _losers(found: Grouping) -> Iterator[str]:
+    """The tasks that get less by these groups, the surest and worst first."""
+    if len(found.groups) == 1:
+        return
+    gains, unit = found.by_task, _unit(found)
+    worst = sorted((task for task in gains if gains[task].value < 0), key=lambda t: gains[t].value)
+    for sure in (True, False):
+        named = [task for task in worst if (task in found.losers) == sure]
+        if not named:
+            continue
+        told = [f"{task} {_bracketed(gains[task], unit)}" for task in named[:_NAMED]]
+        rest = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+        verb = "Loses by these groups" if sure else "May lose by them, not surely"
+        yield f"{verb}: {', '.join(told)}{rest} × {_ten(unit)} of its loss a step."
 
 
 def as_json(found: Grouping, names: Sequence[str]) -> dict[str, Any]:
@@ -155,8 +172,10 @@ def as_json(found: Grouping, names: Sequence[str]) -> dict[str, Any]:
         "groups": dict(zip(names, map(list, found.groups), strict=False)),
         "score": found.score,
         "score_together": found.together,
-        "gain": {"value": found.gain.value, "low": found.gain.low, "high": found.gain.high},
+        "gain": asdict(found.gain),
+        "gain_by_task": {task: asdict(gain) for task, gain in found.by_task.items()},
         "surely_gains": found.sure,
+        "surely_lose": list(found.losers),
         "stability": found.stability,
         "together_share": _rows(found.pairs),
         "exact_search": found.exact,
@@ -174,6 +193,13 @@ def _unit(found: Grouping) -> float:
 def _ten(unit: float) -> str:
     """10⁻⁵."""
     return "10" + str(power(unit * 1.0001)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def _bracketed(gain: Bounded, unit: float) -> str:
+    """+3.81 (+1.80 to +5.88)."""
+    if gain.low is None or gain.high is None:
+        return _number(gain.value, unit)
+    return f"{_number(gain.value, unit)} ({_number(gain.low, unit)} to {_number(gain.high, unit)})"
 
 
 def _number(value: float, unit: float) -> str:

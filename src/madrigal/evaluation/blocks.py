@@ -34,7 +34,7 @@ class Blocks:
     def sums(self, values: Float[np.ndarray, "T F"]) -> Float[np.ndarray, "draws F"]:
         """Sums over the steps of each draw."""
         values = _binned(values)
-        steps, length = len(values), _length(len(values))
+        steps, length = len(values), block_length(len(values))
         blocks = _count(steps)
         closed = np.concatenate([np.zeros_like(values[:1]), values, values[: length - 1]])
         upto = np.cumsum(closed, axis=0)
@@ -71,12 +71,13 @@ class Blocks:
         return np.array([max(1 - within(-x, freedom), 0.0) if x < 0 else 1.0 for x in t])
 
 
-def _length(steps: int) -> int:
+def block_length(steps: int) -> int:
+    """Steps of a block: neighbours that may have something in common."""
     return max(1, round(steps ** (1 / 3)))
 
 
 def _count(steps: int) -> int:
-    return max(2, round(steps / _length(steps)))
+    return max(2, round(steps / block_length(steps)))
 
 
 def _freedom(blocks: int) -> int:

@@ -1,7 +1,6 @@
 """Which tasks should share an adapter: groups by affinity, how stable they are, what they gain."""
 
-import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,19 +9,17 @@ from jaxtyping import Bool, Float, Int
 from madrigal.evaluation.affinity import Measure, StepAffinity
 from madrigal.evaluation.blocks import Blocks
 from madrigal.evaluation.cosine import LEAST_STEPS
+from madrigal.evaluation.elsewhere import SPANS, WIDER, Elsewhere
+from madrigal.evaluation.paired import holm
 from madrigal.evaluation.partition import (
     EXACT,
-    best_by_count,
     best_partitions,
     in_order,
     partition_scores,
 )
 from madrigal.evaluation.task_gradients import Bounded
 
-_SPANS = 8  # of the steps; no more than the fewest steps
-# The spans' partitions are chosen from much the same steps, so their gains are not independent:
-# k spans have 1 + k / (k - 1) times the variance (Nadeau and Bengio, 2003).
-_WIDER = math.sqrt(1 + _SPANS / (_SPANS - 1))
+ALARM = 0.05  # of the adjusted p of a task that loses
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +30,10 @@ class Grouping:
     share of j's loss, `low` and `high` the ends of its interval; NaN on the diagonal. `score` and
     `together` are what a task gets from its group mates, averaged over tasks: in these groups, and
     with all in one. `gain` is the difference, freed of the luck of the choice, except with too few
-    steps, where its ends are None. `pairs[i, j]` is the share of the draws that put i and j
-    together when they may have as many groups, `stability` that of the draws whose best partition
-    is this one.
+    steps, where its ends are None; `by_task` is the same for each scored task alone, and `losers`
+    are those that surely get less than with all in one. `pairs[i, j]` is the share of the draws
+    that put i and j together when they may have as many groups, `stability` that of the draws whose
+    best partition is this one.
     """
 
     tasks: tuple[str, ...]
@@ -49,6 +47,8 @@ class Grouping:
     score: float
     together: float
     gain: Bounded
+    by_task: Mapping[str, Bounded]
+    losers: tuple[str, ...]
     pairs: Float[np.ndarray, "K K"]
     stability: float
     exact: bool
@@ -80,6 +80,7 @@ def group_tasks(
     is `gain`, and its interval is as wide as cross-validation needs (Nadeau and Bengio, 2003).
     Without `most`, the number of groups is the smallest whose gain is within one standard error of
     the best (Breiman et al., 1984); for `gain` each span's number too is chosen by the others.
+    A mean that gains may hide a task that loses: `by_task` and `losers` tell.
     """
     tasks, steps = found.tasks, len(found.values)
     values, unmeasured = _filled(found.values)
@@ -88,11 +89,12 @@ def group_tasks(
     mean, blank = values.mean(axis=0), np.eye(len(tasks), dtype=bool) | unmeasured
     counts = _receivers(tasks, scored)
     counted = (mean * counts)[None]
-    most, gain = _judged(values * counts, most, blocks)
+    most, gained = _judged(values * counts, most, blocks)
     labels = _best(counted, most, blocks.seed)
     own = _best(draws * counts, most, blocks.seed)
     together = float(partition_scores(counted, np.zeros_like(labels))[0])
     score = float(partition_scores(counted, labels)[0])
+    by_task, losers = _by_task(tasks, gained, counts, blocks)
     return Grouping(
         tasks=tasks,
         measure=found.measure,
@@ -104,7 +106,9 @@ def group_tasks(
         groups=_named(tasks, labels[0]),
         score=score,
         together=together,
-        gain=gain or Bounded(score - together),
+        gain=Bounded(score - together) if gained is None else _bounded(gained.mean(axis=1), blocks),
+        by_task=by_task,
+        losers=losers,
         pairs=(own[:, :, None] == own[:, None, :]).mean(axis=0),
         stability=float((own == labels).all(axis=1).mean()),
         exact=len(tasks) <= EXACT,
@@ -141,64 +145,45 @@ def _ends(
 
 def _judged(
     values: Float[np.ndarray, "T K K"], most: int | None, blocks: Blocks
-) -> tuple[int, Bounded | None]:
-    """How many groups there may be, and what so many gain over one; None with too few steps."""
+) -> tuple[int, Float[np.ndarray, "T K"] | None]:
+    """How many groups there may be, and what each task gains by so many over one, step by step;
+    None with too few steps."""
     steps, tasks, _ = values.shape
     if steps < LEAST_STEPS:
         return most or tasks, None
-    chosen = _Elsewhere(values, blocks)
+    chosen = Elsewhere(values, blocks)
     if most is None:
-        gained, most = chosen.gain_of_rule(), chosen.count(range(_SPANS))
-    else:
-        gained = chosen.gains(range(_SPANS))[:, most - 1]
+        return chosen.count(range(SPANS)), chosen.gains_of_rule()
+    return most, chosen.gains(range(SPANS))[:, most - 1]
+
+
+def _by_task(
+    tasks: Sequence[str],
+    gained: Float[np.ndarray, "T K"] | None,
+    counts: Float[np.ndarray, " K"],
+    blocks: Blocks,
+) -> tuple[dict[str, Bounded], tuple[str, ...]]:
+    """Each counted task's mean gain, and the tasks whose gain is surely below 0, corrected for
+    their number (Holm, 1979)."""
+    if gained is None:
+        return {}, ()
+    names = [task for task, count in zip(tasks, counts, strict=True) if count]
+    own = gained[:, counts > 0] / counts.max()
+    steps, mean = len(own), own.mean(axis=0)
+    draws = mean + WIDER * (blocks.sums(own) / steps - mean)
+    below = holm(blocks.p_below(mean, draws, steps).tolist())
+    found = {task: _bounded(own[:, k], blocks) for k, task in enumerate(names)}
+    return found, tuple(task for task, p in zip(names, below, strict=True) if p < ALARM)
+
+
+def _bounded(gained: Float[np.ndarray, " T"], blocks: Blocks) -> Bounded:
+    """The mean over steps, with an interval as wide as cross-validation needs."""
+    steps, value = len(gained), float(gained.mean())
     low, high = blocks.ends(blocks.sums(gained[:, None]) / steps, steps)
-    value = float(gained.mean())
     below, above = (
-        _WIDER * max(end, 0.0) for end in (value - float(low[0]), float(high[0]) - value)
+        WIDER * max(end, 0.0) for end in (value - float(low[0]), float(high[0]) - value)
     )
-    return most, Bounded(value, value - below, value + above)
-
-
-class _Elsewhere:
-    """Gains over one group of partitions in steps that had no part in choosing them."""
-
-    def __init__(self, values: Float[np.ndarray, "T K K"], blocks: Blocks) -> None:
-        steps, tasks, _ = values.shape
-        self.values, self.blocks = values, blocks
-        self.span = np.arange(steps) * _SPANS // steps  # of each step
-        self.together = partition_scores(values, np.zeros((steps, tasks), dtype=np.int64))
-        pairs = [(f, g) for f in range(_SPANS) for g in range(f + 1)]
-        rest = [values[(self.span != f) & (self.span != g)].mean(axis=0) for f, g in pairs]
-        by_count = np.stack(best_by_count(np.stack(rest), blocks.seed))
-        self.labels = np.zeros((_SPANS, _SPANS, tasks, tasks), dtype=np.int64)
-        for (f, g), labels in zip(pairs, by_count.transpose(1, 0, 2), strict=True):
-            self.labels[f, g] = self.labels[g, f] = labels
-
-    def gains(self, spans: Sequence[int], without: int | None = None) -> Float[np.ndarray, "N K"]:
-        """Of the best 1, 2, ..., K groups, in the steps of `spans`: each span's are chosen from all
-        other spans but `without`."""
-        steps = np.flatnonzero(np.isin(self.span, spans))
-        own = self.span[steps]
-        labels = self.labels[own, own if without is None else without]
-        scores = [partition_scores(self.values[steps], x) for x in labels.transpose(1, 0, 2)]
-        return np.stack(scores, axis=1) - self.together[steps, None]
-
-    def count(self, spans: Sequence[int], without: int | None = None) -> int:
-        """The fewest groups, two or more, whose gain is within a standard error of the best's."""
-        gains = self.gains(spans, without)
-        best = int(gains.mean(axis=0).argmax())
-        behind = gains[:, best : best + 1] - gains
-        error = _WIDER * self.blocks.sums(behind).std(axis=0) / len(gains)
-        near = behind.mean(axis=0) <= error
-        return 2 + int(near[1:].argmax())
-
-    def gain_of_rule(self) -> Float[np.ndarray, " T"]:
-        """In every step the gain of what the other spans choose, the number of groups too."""
-        found = []
-        for f in range(_SPANS):
-            others = [g for g in range(_SPANS) if g != f]
-            found.append(self.gains([f])[:, self.count(others, f) - 1])
-        return np.concatenate(found)
+    return Bounded(value, value - below, value + above)
 
 
 def _best(matrices: Float[np.ndarray, "D K K"], most: int, seed: int) -> Int[np.ndarray, "D K"]:

@@ -27,10 +27,14 @@ def partition_scores(affinity: Matrices, labels: Labels) -> Float[np.ndarray, " 
     its pairwise affinities. A task alone counts 0: nobody gives it anything. The score is linear in
     the matrix.
     """
+    return received(affinity, labels).mean(axis=1)
+
+
+def received(affinity: Matrices, labels: Labels) -> Float[np.ndarray, "D K"]:
+    """Of each task the mean affinity that it gets from its group mates; 0 where it has none."""
     mates = labels[:, :, None] == labels[:, None, :]
     mates &= ~np.eye(labels.shape[1], dtype=bool)
-    received = np.where(mates, affinity, 0.0).sum(axis=1) / np.maximum(mates.sum(axis=1), 1)
-    return received.mean(axis=1)
+    return np.where(mates, affinity, 0.0).sum(axis=1) / np.maximum(mates.sum(axis=1), 1)
 
 
 def best_partitions(affinity: Matrices, most: int, seed: int = 0) -> Labels:

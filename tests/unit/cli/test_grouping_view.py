@@ -1,5 +1,7 @@
 """The matrix of affinities in a terminal, from three tasks to thirty."""
 
+import re
+
 import numpy as np
 import pytest
 from rich.console import Console
@@ -81,6 +83,51 @@ def test_what_is_recommended_in_words():
     assert many == "Above 12 tasks the search is not exhaustive: other groups may score more."
     friends = found([0, 0, 1, 1], outside=0.5, noise=0.1)
     assert [*sentences(friends)][1].startswith("Together, too, a task gains from the others")
+
+
+def taken(noise=0.5, steps=40):
+    """Two pairs of friends, and task 4, which gives to one pair and gets from the other."""
+    truth = np.zeros((5, 5))
+    truth[:2, :2] = truth[2:4, 2:4] = 1.0
+    truth[:2, 2:4] = truth[2:4, :2] = -1.0
+    truth[4, 2:4], truth[2:4, 4], truth[:2, 4] = 3.0, -1.0, 1.0
+    chance = np.random.default_rng(0)
+    values = truth + noise * chance.standard_normal((steps, 5, 5))
+    given = StepAffinity(tuple("abcde"), "first_order", "raw", 1e-5 * values)
+    return group_tasks(given, blocks=Blocks(draws=200))
+
+
+def test_a_task_that_loses_by_the_groups_is_named():
+    """The mean gains, and one pays: it gets nothing on balance together, and -1 from its group."""
+    found = taken()
+    assert found.groups == (("a", "b"), ("c", "d", "e"))
+    assert found.losers == ("e",)
+    loss = found.by_task["e"]
+    assert loss.low < -1.0e-5 < loss.high < 0
+    first, second, *_ = sentences(found)
+    assert first.startswith("Group them: ")
+    number = r"−[01]\.\d\d"
+    assert re.fullmatch(
+        rf"Loses by these groups: e {number} \({number} to {number}\) × 10⁻⁵ of its loss a step\.",
+        second,
+    )
+    body = as_json(found, ("group-1", "group-2"))
+    assert body["surely_lose"] == ["e"]
+    assert body["gain_by_task"]["e"]["value"] == loss.value
+    assert np.mean([one["value"] for one in body["gain_by_task"].values()]) == pytest.approx(
+        body["gain"]["value"]
+    )
+
+
+def test_a_loss_that_is_not_sure_is_told_as_such():
+    told = [*sentences(taken(noise=6.0))]
+    assert not any(line.startswith("Loses by") for line in told)
+    (line,) = (line for line in told if line.startswith("May lose by them, not surely: "))
+    assert " to +" in line
+
+
+def test_where_all_stay_together_nobody_loses():
+    assert not any("lose" in line.lower() for line in sentences(found([0, 0, 0], outside=1.0)))
 
 
 def test_one_step_alone_is_told_as_one():

@@ -66,6 +66,39 @@ def test_the_interval_of_the_gain_is_as_wide_as_gains_differ():
     assert 1.6 < half / spread < 2.8
 
 
+def test_steps_that_are_like_their_neighbours_do_not_choose_for_each_other():
+    """What neighbours have in common is no evidence: noise that lasts must not look like a gain.
+
+    Chosen right up to the judged steps, such noise gains 0.7 of its own spread, which is eight
+    standard errors over 120 repetitions.
+    """
+    chance = np.random.default_rng(0)
+    gains = []
+    for _ in range(120):
+        values = chance.standard_normal((30, 5, 5))
+        for step in range(1, 30):
+            values[step] = 0.6 * values[step - 1] + 0.8 * values[step]
+        given = StepAffinity(tuple("abcde"), "first_order", "raw", values)
+        gains.append(group_tasks(given, most=3, blocks=FEW).gain.value)
+    assert np.mean(gains) / np.std(gains) < 0.45
+
+
+def test_a_gain_is_the_mean_of_those_of_the_scored_tasks():
+    found = group_tasks(affinity(blocks_of([0, 0, 1, 1, 1])), scored=("t0", "t2"), blocks=FEW)
+    assert [*found.by_task] == ["t0", "t2"]
+    mean = np.mean([gain.value for gain in found.by_task.values()])
+    assert found.gain.value == pytest.approx(mean)
+    few = group_tasks(affinity(blocks_of([0, 0, 1, 1]), steps=5), blocks=FEW)
+    assert (few.by_task, few.losers) == ({}, ())
+
+
+@pytest.mark.parametrize("noise", [0.5, 3.0])
+def test_where_everyone_gains_or_nobody_does_nobody_surely_loses(noise):
+    for truth in (blocks_of([0, 1, 0, 1]), np.zeros((4, 4))):
+        runs = [group_tasks(affinity(truth, noise=noise, seed=s), blocks=FEW) for s in range(20)]
+        assert sum(bool(found.losers) for found in runs) <= 1
+
+
 def test_friends_of_everyone_stay_together():
     found = group_tasks(affinity(np.ones((5, 5)), noise=0.5), blocks=FEW)
     assert not found.sure
