@@ -1,0 +1,344 @@
+"""What helps against forgetting, on real tasks: python benchmarks/continual.py [lora | full]
+
+Five classification sets that madrigal/base-xs cannot do, one after another in two orders with three
+seeds (recipes/real/sequence.yaml), with a LoRA adapter and with full fine-tuning. Every row of the
+table sees the same examples of the new task at the same steps; replayed ones come on top.
+
+Every row gets three trials with the first seed in the first order, judged by the mean score of all
+tasks on validation records after the last stage: of its strength where it has one, at the learning
+rate that was best for plain sequential training, otherwise of its learning rate.
+
+Average, learning accuracy and backward transfer are those of evaluation/continual.py. Intervals are
+over runs (seeds and orders) and over test examples, which are the same in all runs; differences to
+sequential training are between runs of one seed and order; Holm's correction over the rows of a
+table decides which are called sure.
+
+Runs are kept under runs/continual and not repeated when they are there. `lora` and `full` make the
+runs of one half, for a process a core; without a word the rest is made, and the tables.
+"""
+
+import json
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+
+from madrigal.evaluation.evaluate import evaluate_task
+from madrigal.evaluation.intervals import Drawn, Resampling, drawn
+from madrigal.evaluation.metrics import value
+from madrigal.evaluation.paired import holm
+from madrigal.evaluation.parts import Part, change, level, mean
+from madrigal.evaluation.prediction import read_predictions
+from madrigal.evaluation.seeds import SeedScore, spread
+from madrigal.pipeline.build import build
+from madrigal.pipeline.run import run
+from madrigal.pipeline.trained import Trained, find_trained, load_trained
+from madrigal.recipe.load import load_recipe
+from madrigal.recipe.schema import Recipe
+
+HERE = Path(__file__).parent
+RECIPE = HERE.parent / "recipes" / "real" / "sequence.yaml"
+RUNS = HERE.parent / "runs" / "continual"
+SEEDS = (0, 1, 2)
+ORDERS = (
+    ("dbpedia", "snips", "sib200", "clinc", "hwu"),
+    ("hwu", "clinc", "sib200", "snips", "dbpedia"),
+)
+TASKS = ORDERS[0]
+RATES = {"lora": (7e-4, 1.5e-3, 3e-3), "full": (2e-4, 5e-4, 1.2e-3)}
+ADAPTERS = {"lora": "{kind: lora, rank: 16}", "full": "full"}
+RESAMPLING = Resampling()
+REFERENCE = "sequential"
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: what is set beside the recipe, and what is tried.
+
+    `later` is set in every stage but the first, which has nothing to keep; `{}` in it stands for
+    the strength. Without strengths the learning rate is tried.
+    """
+
+    title: str
+    later: tuple[str, ...] = ()
+    strengths: tuple[float, ...] = ()
+    whole: tuple[str, ...] = ()
+    ordered: bool = True
+    adapters: tuple[str, ...] = ("lora", "full")
+
+
+PRIVATE = "model.adapter={kind: lora, layers: none, private: {rank: 16}}"
+SINGLE = "single-task"
+SINGLES = "single"  # where their predictions stand
+JOINT = "joint"
+ROWS = (
+    Row(REFERENCE),
+    Row("isolation (task known)", whole=(PRIVATE,), adapters=("lora",)),
+    Row(JOINT, ordered=False),
+    Row(SINGLE, whole=("evaluate.baselines=separate",), ordered=False),
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A row with what is tuned in it, for one kind of fine-tuning."""
+
+    row: Row
+    adapter: str
+    rate: float
+    strength: float | None = None
+
+    @property
+    def said(self) -> str:
+        return f"{self.rate:g}" if self.strength is None else f"{self.strength:g}"
+
+    @property
+    def name(self) -> str:
+        plain = "".join(c if c.isalnum() else "-" for c in self.row.title.lower())
+        strength = "" if self.strength is None else f"-strength-{self.strength:g}"
+        return f"{self.adapter}/{plain}-rate-{self.rate:g}{strength}"
+
+    def overrides(self, order: Sequence[str]) -> tuple[str, ...]:
+        general = (f"model.adapter={ADAPTERS[self.adapter]}", *self.row.whole)
+        if self.row.title == JOINT:
+            return (*general, *self._joint())
+        return (*general, *(text for i, task in enumerate(order) for text in self._stage(i, task)))
+
+    def _stage(self, number: int, task: str) -> tuple[str, ...]:
+        stage = f"stages.{number}"
+        own = (
+            f"{stage}.name={task}",
+            f"{stage}.learn={task}",
+            f"{stage}.optimiser.learning_rate={self.rate}",
+        )
+        if number == 0:
+            return own
+        return (*own, *(f"{stage}.{t.replace('{}', f'{self.strength}')}" for t in self.row.later))
+
+    def _joint(self) -> tuple[str, ...]:
+        tasks = ", ".join(TASKS)
+        return (
+            f"stages=[{{name: together, learn: [{tasks}], steps: {len(TASKS) * 50}, "
+            f"batch: {{rows: 8}}, mixture: uniform, gradients: {{measure_every: 0}}, "
+            f"optimiser: {{learning_rate: {self.rate}}}}}]",
+        )
+
+
+@cache
+def trials(row: Row, adapter: str) -> tuple[Trial, ...]:
+    if not row.strengths:
+        return tuple(Trial(row, adapter, rate) for rate in RATES[adapter])
+    rate = tuned(rows(adapter)[REFERENCE], adapter).rate
+    return tuple(Trial(row, adapter, rate, strength) for strength in row.strengths)
+
+
+def rows(adapter: str) -> dict[str, Row]:
+    return {row.title: row for row in ROWS if adapter in row.adapters}
+
+
+def trained(trial: Trial, seed: int, order: int) -> Path:
+    """The run's folder; trained, judged on validation and made small unless it is there."""
+    folder = RUNS / trial.name / f"{order if trial.row.ordered else 0}-{seed}"
+    if not (folder / "validation.json").exists():
+        overrides = (*trial.overrides(ORDERS[order]), f"seed={seed}")
+        run(load_recipe(RECIPE, overrides), folder, resume=folder.exists())
+        scores = validation(folder, trial)
+        (folder / "validation.json").write_text(json.dumps(scores), encoding="utf-8")
+        for place in ("stages", "baselines"):  # half a gigabyte of full fine-tuning
+            for weights in (folder / place).rglob("*.safetensors"):
+                weights.unlink()
+    return folder
+
+
+def validation(folder: Path, trial: Trial) -> dict[str, float]:
+    """Scores of the run's last models on validation records, by task."""
+    built = build(load_recipe(folder / "recipe.yaml"))
+    scores, held = {}, None
+    for name, task in built.tasks.items():
+        if trial.row.title == SINGLE:
+            found = _alone(folder, built.recipe, name)
+        else:
+            found = find_trained(folder, None, name)
+        if held is None or held[0] != found.folder:
+            held = (found.folder, *load_trained(found))
+        rows = evaluate_task(held[1], held[2], task, task.splits["validation"])
+        scores[name] = value(rows, task.metric)
+    return scores
+
+
+def _alone(folder: Path, recipe: Recipe, task: str) -> Trained:
+    place = next((folder / "baselines" / task).rglob("*.safetensors")).parent
+    return Trained(recipe, SINGLE, place)
+
+
+@cache
+def judged(trial: Trial) -> float:
+    path = trained(trial, SEEDS[0], 0) / "validation.json"
+    return statistics.mean(json.loads(path.read_text(encoding="utf-8")).values())
+
+
+@cache
+def tuned(row: Row, adapter: str) -> Trial:
+    return max(trials(row, adapter), key=judged)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run's measures, each with its value in every draw of the test examples."""
+
+    average: Part
+    learning_accuracy: Part
+    bwt: Part | None
+    seconds: float
+
+
+@cache
+def measured(trial: Trial, seed: int, order: int) -> Measured:
+    folder = trained(trial, seed, order)
+    if trial.row.title in (JOINT, SINGLE):
+        label = SINGLES if trial.row.title == SINGLE else "01-together"
+        found = mean([level(cell(folder, label, task)) for task in TASKS])
+        return Measured(found, found, None, seconds(folder))
+    names = ORDERS[order]
+    labels = {task: f"{number:02d}-{task}" for number, task in enumerate(names, 1)}
+    last = labels[names[-1]]
+    ends = {task: cell(folder, last, task) for task in names}
+    learnt = {task: cell(folder, labels[task], task) for task in names}
+    moved = [change(learnt[t], ends[t], RESAMPLING.confidence) for t in names[:-1]]
+    found = Measured(
+        mean([level(one) for one in ends.values()]),
+        mean([level(one) for one in learnt.values()]),
+        mean(moved),
+        seconds(folder),
+    )
+    agree(folder, found)
+    return found
+
+
+def agree(folder: Path, found: Measured) -> None:
+    """The run's own scores.json says the same."""
+    summary = json.loads((folder / "scores.json").read_text(encoding="utf-8"))["summary"]
+    for name in ("average", "learning_accuracy", "bwt"):
+        assert abs(getattr(found, name).value - summary[name]["value"]) < 1e-9, (folder, name)
+
+
+def cell(folder: Path, label: str, task: str) -> Drawn:
+    rows = read_predictions(folder / "predictions" / label / f"{task}.jsonl")
+    return drawn(rows, "accuracy", RESAMPLING)
+
+
+def seconds(folder: Path) -> float:
+    """Of training, with all that retention does before, in and after the stages."""
+    timings = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["timings"]
+    return sum(took for phase, took in timings.items() if phase.startswith("train "))
+
+
+@dataclass(frozen=True)
+class Result:
+    """A row's measures over its runs, and its difference to the reference."""
+
+    tuned: str
+    trials: Mapping[str, float]
+    average: SeedScore
+    learning_accuracy: SeedScore
+    bwt: SeedScore | None
+    difference: SeedScore
+    cost: float | None
+
+
+def over_runs(parts: Sequence[Part]) -> SeedScore:
+    """The first value of a part is that of the examples themselves, the others are draws."""
+    joined = np.stack([part.joined for part in parts])
+    return spread(joined[:, 0], joined[:, 1:], RESAMPLING)
+
+
+def result(row: Row, adapter: str) -> Result:
+    best, plain = tuned(row, adapter), tuned(rows(adapter)[REFERENCE], adapter)
+    every = [(seed, order) for order in range(len(ORDERS)) for seed in SEEDS]
+    own = every if row.ordered else [(seed, 0) for seed in SEEDS]
+    runs = [measured(best, *one) for one in own]
+    pairs = [(measured(best, *one), measured(plain, *one)) for one in every]
+    gains = [np.subtract(a.average.joined, b.average.joined) for a, b in pairs]
+    moved = [found.bwt for found in runs if found.bwt is not None]
+    return Result(
+        tuned=best.said,
+        trials={trial.said: judged(trial) for trial in trials(row, adapter)},
+        average=over_runs([found.average for found in runs]),
+        learning_accuracy=over_runs([found.learning_accuracy for found in runs]),
+        bwt=over_runs(moved) if moved else None,
+        difference=over_runs([Part(gain) for gain in gains]),
+        cost=statistics.median(a.seconds / b.seconds for a, b in pairs) if row.ordered else None,
+    )
+
+
+def two_sided_p(found: SeedScore) -> float:
+    """Of no difference, from the interval's half width, as if it were normal."""
+    half = (found.high - found.low) / (2 * NormalDist().inv_cdf(0.975))
+    return 2 * NormalDist().cdf(-abs(found.mean) / half) if half > 0 else 1.0
+
+
+def said(found: SeedScore | None, sign: str = "") -> str:
+    if found is None:
+        return ""
+    numbers = (f"{100 * x:{sign}.1f}" for x in (found.mean, found.low, found.high))
+    return "{} ({} to {})".format(*numbers)
+
+
+def table(results: Mapping[str, Result]) -> str:
+    others = {title: found for title, found in results.items() if title != REFERENCE}
+    ps = holm([two_sided_p(found.difference) for found in others.values()])
+    sure = dict(zip(others, ps, strict=True))
+    lines = [
+        "| | average | difference | sure | BWT | learning accuracy | time | tuned |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for title, found in sorted(results.items(), key=lambda one: -one[1].average.mean):
+        told = "yes" if sure.get(title, 1) <= LEVEL else ""
+        gain = "" if title == REFERENCE else said(found.difference, "+")
+        time = "" if found.cost is None else f"{found.cost:.2f}"
+        lines.append(
+            f"| {title} | {said(found.average)} | {gain} | {told} | {said(found.bwt, '+')} "
+            f"| {said(found.learning_accuracy)} | {time} | {found.tuned} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def make(adapter: str) -> dict[str, Result]:
+    return {title: result(row, adapter) for title, row in rows(adapter).items()}
+
+
+HEADS = {"lora": "LoRA of rank 16", "full": "Full fine-tuning"}
+
+
+def main() -> None:
+    words = sys.argv[1:]
+    results = {adapter: make(adapter) for adapter in words or ADAPTERS}
+    tables = [f"## {HEADS[adapter]}\n\n{table(found)}" for adapter, found in results.items()]
+    notes = (
+        "Percent; differences to sequential training in points; 95 % intervals over seeds "
+        f"{', '.join(map(str, SEEDS))}, {len(ORDERS)} orders and test examples. Sure: after Holm's "
+        "correction over the rows of a table. Time: of training and all that retention does, "
+        "against sequential training, median of pairs. Tuned: the chosen one of three learning "
+        "rates or strengths. Joint and single-task models have no order.\n"
+    )
+    text = "\n".join([*tables, notes])
+    print(text)
+    if words:
+        return
+    body = {
+        adapter: {title: asdict(found) for title, found in held.items()}
+        for adapter, held in results.items()
+    }
+    place = HERE / "results"
+    (place / "continual.md").write_text(text, encoding="utf-8")
+    (place / "continual.json").write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
