@@ -6,6 +6,8 @@ from madrigal.recipe.node import Mistake, Node
 from madrigal.recipe.rules_stage import learnt
 from madrigal.recipe.suggest import did_you_mean
 
+_NOTHING = {"enter": {}, "difficulty": None}  # the defaults
+
 
 def curriculum_rules(root: Node) -> Iterator[Mistake]:
     """Curricula of tasks that are not there, and roll-backs of tasks that share all they have."""
@@ -19,7 +21,9 @@ def _curriculum(stage: Node) -> Iterator[Mistake]:
     if curriculum.value is None:
         return
     enter = curriculum.get("enter")
-    if not enter.entries() and curriculum.get("difficulty").value is None:
+    said = {key: node.value for key, node in curriculum.entries()}
+    # What is there and wrong is told already.
+    if isinstance(curriculum.value, dict) and _NOTHING | said == _NOTHING:
         text = "says nothing; write `enter` or `difficulty`, or leave it out"
         yield Mistake(curriculum, text)
     for name, node in enter.entries():

@@ -20,6 +20,7 @@ from madrigal.pipeline.difficulty import example_losses, scheduled
 from madrigal.pipeline.parts import fresh_model, step_parts
 from madrigal.pipeline.run import run
 from madrigal.pipeline.watch import Screen
+from madrigal.training import loop
 from madrigal.training.processes import Processes
 from madrigal.training.step import losses_of
 
@@ -117,6 +118,64 @@ def test_single_task_runs_see_the_same_examples_at_the_same_steps(tmp_path, plai
     assert not list((out / "baselines").rglob("difficulty.json"))
     shares = json.loads((out / "manifest.json").read_text(encoding="utf-8"))["shares"]
     assert shares["02-after"]["echo"].keys() == {"asked"}
+
+
+class Died(BaseException):
+    """As SIGKILL: nothing catches it."""
+
+
+def end_of(run):
+    """Journals without times, weights and predictions of a run."""
+    found = {}
+    for path in sorted(run.rglob("steps.jsonl")):
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        found[path.relative_to(run)] = [
+            {k: v for k, v in r.items() if k != "seconds"} for r in rows
+        ]
+    names = ("model.safetensors", "difficulty.json", "scores.json", "echo.jsonl", "mood.jsonl")
+    for path in (path for name in names for path in sorted(run.rglob(name))):
+        if "checkpoints" not in path.parts:
+            found[path.relative_to(run)] = path.read_bytes()
+    return found
+
+
+def test_killed_anywhere_and_taken_up_it_is_the_same_run(tmp_path, plain_settings, monkeypatch):
+    """While the losses are measured, in a stage that goes by them, and in a baseline."""
+    keys = copy.deepcopy(tiny_run.keys())
+    by_loss = {**BY_LOSS, "enter": {"echo": 0.3}}
+    first, _ = keys["stages"]
+    keys["stages"] = [
+        {**first, "curriculum": {"difficulty": "length"}, "steps": 3, "checkpoint_every": 2},
+        {**first, "name": "after", "curriculum": by_loss},
+    ]
+    recipe = tiny_run.tiny(tmp_path, keys)
+    wanted = end_of(run(recipe, tmp_path / "whole"))
+    assert sum(path.name == "difficulty.json" for path in wanted) == 1
+    real_step, real_nats = loop._Trainer.step, difficulty_module.row_nats
+    # Of each attempt: steps until it dies, and whether it dies in measuring.
+    for number, (steps, measuring) in enumerate([(99, True), (4, False), (7, False), (9, False)]):
+        seen = []
+
+        def step(self, steps=steps, seen=seen):
+            real_step(self)
+            seen.append(1)
+            if len(seen) == steps:
+                raise Died
+
+        def nats(*given, measuring=measuring):
+            if measuring:
+                raise Died
+            return real_nats(*given)
+
+        monkeypatch.setattr(loop._Trainer, "step", step)
+        monkeypatch.setattr(difficulty_module, "row_nats", nats)
+        with pytest.raises(Died):
+            run(recipe, tmp_path / "killed", resume=number > 0)
+    monkeypatch.setattr(loop._Trainer, "step", real_step)
+    monkeypatch.setattr(difficulty_module, "row_nats", real_nats)
+    found = end_of(run(recipe, tmp_path / "killed", resume=True))
+    assert found.keys() == wanted.keys()
+    assert [name for name in wanted if found[name] != wanted[name]] == []
 
 
 def said(folder, curriculum, **stage):

@@ -46,6 +46,15 @@ def test_forms(tmp_path, written, wanted):
             {"curriculum": {}},
             "curriculum: says nothing; write `enter` or `difficulty`, or leave it out",
         ),
+        (
+            {"curriculum": {"enter": {}}},
+            "curriculum: says nothing; write `enter` or `difficulty`, or leave it out",
+        ),
+        (
+            {"curriculum": {"enter": ["echo"]}},
+            "curriculum.enter: found a list; must be a mapping of names to a number",
+        ),
+        ({"curriculum": {"entry": {}}}, "curriculum.entry: unknown key; did you mean 'enter'?"),
         ({"curriculum": {"enter": {"echo": 1.0}}}, "curriculum.enter.echo: found 1.0; must be"),
         (
             {"curriculum": {"difficulty": {"start": 0.0}}},
