@@ -50,6 +50,7 @@ ORDERS = (
     ("hwu", "clinc", "sib200", "snips", "dbpedia"),
 )
 TASKS = ORDERS[0]
+STEPS = 40  # of a stage, in the recipe too
 RATES = {"lora": (7e-4, 1.5e-3, 3e-3), "full": (2e-4, 5e-4, 1.2e-3)}
 ADAPTERS = {"lora": "{kind: lora, rank: 16}", "full": "full"}
 RESAMPLING = Resampling()
@@ -124,7 +125,7 @@ class Trial:
     def _joint(self) -> tuple[str, ...]:
         tasks = ", ".join(TASKS)
         return (
-            f"stages=[{{name: together, learn: [{tasks}], steps: {len(TASKS) * 50}, "
+            f"stages=[{{name: together, learn: [{tasks}], steps: {len(TASKS) * STEPS}, "
             f"batch: {{rows: 8}}, mixture: uniform, gradients: {{measure_every: 0}}, "
             f"optimiser: {{learning_rate: {self.rate}}}}}]",
         )
