@@ -43,6 +43,7 @@ def measured(results: dict[str, Any]) -> dict[str, list[str]]:
     """Sentences of each kind."""
     told: dict[str, list[str]] = {"equal": ["The row that the others are compared with."]}
     told["fixed"] = [_sentence(t, results) for t in results["results"] if t.startswith("fixed")]
+    told["agem"] = ["Not on this bench, where nothing is replayed."]
     # With it every example counts the same, so the sampling decides.
     told["mean"] = [
         _sentence(t, results) for t in results["results"] if t.startswith("sampling in")

@@ -18,7 +18,7 @@ from madrigal.recipe.stage import StageSettings
 from madrigal.tasks.encoded import Encoded
 from madrigal.training.loop import StageRun
 from madrigal.training.processes import Processes
-from madrigal.training.pull import Pull
+from madrigal.retention import Pull
 from madrigal.training.step import StepParts
 
 torch.set_num_threads(1)
@@ -125,7 +125,7 @@ def parts(held, tasks=("a", "b"), **changes):
         "stage": "together",
         "seed": 0,
         "processes": Processes(),
-        "pull": Pull([p for _, p in held.trainable()], pulls),
+        "terms": (Pull([p for _, p in held.trainable()], pulls),),
     }
     return StepParts(**(settled | changes))
 

@@ -98,7 +98,7 @@ def of_stage(run: Any, out: Path) -> dict[str, Any]:
         "balancer": repr(parts.balancer),
         "numbers": [parts.task_weights, parts.microbatch_tokens, parts.pad, parts.seed],
         "chance": parts.stage,
-        "pull": parts.pull._strengths,
+        "terms": [vars(term).get("_strengths", term.name) for term in parts.terms],
         "gradients": None if parts.split is None else of_split(parts.split),
         "optimiser": groups,
         "rates": [learning_rate(run.settings.optimiser, step, steps) for step in range(steps)],

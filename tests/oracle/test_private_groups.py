@@ -15,7 +15,7 @@ from madrigal.recipe.model import LoraAdapter, PrivatePart
 from madrigal.recipe.stage import Gradients, Optimiser
 from madrigal.training.loop import StageRun, train
 from madrigal.training.processes import Processes
-from madrigal.training.pull import Pull
+from madrigal.retention import Pull
 from madrigal.training.step import compute_gradient, verify_split
 from tiny import CONTEXT, VOCABULARY, Schedule, drawn, examples, network, parts, stage, tokenizer
 
@@ -174,7 +174,7 @@ def test_the_pull_of_a_group_is_that_of_its_tasks():
     _, some = known(BOTH)
     plain = step(held, some)[1]
     for measured in (False, True):
-        pulled = step(held, some, measured, pull=pull)[1]
+        pulled = step(held, some, measured, terms=(pull,))[1]
         for name, gradient in pulled.items():
             strength = 0.8 if "_left" in name else 0.2 if "_right" in name else 1.0
             wanted = plain[name] + strength / 4 * 0.1

@@ -13,7 +13,7 @@ from madrigal.model.adapter import add_adapter, add_private
 from madrigal.model.language_model import LanguageModel
 from madrigal.recipe.model import LoraAdapter, PrivatePart
 from madrigal.training.processes import Processes
-from madrigal.training.pull import Pull
+from madrigal.retention import Pull
 from madrigal.training.split import Split
 from madrigal.training.step import compute_gradient
 from tiny import CONTEXT, drawn, network, parts, tokenizer
@@ -132,7 +132,7 @@ def test_the_pull_is_each_tasks_own():
             parameter.add_(0.05 * torch.randn_like(parameter))
     _, plain = step(held, EXAMPLES, balancer=Equal())
     plain = {name: g.clone() for name, g in plain.items()}
-    got, pulled = step(held, EXAMPLES, balancer=Equal(), pull=pull)
+    got, pulled = step(held, EXAMPLES, balancer=Equal(), terms=(pull,))
     value = 0.0
     for name, parameter in held.trainable():
         owner = held.private.owners().get(id(parameter))

@@ -247,7 +247,7 @@ def test_a_tasks_loss_knows_no_position_of_others(monkeypatch, normalise):
     batch = passes.batch(0)
     assert {segment.task for segment in batch.segments} == set(TASKS)
     for segment in batch.segments:
-        loss = passes.losses(batch)[segment.task]
+        loss = passes.losses(batch).own[segment.task]
         (gradient,) = torch.autograd.grad(loss, seen[-1])
         own = torch.zeros(len(gradient), dtype=torch.bool)
         own[segment.first_position : segment.last_position] = True
@@ -286,11 +286,12 @@ class TestVerify:
         assert not gradients(held)
 
     def test_names_a_layer_that_is_split_wrongly(self, monkeypatch):
-        def halved(self, parameter, row, left, right):
-            held, fresh = self.row(parameter, row)
-            held.copy_(left @ right / 2 if fresh else held + left @ right / 2)
+        whole = layers.Ledger.add_products
+
+        def halved(self, parameter, spans, left, right):
+            whole(self, parameter, spans, left / 2, right)
 
         held = model("llama", LORA)
-        monkeypatch.setattr(layers.Ledger, "add_product", halved)
+        monkeypatch.setattr(layers.Ledger, "add_products", halved)
         with pytest.raises(ModelError, match=r"balance: the gradient of .*lora_[AB].* % off|off\)"):
             verify_split(settled(held, Probe(WEIGHTS)), 0, drawn(**COUNTS))

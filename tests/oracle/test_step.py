@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from madrigal.balancing import Equal
 from madrigal.model import language_model
 from madrigal.objectives import Likelihood
-from madrigal.training.pull import Pull
+from madrigal.retention import Pull
 from madrigal.training.step import compute_gradient
 from tiny import LORA, drawn, gradients, model, parts, weights
 
@@ -103,7 +103,7 @@ def test_equal_weights_and_pull(adapter):
     with torch.no_grad():
         for _, parameter in held.trainable():
             parameter.add_(0.05 * torch.randn_like(parameter))
-    settled = parts(held, balancer=Equal(), pull=pull)
+    settled = parts(held, balancer=Equal(), terms=(pull,))
     got = assert_same(held, settled, drawn(a=4, b=2), equal=True, pulls=pulls, start=start)
     away = sum(((p - start[n]) ** 2).sum().item() for n, p in held.trainable())
     assert got.terms["pull_to_start"] == pytest.approx(0.5 * 0.3 / 2 * away, rel=1e-4)

@@ -30,6 +30,7 @@ class StepView:
     seed: int = 0
     losses_after: Float[Tensor, " K"] | None = None  # of the same rows after the optimiser's step
     validation: Mapping[str, float] | None = None  # nats per unit, for every task of the stage
+    protected: tuple[bool, ...] = ()  # tasks of earlier stages that are replayed; empty: none is
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from madrigal.balancing.agem import AGem
 from madrigal.balancing.aligned import AlignedMtl
 from madrigal.balancing.base import Balancer
 from madrigal.balancing.cagrad import CaGrad
@@ -42,5 +43,7 @@ def build_by_gradient(settings: recipe.ByGradient) -> Balancer:
             return FairGrad(settings.alpha)
         case recipe.GradNorm():
             return GradNorm(settings.alpha, settings.rate)
+        case recipe.AGem():
+            return AGem()
         case _:
             assert_never(settings)

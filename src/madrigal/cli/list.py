@@ -77,6 +77,7 @@ LISTINGS: Mapping[str, Callable[[], Listing]] = {
     "objectives": lambda: kinds(shapes(StageSettings)["objective"].values),
     "adapters": lambda: kinds(shapes(ModelSettings)["adapter"]),
     "mixtures": lambda: kinds(shapes(StageSettings)["mixture"]),
+    "retentions": lambda: kinds(shapes(StageSettings)["retain"].items),
     "metrics": _metrics,
     "formats": _formats,
     "tasks": _tasks,

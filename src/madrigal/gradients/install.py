@@ -1,7 +1,7 @@
 """Put the splitting layers in a network's place, or say which parameter cannot be covered."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -161,18 +161,35 @@ def refuse_uncovered(network: nn.Module, parameters: Mapping[str, nn.Parameter])
         )
 
 
-@contextmanager
-def per_task(network: nn.Module, ledger: Ledger) -> Iterator[None]:
+class Taps:
+    """The layers of a network that hold a ledger's parameters, and what they run while it is open.
+
+    Found once: going through a network's modules takes longer than a small layer.
+
+    Raises:
+        ModelError: a parameter is in a layer that cannot be split, by its name.
+    """
+
+    def __init__(self, network: nn.Module, ledger: Ledger) -> None:
+        refuse_uncovered(network, ledger.parameters)
+        self._forwards: list[tuple[nn.Module, Forward]] = []
+        for _, module in _owners(network, _identities(ledger.parameters)):
+            kind = _kind(module)
+            assert kind is not None
+            self._forwards.append((module, kind(module, ledger)))
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Inside, those layers add their gradients to the ledger by row."""
+        for module, forward in self._forwards:
+            module.forward = forward  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            for module, _ in self._forwards:
+                del module.forward
+
+
+def per_task(network: nn.Module, ledger: Ledger) -> AbstractContextManager[None]:
     """Inside, the layers with the ledger's parameters add their gradients to it by row."""
-    refuse_uncovered(network, ledger.parameters)
-    changed = []
-    for _, module in _owners(network, _identities(ledger.parameters)):
-        kind = _kind(module)
-        assert kind is not None
-        module.forward = kind(module, ledger)  # type: ignore[method-assign]
-        changed.append(module)
-    try:
-        yield
-    finally:
-        for module in changed:
-            del module.forward
+    return Taps(network, ledger).opened()

@@ -1,8 +1,8 @@
 """Layers whose backward pass splits the parameter gradient by task.
 
 Each function computes the same output and the same input gradient as the layer it stands for. The
-parameter gradient is not returned to autograd but added to the ledger, one product a row: the
-operations are the same, cut at the borders of the rows. Parameters are kept by reference, not saved
+parameter gradient is not returned to autograd but added to the ledger: the operations are the same,
+cut at the borders of its rows. Parameters are kept by reference, not saved
 for the backward pass: checkpointing hands saved tensors back as copies, and the ledger knows a
 parameter by what it is.
 """
@@ -37,11 +37,9 @@ class SplitLinear(torch.autograd.Function):
         (x,), weight = ctx.saved_tensors, ctx.weight
         flat_g, flat_x = _flat(gy), _flat(x)
         if weight.requires_grad:
-            for row, span in ctx.spans.of(len(flat_x)):
-                ctx.ledger.add_product(weight, row, flat_g[span].T, flat_x[span])
+            ctx.ledger.add_products(weight, ctx.spans, flat_g, flat_x)
         if ctx.bias is not None and ctx.bias.requires_grad:
-            for row, span in ctx.spans.of(len(flat_g)):
-                ctx.ledger.add(ctx.bias, row, flat_g[span].float().sum(0))
+            ctx.ledger.add_sums(ctx.bias, ctx.spans, flat_g)
         gx = (gy @ weight.to(gy.dtype)).to(ctx.dtype) if ctx.needs_input_grad[0] else None
         return gx, None, None, None
 
@@ -62,11 +60,10 @@ class SplitConv1D(torch.autograd.Function):
         (gy,) = grad_outputs
         (x,), weight = ctx.saved_tensors, ctx.weight
         flat_g, flat_x = _flat(gy), _flat(x)
-        for row, span in ctx.spans.of(len(flat_x)):
-            if weight.requires_grad:
-                ctx.ledger.add_product(weight, row, flat_x[span].T, flat_g[span])
-            if ctx.bias.requires_grad:
-                ctx.ledger.add(ctx.bias, row, flat_g[span].float().sum(0))
+        if weight.requires_grad:
+            ctx.ledger.add_products(weight, ctx.spans, flat_x, flat_g)
+        if ctx.bias.requires_grad:
+            ctx.ledger.add_sums(ctx.bias, ctx.spans, flat_g)
         gx = (gy @ weight.to(gy.dtype).T).to(ctx.dtype) if ctx.needs_input_grad[0] else None
         return gx, None, None, None
 
@@ -125,8 +122,8 @@ class SplitLowRankTable(torch.autograd.Function):
         low_g = (flat_g @ b.to(flat_g.dtype)).float()
         if ctx.padding is not None:
             low_g = low_g.masked_fill((flat_t == ctx.padding)[:, None], 0)
+        ctx.ledger.add_products(b, ctx.spans, flat_g, flat_low.to(flat_g.dtype))
         for row, span in ctx.spans.of(len(flat_t)):
-            ctx.ledger.add_product(b, row, flat_g[span].T, flat_low[span].to(flat_g.dtype))
             held, fresh = ctx.ledger.row(a, row)
             if fresh:
                 held.zero_()
@@ -149,10 +146,8 @@ class SplitGain(torch.autograd.Function):
         (gy,) = grad_outputs
         (x,), gain = ctx.saved_tensors, ctx.gain
         flat_g, flat_x = _flat(gy), _flat(x)
-        product = (flat_g * flat_x).float() if gain.requires_grad else None
-        for row, span in ctx.spans.of(len(flat_x)):
-            if product is not None:
-                ctx.ledger.add(gain, row, product[span].sum(0))
-            if ctx.shift is not None and ctx.shift.requires_grad:
-                ctx.ledger.add(ctx.shift, row, flat_g[span].float().sum(0))
+        if gain.requires_grad:
+            ctx.ledger.add_sums(gain, ctx.spans, flat_g * flat_x)
+        if ctx.shift is not None and ctx.shift.requires_grad:
+            ctx.ledger.add_sums(ctx.shift, ctx.spans, flat_g)
         return gy * gain, None, None, None

@@ -2,47 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from madrigal.gradients.spans import Spans
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Adjacent units (rows of a batch, or positions of the head) that share a row of the ledger."""
-
-    row: int
-    first: int
-    last: int  # exclusive
-
-
-@dataclass(frozen=True, slots=True)
-class Spans:
-    """Which of `units` leading units of every activation belong to which row of the ledger."""
-
-    units: int
-    spans: tuple[Span, ...]
-
-    def of(self, leading: int) -> Iterator[tuple[int, slice]]:
-        """Each row's slice of an activation flattened to `leading` vectors.
-
-        A row of T tokens holds T vectors of the states, and T times the heads of a per-head norm,
-        so a unit is `leading / units` adjacent vectors.
-        """
-        each, rest = divmod(leading, self.units)
-        assert rest == 0, f"{leading} vectors do not divide into {self.units} units"
-        return ((s.row, slice(s.first * each, s.last * each)) for s in self.spans)
-
-    def cut(self, first: int, last: int) -> "Spans":
-        """The spans of units `first` to `last` (exclusive) alone."""
-        inside = (
-            Span(s.row, max(s.first, first) - first, min(s.last, last) - first)
-            for s in self.spans
-            if s.first < last and s.last > first
-        )
-        return Spans(last - first, tuple(inside))
+# Multiplications in a row's product below which a call costs more than what it computes.
+_SMALL = 1 << 19
 
 
 class Ledger:
@@ -63,6 +31,7 @@ class Ledger:
         self._matrix = torch.zeros(rows, sum(sizes), dtype=torch.float32, device=device)
         self._places: dict[int, int] = {}
         self._slices: dict[str, slice] = {}
+        self._blocks: list[Tensor] = []
         self._views: list[list[Tensor]] = []
         end = 0
         for place, (name, parameter) in enumerate(parameters.items()):
@@ -70,6 +39,7 @@ class Ledger:
             self._places[id(parameter)] = place
             self._slices[name] = slice(start, end)
             block = self._matrix[:, start:end]
+            self._blocks.append(block)
             self._views.append([block[row].view(parameter.shape) for row in range(rows)])
         self._fresh = [[True] * rows for _ in self._views]  # nothing added in this step yet
         self._spans: Spans | None = None
@@ -111,6 +81,48 @@ class Ledger:
         else:
             held.add_(gradient)
 
+    def add_products(
+        self,
+        parameter: nn.Parameter,
+        spans: Spans,
+        left: Float[Tensor, "N M"],
+        right: Float[Tensor, "N D"],
+    ) -> None:
+        """Add left_k^T right_k to row k, over the vectors of its span.
+
+        Many small products are one call: those of blocks of equal length, which a second one adds
+        up to rows. A few large ones are a call each, which saves passes over the results.
+        """
+        size = left.shape[1] * right.shape[1]
+        if left.shape[0] * size > _SMALL * len(spans.spans):
+            for row, span in spans.of(left.shape[0]):
+                self.add_product(parameter, row, left[span].T, right[span])
+            return
+        scatter = spans.scatter(self.rows, left.device)
+        blocks = scatter.shape[1]
+        each = torch.bmm(
+            left.reshape(blocks, -1, left.shape[1]).mT, right.reshape(blocks, -1, right.shape[1])
+        )
+        self._add_rows(parameter, scatter, each.view(blocks, size))
+
+    def add_sums(self, parameter: nn.Parameter, spans: Spans, values: Tensor) -> None:
+        """Add to row k the sum of the vectors of its span."""
+        scatter = spans.scatter(self.rows, values.device)
+        each = values.reshape(scatter.shape[1], -1, values.shape[1]).float().sum(1)
+        self._add_rows(parameter, scatter, each)
+
+    def _add_rows(
+        self, parameter: nn.Parameter, scatter: Float[Tensor, "R B"], each: Float[Tensor, "B p"]
+    ) -> None:
+        """Add blocks to the rows that they belong to."""
+        place = self._places[id(parameter)]
+        flags = self._fresh[place]
+        empty = all(flags)
+        if not empty:
+            self._zero(place)
+        self._blocks[place].addmm_(scatter, each.float(), beta=0 if empty else 1)
+        self._fresh[place] = [False] * self.rows
+
     def add_product(
         self, parameter: nn.Parameter, row: int, left: Float[Tensor, "M N"], right: Tensor
     ) -> None:
@@ -133,12 +145,18 @@ class Ledger:
 
     def matrix(self) -> Float[Tensor, "R P"]:
         """All rows; those that nothing was added to are zero."""
-        for place, flags in enumerate(self._fresh):
+        for place in range(len(self._fresh)):
+            self._zero(place)
+        return self._matrix
+
+    def _zero(self, place: int) -> None:
+        """Make the rows of one parameter that hold nothing of this step zero."""
+        flags = self._fresh[place]
+        if any(flags):
             for row, fresh in enumerate(flags):
                 if fresh:
                     self._views[place][row].zero_()
-                    flags[row] = False
-        return self._matrix
+            self._fresh[place] = [False] * self.rows
 
     def gradients(self, row: int) -> dict[str, Tensor]:
         """One row as gradients by parameter name."""

@@ -1,30 +1,14 @@
 """A task's whole adapter, shared part and private part, as one PEFT adapter on the disk."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from madrigal.model.base import BUNDLED
 from madrigal.model.language_model import LanguageModel
-
-
-@dataclass(frozen=True, slots=True)
-class _Update:
-    """B A, to be added to a layer's weight (outputs x inputs)."""
-
-    a: Float[Tensor, "R I"]
-    b: Float[Tensor, "O R"]
-
-    def padded(self, rank: int) -> "_Update":
-        """The same update with zeros up to `rank`."""
-        more = rank - self.a.shape[0]
-        a = torch.nn.functional.pad(self.a, (0, 0, 0, more))
-        return _Update(a, torch.nn.functional.pad(self.b, (0, more)))
+from madrigal.model.update import Update
 
 
 def save_task_adapter(model: LanguageModel, task: str, folder: Path) -> None:
@@ -34,8 +18,9 @@ def save_task_adapter(model: LanguageModel, task: str, folder: Path) -> None:
 
         [s B, s_t B_t] [A; A_t]
 
-    of rank r + r_t, with lora_alpha equal to it, so that peft's factor is 1. Layers that have one
-    of the two only are filled up with zeros: one rank everywhere is what servers can read.
+    of rank r + r_t, with lora_alpha equal to it, so that peft's factor is 1. Adapters of earlier
+    stages that were folded into the base stand in front. Layers that have less than others are
+    filled up with zeros: one rank everywhere is what servers can read.
     """
     from peft import LoraConfig
     from safetensors.torch import save_file
@@ -79,7 +64,7 @@ def name_bundled_base(folder: Path) -> None:
 
 
 @torch.no_grad()
-def _parts(model: LanguageModel, task: str) -> Iterator[tuple[str, list[_Update]]]:
+def _parts(model: LanguageModel, task: str) -> Iterator[tuple[str, list[Update]]]:
     """The shared and the private update of every adapted layer, by the layer's name."""
     from madrigal.model.lora import LeanLinear
 
@@ -90,17 +75,18 @@ def _parts(model: LanguageModel, task: str) -> Iterator[tuple[str, list[_Update]
             (active,) = module.active_adapters
             adapter: Any = module
             a, b = adapter.lora_A[active].weight, adapter.lora_B[active].weight
-            parts.append(_Update(a.float(), b.float() * module.scaling[active]))
+            parts += model.folded.get(name, [])
+            parts.append(Update(a.float(), b.float() * module.scaling[active]))
         if private is not None and name in private.layers and task in private.tasks:
             layer = private.layers[name]
             a, b = layer.pair(private.routing.part_of[task])
-            parts.append(_Update(a.float(), b.float() * layer.scaling))
+            parts.append(Update(a.float(), b.float() * layer.scaling))
         if parts:
             yield name, parts
 
 
-def _joined(parts: list[_Update]) -> _Update:
-    return _Update(torch.cat([p.a for p in parts]), torch.cat([p.b for p in parts], dim=1))
+def _joined(parts: list[Update]) -> Update:
+    return Update(torch.cat([p.a for p in parts]), torch.cat([p.b for p in parts], dim=1))
 
 
 def _targets(causal: Any, updates: Mapping[str, object]) -> list[str]:

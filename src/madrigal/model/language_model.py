@@ -2,16 +2,18 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from madrigal.model.divergence import Reference, divergence_in_chunks
 from madrigal.model.head import Around, Head, logps_in_chunks, nothing_around
 from madrigal.model.private import PrivateParts
 from madrigal.model.shards import Shards
+from madrigal.model.update import Update
 
 # Logits of one head call, in elements: 64 MB of float32.
 LOGITS_PER_CHUNK = 1 << 24
@@ -33,6 +35,8 @@ class LanguageModel:
     precision: torch.dtype = torch.float32  # of matrix products in training
     private: PrivateParts | None = None
     shards: Shards | None = None  # where each process holds a part of the base only
+    # By layer: adapters of earlier stages that were laid into the base, see `fold`.
+    folded: dict[str, list[Update]] = field(default_factory=dict)
 
     @property
     def causal(self) -> nn.Module:
@@ -88,6 +92,19 @@ class LanguageModel:
         chunk = max(1, LOGITS_PER_CHUNK // causal.config.vocab_size)
         around = self._routed_head(counts, around)
         return logps_in_chunks(self.head, states, targets, with_mean, chunk, around)
+
+    def divergence(
+        self,
+        states: Float[Tensor, "N D"],
+        reference: Reference,
+        around: Around = nothing_around,
+        counts: Sequence[int] | None = None,
+    ) -> Float[Tensor, " N"]:
+        """KL(reference, model) in nats at each state; see `divergence_in_chunks` and `logps`."""
+        causal: Any = self.causal
+        chunk = max(1, LOGITS_PER_CHUNK // causal.config.vocab_size)
+        around = self._routed_head(counts, around)
+        return divergence_in_chunks(self.head, states, reference, chunk, around)
 
     def _routed_head(self, counts: Sequence[int] | None, around: Around) -> Around:
         """`around` with each position on its row's route, kept for chunks that are computed again;

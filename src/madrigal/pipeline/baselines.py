@@ -15,14 +15,14 @@ from madrigal.pipeline.folder import RunFolder, stage_label
 from madrigal.pipeline.journal import FILES, Journal, forget_after
 from madrigal.pipeline.parts import fresh_model, step_parts
 from madrigal.pipeline.scoring import validation_scores
-from madrigal.pipeline.stage import DONE, Where, all_watching, train_stage, written_whole
+from madrigal.pipeline.stage import DONE, Where, all_watching, train_stage
 from madrigal.pipeline.track import tracking
 from madrigal.pipeline.watch import Screen
 from madrigal.recipe.model import LoraAdapter
 from madrigal.recipe.schema import Recipe
 from madrigal.recipe.stage import StageSettings
 from madrigal.training.checkpoint import newest_checkpoint
-from madrigal.training.files import write_whole
+from madrigal.training.files import write_whole, written_whole
 from madrigal.training.loop import StageRun, Validate
 from madrigal.training.processes import Processes
 from madrigal.training.record import Observer

@@ -62,6 +62,12 @@ class Built:
         found = {name: _strata(self.tasks[name], stage.mixture.within) for name in stage.learn}
         return {name: values for name, values in found.items() if values is not None}
 
+    def answers(self, name: str) -> tuple[str, ...]:
+        """The first answer of each training example of a task; of raw text, which has none, ''."""
+        if self.tasks[name].kind == "text":
+            return ("",) * len(self.examples[name])
+        return tuple(record.answers[0] for record in self.tasks[name].splits["train"])
+
     def _size(self, name: str, stage: StageSettings, losses: Losses | None) -> TaskSize:
         task = self.tasks[name]
         lengths = [sum(row.length for row in example) for example in self.examples[name]]

@@ -46,6 +46,8 @@ def _step_line(record: StepRecord) -> dict[str, Any]:
         line["look_ahead"] = {pair: _short(x) for pair, x in record.look_ahead.items()}
     if record.terms:
         line["terms"] = {name: _number(x) for name, x in record.terms.items()}
+    if record.retention_seconds:
+        line["retention_seconds"] = {n: round(x, 5) for n, x in record.retention_seconds.items()}
     if record.skipped:
         line["skipped"] = record.skipped
     return line

@@ -16,11 +16,13 @@ from madrigal.model.language_model import LanguageModel
 from madrigal.model.load import load_model
 from madrigal.objectives import build_objective
 from madrigal.pipeline.build import Built
-from madrigal.recipe.stage import Gradients, Likelihood, StageSettings
+from madrigal.pipeline.past import replayed_tasks
+from madrigal.pipeline.recall import SILENT, Recalled
+from madrigal.recipe.stage import Gradients, Likelihood, ObjectiveSettings, StageSettings
+from madrigal.retention import Pull
 from madrigal.training.chance import derive
 from madrigal.training.loop import ValidationLosses
 from madrigal.training.processes import Processes
-from madrigal.training.pull import Pull
 from madrigal.training.split import Split, layer_groups, measure_every
 from madrigal.training.step import StepParts, losses_of
 
@@ -43,20 +45,24 @@ def step_parts(
     processes: Processes,
     tasks: Sequence[str],
     balancer: Balancer | None = None,
+    recalled: Recalled = SILENT,
 ) -> StepParts:
-    """What every step of a stage works with, for all or some of its tasks."""
-    held = {name: built.tasks[name] for name in tasks}
+    """What every step of a stage works with, for all or some of its tasks and what is replayed."""
+    every = (*tasks, *recalled.examples)
+    held = {name: built.tasks[name] for name in every}
     pulls = {name: task.pull_to_start for name, task in held.items()}
     owners = model.private.owners() if model.private is not None else {}
     if balancer is None:
         # A task alone has nothing to be balanced against.
-        balancer = stage_balancer(built, stage) if len(tasks) > 1 else Mean()
+        balancer = stage_balancer(built, stage) if len(every) > 1 else Mean()
+    objectives: dict[str, ObjectiveSettings] = {
+        t: stage.objective.get(t, Likelihood()) for t in tasks
+    }
+    objectives.update(recalled.objectives)
+    pull = Pull((p for _, p in model.trainable()), pulls, owners)
     return StepParts(
         model=model,
-        objectives={
-            name: build_objective(stage.objective.get(name, Likelihood()), task)
-            for name, task in held.items()
-        },
+        objectives={name: build_objective(objectives[name], task) for name, task in held.items()},
         balancer=balancer,
         task_weights={name: task.weight for name, task in held.items()},
         microbatch_tokens=stage.batch.microbatch_tokens,
@@ -64,8 +70,10 @@ def step_parts(
         stage=stage.name,
         seed=built.recipe.seed,
         processes=processes,
-        pull=Pull((p for _, p in model.trainable()), pulls, owners),
-        split=build_split(stage.gradients, model, balancer, tasks),
+        terms=(*((pull,) if any(pulls.values()) else ()), *recalled.terms),
+        split=build_split(stage.gradients, model, balancer, every),
+        distillation=recalled.distillation,
+        protected=frozenset(recalled.examples),
     )
 
 
@@ -96,6 +104,13 @@ def build_split(
         memory=Memory(ledger) if isinstance(balancer, Remembers) else None,
         products=UpdateProducts(low_rank_pairs(model.network, contested)) if updates else PLAIN,
     )
+
+
+def refuse_unsplit(built: Built, model: LanguageModel) -> None:
+    """Refuse, before anything is trained, what a stage cannot split; see `when_split`."""
+    for stage in built.recipe.stages:
+        tasks = (*stage.learn, *replayed_tasks(built.recipe, stage))
+        when_split(stage.gradients, model, stage_balancer(built, stage), tasks)
 
 
 def when_split(

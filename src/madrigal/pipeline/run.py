@@ -19,8 +19,10 @@ from madrigal.pipeline.baselines import Baselines, rides
 from madrigal.pipeline.build import Built, build
 from madrigal.pipeline.cards import write_cards
 from madrigal.pipeline.folder import RunFolder, locked, stage_label
+from madrigal.pipeline.kl import measure_kl
 from madrigal.pipeline.manifest import Manifest, refuse_changed_data
-from madrigal.pipeline.parts import fresh_model, stage_balancer, when_split
+from madrigal.pipeline.parts import fresh_model, refuse_unsplit
+from madrigal.pipeline.past import past_of, start_of
 from madrigal.pipeline.scores import write_run_scores
 from madrigal.pipeline.scoring import Scorer
 from madrigal.pipeline.stage import Where, train_stage
@@ -76,8 +78,7 @@ def run(loaded: LoadedRecipe, out: Path, resume: bool = False) -> Path:
     model = fresh_model(built)
     if loaded.recipe.model.shard and model.shards is None:
         screen.say("model.shard: one process holds the whole base; torchrun starts several")
-    for stage in loaded.recipe.stages:
-        when_split(stage.gradients, model, stage_balancer(built, stage), stage.learn)
+    refuse_unsplit(built, model)
     rides(loaded.recipe, model)  # refuses what cannot be done together
     if not processes.first:
         return _work(_prepared(built, folder, screen, processes, loaded), model)
@@ -163,13 +164,18 @@ def _score_base(run: _Run, model: LanguageModel) -> None:
 
 
 def _train_and_score(run: _Run, model: LanguageModel) -> None:
+    start = start_of(run.built.recipe, model)
     for number, stage in enumerate(run.built.recipe.stages, 1):
         label = stage_label(number, stage.name)
         with run.phase(f"train {label}"):
             where = run.where(run.folder.stage(number, stage.name), f"train {stage.name}")
-            train_stage(run.built, stage, model, stage.learn, where)
+            past = past_of(run.built.recipe, run.folder, number, start)
+            train_stage(run.built, stage, model, stage.learn, where, past)
         with run.phase(f"score {label}"):
             run.scorer.score(label, f"after {stage.name}", model, run.built.recipe.watched())
+        if run.built.recipe.evaluate.kl:
+            with run.phase(f"KL {label}"):
+                measure_kl(run.scorer, label, model, run.built.recipe.scored(stage.learn))
 
 
 def _baselines(run: _Run, model: LanguageModel) -> None:

@@ -1,11 +1,9 @@
 """Train one stage of a recipe, whole or for a single task, in its folder."""
 
 import json
-import shutil
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +14,18 @@ from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.difficulty import scheduled
 from madrigal.pipeline.journal import Journal, forget_after
+from madrigal.pipeline.keep import keep
 from madrigal.pipeline.parts import step_parts, validation_losses
+from madrigal.pipeline.past import KEPT, WEIGHTS, Past, copied, put, read_tensors
+from madrigal.pipeline.recall import SILENT, recall, restructure
 from madrigal.pipeline.scoring import validation_scores
 from madrigal.pipeline.track import tracking
 from madrigal.pipeline.watch import Screen
+from madrigal.recipe.retain import Interpolate
 from madrigal.recipe.stage import StageSettings
 from madrigal.training.best_parts import BestParts
 from madrigal.training.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint, restore
-from madrigal.training.files import disk_full_stops, flush, write_whole
+from madrigal.training.files import write_whole, written_whole
 from madrigal.training.loop import StageRun, Validate, train
 from madrigal.training.processes import Processes
 from madrigal.training.progress import Progress
@@ -47,12 +49,20 @@ class Where:
 
 
 def train_stage(
-    built: Built, stage: StageSettings, model: LanguageModel, tasks: Sequence[str], where: Where
+    built: Built,
+    stage: StageSettings,
+    model: LanguageModel,
+    tasks: Sequence[str],
+    where: Where,
+    past: Past | None = None,
 ) -> None:
     """Train `tasks` of a stage from where its folder says it stands; ends with its final weights.
 
-    A finished stage is not trained again: its last weights are loaded.
+    A finished stage is not trained again: its last weights are loaded. Without a `past` nothing is
+    retained: that is a run of one task alone.
     """
+    if past is not None:
+        restructure(built, stage, model)
     if (where.folder / DONE).exists():
         _go_to_end(stage, model, where.folder)
         return
@@ -62,12 +72,15 @@ def train_stage(
     found = newest_checkpoint(where.folder / "checkpoints")
     if where.processes.first:
         forget_after(where.folder, found.step if found else 0)
-    parts = step_parts(built, stage, model, where.processes, tasks)
+    if past is not None and _goes_back(stage):
+        past = replace(past, before=copied(model))
+    recalled = SILENT if past is None else recall(built, stage, model, past)
+    parts = step_parts(built, stage, model, where.processes, tasks, recalled=recalled)
     run = StageRun(
         settings=stage,
         parts=parts,
-        source=source,
-        examples={name: built.examples[name] for name in tasks},
+        source=recalled.source(source, stage, built.recipe.seed),
+        examples={name: built.examples[name] for name in tasks} | dict(recalled.examples),
         checkpoints=where.folder / "checkpoints",
         validate=_validation(built, model, tasks),
         validate_every=_validate_every(stage, source),
@@ -82,9 +95,16 @@ def train_stage(
         if where.processes.first:
             watchers.insert(0, Journal(where.folder))
         progress = train(run, all_watching(watchers))
+    if past is not None:
+        keep(built, stage, parts, past, where.folder)
     if where.processes.first:
         _finish(stage, where.folder, model, progress)
     where.processes.wait()
+
+
+def _goes_back(stage: StageSettings) -> bool:
+    rule = stage.retains(Interpolate)
+    return rule is not None and rule.to == "start"
 
 
 def _go_to_end(stage: StageSettings, model: LanguageModel, folder: Path) -> None:
@@ -100,6 +120,10 @@ def _go_to_end(stage: StageSettings, model: LanguageModel, folder: Path) -> None
             )
         return found
 
+    if (folder / KEPT / WEIGHTS).exists():
+        weights = read_tensors(folder / KEPT / WEIGHTS, "merge")
+        put(model, weights)
+        return
     restore(model, None, kept(body["weights_of_step"]))
     if body.get("rolled_back"):
         parts = BestParts(model, stage.early_stop)
@@ -132,6 +156,10 @@ def _finish(stage: StageSettings, folder: Path, model: LanguageModel, progress: 
 
 
 def _save_shared(model: LanguageModel, folder: Path) -> None:
+    if model.folded:
+        save_task_adapter(model, "", folder)
+        model.tokenizer.save_pretrained(folder)
+        return
     network: Any = model.network
     chosen: dict[str, Any] = {}
     if model.private is not None:  # peft chooses by parts of names, and tasks are free to have any
@@ -144,20 +172,6 @@ def _save_shared(model: LanguageModel, folder: Path) -> None:
         network.save_pretrained(folder, **chosen)
     name_bundled_base(folder)
     model.tokenizer.save_pretrained(folder)
-
-
-@contextmanager
-def written_whole(folder: Path) -> Iterator[Path]:
-    """A folder to write to, which takes the other's place when all of it is on the disk."""
-    aside = folder.with_name(f".aside-{folder.name}")
-    shutil.rmtree(aside, ignore_errors=True)
-    with disk_full_stops(folder.name):
-        aside.mkdir(parents=True)
-        yield aside
-        for path in (*aside.rglob("*"), aside):
-            flush(path)
-    shutil.rmtree(folder, ignore_errors=True)
-    aside.rename(folder)
 
 
 def all_watching(watchers: Sequence[Observer]) -> Observer:

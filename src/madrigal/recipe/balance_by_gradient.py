@@ -97,4 +97,11 @@ class GradNorm(Settings):
     rate: float = Field(default=0.025, gt=0, le=1, description="Largest change of a weight's logarithm in a step.")
 
 
-ByGradient = PcGrad | GradVac | Mgda | CaGrad | ImtlG | Nash | Aligned | UpGrad | DualProj | FairGrad | GradNorm
+class AGem(Settings):
+    """The mean gradient of the stage's own examples, projected where it would raise the loss of the replayed ones (Chaudhry et al., 2019)."""
+
+    method: ClassVar[Method] = Method("Chaudhry et al., 2019", needs="the tasks' gradients, and `retain: replay`", cost=_APART)
+    kind: Literal["agem"] = "agem"
+
+
+ByGradient = PcGrad | GradVac | Mgda | CaGrad | ImtlG | Nash | Aligned | UpGrad | DualProj | FairGrad | GradNorm | AGem

@@ -9,11 +9,14 @@ from madrigal.recipe.shape import Shape, short_key
 def expand(node: Node, shape: Shape | None) -> Node:
     """The node with short forms replaced by what they stand for, lines kept.
 
-    A bare word becomes `{kind: word}`, a bare path `{train: path}`, a bare name a list of one.
+    A bare word becomes `{kind: word}`, a bare path `{train: path}`, a bare name a list of one, and
+    so does one kind where a list of them may stand.
     What does not fit the schema stays as it is; validation will tell.
     """
     if shape is None or not node.present:
         return node
+    if _is_bare_kind(node, shape):
+        return expand(replace(node, value=[moved(node, (*node.path, 0))]), shape)
     if isinstance(node.value, dict):
         children = {key: expand(n, shape.child(node, key)) for key, n in node.value.items()}
         return replace(node, value=children)
@@ -25,6 +28,11 @@ def expand(node: Node, shape: Shape | None) -> Node:
     if _is_bare_name(node, shape):
         return replace(node, value=[moved(node, (*node.path, 0))])
     return node
+
+
+def _is_bare_kind(node: Node, shape: Shape) -> bool:
+    of_kinds = shape.items is not None and bool(shape.items.kinds) and not shape.models
+    return of_kinds and isinstance(node.value, str | dict)
 
 
 def _is_bare_name(node: Node, shape: Shape) -> bool:

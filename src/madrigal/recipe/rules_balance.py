@@ -5,6 +5,7 @@ from typing import get_args
 
 from madrigal.recipe.balance_by_gradient import ByGradient
 from madrigal.recipe.node import Mistake, Node
+from madrigal.recipe.rules_retain import kinds_retained
 from madrigal.recipe.rules_stage import learnt
 from madrigal.recipe.shape import shapes
 from madrigal.recipe.stage import StageSettings
@@ -28,7 +29,8 @@ def balance_rules(root: Node) -> Iterator[Mistake]:
                     hint = did_you_mean(name, tasks)
                     yield Mistake(node, f"the stage does not learn {name!r}{hint}")
         yield from _weights(balance.get("weights"), tasks, root.get("tasks"))
-        yield from _alone(balance, tasks)
+        yield from _alone(stage, balance, tasks)
+        yield from _protects(stage)
         yield from _auxiliary(stage, tasks, root.get("tasks"))
         yield from _nothing_shared(balance, root.get("model", "adapter"))
 
@@ -70,9 +72,17 @@ def _nothing_shared(balance: Node, adapter: Node) -> Iterator[Mistake]:
         yield Mistake(kind, f"{text}; choose `mean` or `equal`, or give tasks a group together")
 
 
-def _alone(balance: Node, tasks: list[str]) -> Iterator[Mistake]:
+def _protects(stage: Node) -> Iterator[Mistake]:
+    kind = stage.get("balance", "kind")
+    if kind.text == "agem" and "replay" not in kinds_retained(stage):
+        text = "'agem' protects replayed examples, and the stage replays none"
+        yield Mistake(kind, f"{text}; add `retain: replay`, or choose another balancer")
+
+
+def _alone(stage: Node, balance: Node, tasks: list[str]) -> Iterator[Mistake]:
     kind = balance.get("kind").text
     known = shapes(StageSettings)["balance"].kinds
-    if len(tasks) == 1 and kind in known and kind not in _FOR_ONE_TASK:
+    replays = "replay" in kinds_retained(stage)
+    if len(tasks) == 1 and not replays and kind in known and kind not in _FOR_ONE_TASK:
         text = f"{kind!r} weighs tasks against each other, and the stage learns {tasks[0]!r} alone"
         yield Mistake(balance, f"{text}; remove it or add a task")

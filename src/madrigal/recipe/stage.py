@@ -1,12 +1,15 @@
 """Settings of one stage: which tasks, for how long, sampled, weighted and optimised how."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
 from madrigal.recipe.balance import BalancerSettings, Mean
 from madrigal.recipe.curriculum import Curriculum
+from madrigal.recipe.retain import Retentions, RetentionSettings
 from madrigal.recipe.settings import KindShort, Method, Names, Settings
+
+Kind = TypeVar("Kind", bound=RetentionSettings)
 
 
 class Batch(Settings):
@@ -128,12 +131,17 @@ class StageSettings(Settings):
     mixture: MixtureSettings = Field(default=Proportional(), description="How examples are drawn from the tasks.")
     curriculum: Curriculum | None = Field(default=None, description="Which examples come first: tasks one after another, easy examples before difficult ones. Left out: all from the start.")
     balance: BalancerSettings = Field(default=Mean(), description="How much each task counts in a step.")
+    retain: Retentions = Field(default=(), description="How what earlier stages taught is kept: a list, each of another kind.")
     objective: dict[str, ObjectiveSettings] = Field(default_factory=dict, description="Objective of a task of this stage; left out: likelihood.")
     gradients: Gradients = Field(default=Gradients(), description="Gradients by task: measuring their angles, and the metric.")
     optimiser: Optimiser = Field(default=Optimiser(), description="Optimiser and learning-rate schedule.")
     validate_every: int = Field(default=0, ge=0, description="Steps between validations; 0: only where early stopping asks, every tenth of the stage.")
     early_stop: EarlyStop | None = Field(default=None, description="Stop when validation no longer gains; keep the best.")
     checkpoint_every: int = Field(default=100, ge=1, description="Steps between checkpoints.")
+
+    def retains(self, kind: type[Kind]) -> Kind | None:
+        """The stage's retention of a kind, by its settings class."""
+        return next((one for one in self.retain if isinstance(one, kind)), None)
 
     def goes_by_loss(self) -> bool:
         """Whether the order of the examples is known only when the model before the stage is."""

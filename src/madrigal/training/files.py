@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,3 +52,17 @@ def write_whole(path: Path, text: str) -> None:
             flush(path.parent)
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def written_whole(folder: Path) -> Iterator[Path]:
+    """A folder to write to, which takes the other's place when all of it is on the disk."""
+    aside = folder.with_name(f".aside-{folder.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    with disk_full_stops(folder.name):
+        aside.mkdir(parents=True)
+        yield aside
+        for path in (*aside.rglob("*"), aside):
+            flush(path)
+    shutil.rmtree(folder, ignore_errors=True)
+    aside.rename(folder)

@@ -203,6 +203,7 @@ class _Trainer:
             seconds=seconds,
             padded_tokens=gradient.padded_tokens,
             terms=gradient.terms,
+            retention_seconds=gradient.retention_seconds,
             conflict=gradient.conflict,
             skipped="" if finite else "non-finite loss or gradient",
         )

@@ -1,8 +1,9 @@
 """The forward and backward passes of one step, microbatch by microbatch."""
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -10,13 +11,43 @@ from torch import Tensor
 
 from madrigal.gradients import Ledger, Span, Spans
 from madrigal.gradients.gramian import HALVES
-from madrigal.model.head import nothing_around
+from madrigal.model.head import Around, nothing_around
 from madrigal.model.language_model import LanguageModel
 from madrigal.objectives.base import Objective, Outputs
+from madrigal.retention import Distillation
 from madrigal.training.chance import seed_pass
 from madrigal.training.layout import Microbatch, Placed, collate, share_out
 from madrigal.training.lockstep import empty_pass
 from madrigal.training.processes import Processes
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Summed losses of the tasks of a microbatch: their objectives', and what distillation adds."""
+
+    own: Mapping[str, Tensor]
+    taught: Mapping[str, Tensor]  # strength times the divergence, of the tasks it is asked about
+    seconds: float = 0.0  # of what distillation computed forward
+
+    def whole(self) -> dict[str, Tensor]:
+        """What is trained on."""
+        return {task: loss + self.taught.get(task, 0.0) for task, loss in self.own.items()}
+
+
+class Sums:
+    """Losses of the passes so far in this process."""
+
+    def __init__(self, tasks: Iterable[str]) -> None:
+        self.own = dict.fromkeys(tasks, 0.0)
+        self.taught: dict[str, float] = {}
+        self.seconds = 0.0  # of distillation, without the backward pass
+
+    def add(self, losses: Losses) -> None:
+        for task, loss in losses.own.items():
+            self.own[task] += float(loss.detach())
+        for task, loss in losses.taught.items():
+            self.taught[task] = self.taught.get(task, 0.0) + float(loss.detach())
+        self.seconds += losses.seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +61,7 @@ class Passes:
     pad: int
     chance: tuple[int, str, int]  # seed, stage, step
     processes: Processes
+    distillation: Distillation | None = None
 
     def own(self) -> list[int]:
         """Numbers of the microbatches that this process takes."""
@@ -48,69 +80,126 @@ class Passes:
         seed_pass(*self.chance, index)
         return batch
 
-    def run(self, scales: Mapping[str, float]) -> dict[str, float]:
-        """Add the gradient of the scaled sum of losses up; each task's summed loss here."""
-        sums = dict.fromkeys(scales, 0.0)
+    def tasks(self) -> list[str]:
+        """Tasks of the step."""
+        return list(dict.fromkeys(example.task for group in self.groups for example in group))
+
+    def run(self, scales: Mapping[str, float]) -> Sums:
+        """Add the gradient of the scaled sum of losses up; each task's summed losses here."""
+        sums = Sums(scales)
         for index in self.own():
             losses = self.losses(self.batch(index))
-            torch.stack([scales[task] * loss for task, loss in losses.items()]).sum().backward()
-            for task, loss in losses.items():
-                sums[task] += float(loss.detach())
+            whole = losses.whole()
+            torch.stack([scales[task] * loss for task, loss in whole.items()]).sum().backward()
+            sums.add(losses)
         for _ in range(self.idle()):
-            empty_pass(self.model, backward=True)
+            self.empty(backward=True)
         return sums
 
-    def run_split(self, ledger: Ledger, order: Mapping[str, int]) -> dict[str, float]:
-        """Add every task's own gradient up in the ledger; each task's summed loss here.
+    def run_split(self, ledger: Ledger, order: Mapping[str, int]) -> Sums:
+        """Add every task's own gradient up in the ledger; each task's summed losses here.
 
         Row 2k + h of the ledger gets half h of the task whose place in `order` is k.
         """
-        sums = dict.fromkeys((task for g in self.groups for task in (e.task for e in g)), 0.0)
+        sums = Sums(self.tasks())
         for index in self.own():
             batch = self.batch(index)
             # The spans stay known in the backward pass: checkpointing runs layers again there.
             with ledger.following(row_spans(batch, order)):
                 losses = self.losses(batch, head_spans(batch, order, ledger))
-                torch.stack(list(losses.values())).sum().backward()
-            for task, loss in losses.items():
-                sums[task] += float(loss.detach())
+                torch.stack(list(losses.whole().values())).sum().backward()
+            sums.add(losses)
         with ledger.following(Spans(1, ())):  # one unit, of no task
             for _ in range(self.idle()):
-                empty_pass(self.model, backward=True)
+                self.empty(backward=True)
         return sums
 
     @torch.no_grad()
     def look(self, tasks: Sequence[str]) -> dict[str, float]:
         """Each task's summed loss here, without gradients: what the step's examples cost now."""
-        sums = dict.fromkeys(tasks, 0.0)
+        plain = replace(self, distillation=None)
+        sums = Sums(tasks)
         for index in self.own():
-            for task, loss in self.losses(self.batch(index)).items():
-                sums[task] += float(loss)
+            sums.add(plain.losses(plain.batch(index)))
         for _ in range(self.idle()):
-            empty_pass(self.model)
-        return sums
+            plain.empty()
+        return sums.own
 
-    def losses(
-        self,
-        batch: Microbatch,
-        around: Callable[[int, int], AbstractContextManager[object]] = nothing_around,
-    ) -> dict[str, Tensor]:
-        """One forward pass; the unnormalised loss of each task in the microbatch."""
+    def losses(self, batch: Microbatch, around: Around = nothing_around) -> Losses:
+        """One forward pass, and one of the teacher's where it is asked; the unnormalised losses of
+        each task in the microbatch."""
         model = self.model
         needs = {need for s in batch.segments for need in self.objectives[s.task].needs}
         whose = [segment.task for segment in batch.segments for _ in segment.rows]
         with model.routed(whose), model.autocast():
-            states = model.states(batch.tokens)
-            picked = states.reshape(-1, states.shape[-1])[batch.state_index]
+            # The teacher speaks first: its weights must not stand where a graph has been built.
+            began = time.perf_counter()
+            taught = self._taught(batch)
+            spent = time.perf_counter() - began
+            states = _picked(model.states(batch.tokens), batch)
             logps, means = model.logps(
-                picked, batch.targets, "mean_logps" in needs, around, batch.trained_by_row()
+                states, batch.targets, "mean_logps" in needs, around, batch.trained_by_row()
             )
+            began = time.perf_counter()
+            added = {} if taught is None else self._divergences(batch, states, taught, around)
+            spent += time.perf_counter() - began
         losses = {}
         for segment in batch.segments:
             span = slice(segment.first_position, segment.last_position)
             outputs = Outputs(batch.row[span], logps[span], None if means is None else means[span])
             losses[segment.task] = self.objectives[segment.task].loss(segment.rows, outputs)
-        return losses
+        return Losses(losses, added, spent)
+
+    def _taught(self, batch: Microbatch) -> Tensor | None:
+        """The teacher's states at the trained positions, where it is asked about any."""
+        asked = self.distillation
+        if asked is None:
+            return None
+        # Where the base is shared out all processes make the same passes, whatever their rows.
+        if self.model.shards is None and not asked.asks([s.task for s in batch.segments]):
+            return None
+        return _picked(asked.teacher.states(batch.tokens), batch)
+
+    def _divergences(
+        self, batch: Microbatch, states: Tensor, taught: Tensor, around: Around
+    ) -> dict[str, Tensor]:
+        """What distillation adds to the summed loss of each task that it is asked about.
+
+        A row's mean divergence counts as often as the row has units, so that it is divided by the
+        task's count as the loss is.
+        """
+        asked = self.distillation
+        assert asked is not None
+        found = {}
+        for segment in batch.segments:
+            if segment.task not in asked.tasks:
+                continue
+            first, last = segment.first_position, segment.last_position
+            lengths = [int(row.trained.sum()) for row in segment.rows]
+            nats = asked.divergence(
+                self.model,
+                states[first:last],
+                taught[first:last],
+                lambda one, end, first=first: around(first + one, first + end),
+                lengths,
+            )
+            count = self.objectives[segment.task].count
+            each = [count([row]) / max(1, n) for row, n in zip(segment.rows, lengths, strict=True)]
+            units = torch.tensor(each, device=nats.device)[batch.row[first:last]]
+            found[segment.task] = asked.strength * (nats * units).sum()
+        return found
+
+    def empty(self, backward: bool = False) -> None:
+        """Take part in a pass of others."""
+        if self.distillation is not None:
+            with self.distillation.teacher.speaking():
+                empty_pass(self.model)
+        empty_pass(self.model, backward)
+
+
+def _picked(states: Tensor, batch: Microbatch) -> Tensor:
+    """States at the trained positions."""
+    return states.reshape(-1, states.shape[-1])[batch.state_index]
 
 
 def per_unit(
@@ -139,4 +228,9 @@ def head_spans(
         len(batch.targets),
         tuple(Span(HALVES * order[s.task] + s.half, *s.positions) for s in batch.shares),
     )
+    return cut_along(whole, ledger)
+
+
+def cut_along(whole: Spans, ledger: Ledger) -> Around:
+    """What the head runs inside of: its part of the spans of all trained positions."""
     return lambda first, last: ledger.following(whole.cut(first, last))

@@ -20,6 +20,7 @@ class StepRecord:
     seconds: float
     padded_tokens: int
     terms: Mapping[str, float] = field(default_factory=dict)
+    retention_seconds: Mapping[str, float] = field(default_factory=dict)  # by term, of `seconds`
     skipped: str = ""
     conflict: Conflict | None = None
     look_ahead: Mapping[str, float] = field(default_factory=dict)  # `a>b`: of a's step to b

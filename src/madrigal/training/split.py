@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from madrigal.balancing.base import Balancer, Remembers, StepView
 from madrigal.errors import ModelError
-from madrigal.gradients import Ledger, per_task
+from madrigal.gradients import Ledger, Taps
 from madrigal.gradients.conflict import Conflict, Metric, conflict
 from madrigal.gradients.gramian import HALVES, Units, row_weights, task_gramian
 from madrigal.gradients.memory import Memory
@@ -19,7 +19,7 @@ from madrigal.gradients.products import PLAIN, Products
 from madrigal.model.language_model import LanguageModel
 from madrigal.recipe.stage import Gradients
 from madrigal.training.lockstep import empty_pass
-from madrigal.training.passes import Passes, head_spans, row_spans
+from madrigal.training.passes import Passes, Sums, head_spans, row_spans
 
 # How far the sum of the tasks' gradients may be from the gradient of the sum, relative to its
 # norm: rounding, in the number format of the products.
@@ -46,20 +46,24 @@ class Split:
     layers: Mapping[str, frozenset[str]]
     memory: Memory | None = None  # for balancers of remembered gradients
     products: Products = PLAIN
+    taps: Taps = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "taps", Taps(self.model.network, self.ledger))
 
     def measures(self, step: int) -> bool:
         """Whether the angles between the tasks are measured at this step (from 0)."""
         return self.measure_every > 0 and step % self.measure_every == 0
 
-    def gather(self, passes: Passes) -> dict[str, float]:
+    def gather(self, passes: Passes) -> Sums:
         """Run the step's passes into the ledger, summed over processes; the summed losses here."""
         self.ledger.clear()
-        with per_task(self.model.network, self.ledger):
+        with self.taps.opened():
             sums = passes.run_split(self.ledger, self.order)
         passes.processes.sum_([self.ledger.matrix()])
         private = self.model.private
         if private is not None and not private.meet(self.order):
-            passes.processes.sum_gradients(p for task in sums for p in private.of(task))
+            passes.processes.sum_gradients(p for task in sums.own for p in private.of(task))
         return sums
 
     def weigh(
@@ -142,7 +146,7 @@ class Split:
                 network.zero_grad(set_to_none=True)
             return
         batch = passes.batch(own[0])
-        torch.stack(list(passes.losses(batch).values())).sum().backward()
+        torch.stack(list(passes.losses(batch).whole().values())).sum().backward()
         expected = {
             name: torch.zeros_like(p) if p.grad is None else p.grad
             for name, p in ledger.parameters.items()
@@ -150,9 +154,9 @@ class Split:
         network.zero_grad(set_to_none=True)
         ledger.clear()
         batch = passes.batch(own[0])
-        with per_task(network, ledger), ledger.following(row_spans(batch, self.order)):
+        with self.taps.opened(), ledger.following(row_spans(batch, self.order)):
             losses = passes.losses(batch, head_spans(batch, self.order, ledger))
-            torch.stack(list(losses.values())).sum().backward()
+            torch.stack(list(losses.whole().values())).sum().backward()
         network.zero_grad(set_to_none=True)
         whole = math.sqrt(sum(float(g.float().square().sum()) for g in expected.values()))
         for name, summed in ledger.sums().items():

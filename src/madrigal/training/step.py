@@ -12,12 +12,12 @@ from madrigal.balancing.base import Balancer, StepView
 from madrigal.gradients.conflict import Conflict
 from madrigal.model.language_model import LanguageModel
 from madrigal.objectives.base import Objective
+from madrigal.retention import Distillation, Term
 from madrigal.tasks.encoded import Example
 from madrigal.training.halves import halves, unevenly_cut
 from madrigal.training.layout import Placed, lay_out
-from madrigal.training.passes import Passes, per_unit
+from madrigal.training.passes import Passes, Sums, per_unit
 from madrigal.training.processes import Processes
-from madrigal.training.pull import Pull
 from madrigal.training.split import Split
 
 
@@ -34,8 +34,10 @@ class StepParts:
     stage: str
     seed: int
     processes: Processes
-    pull: Pull
+    terms: tuple[Term, ...] = ()  # beside the tasks' losses, in this order
     split: Split | None = None  # where gradients can be had by task
+    distillation: Distillation | None = None
+    protected: frozenset[str] = frozenset()  # replayed tasks, for balancers that guard them
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Gradient:
     rows: Mapping[str, int]
     padded_tokens: int
     terms: Mapping[str, float]
+    retention_seconds: Mapping[str, float]  # by term, of `seconds`
     seconds: float
     view: StepView  # what the balancer saw, with the losses
     passes: Passes
@@ -103,6 +106,7 @@ def _view(parts: StepParts, step: _Step) -> StepView:
         task_weights=torch.tensor([parts.task_weights[task] for task in step.tasks]),
         step=step.number,
         seed=parts.seed,
+        protected=tuple(task in parts.protected for task in step.tasks),
     )
 
 
@@ -134,16 +138,17 @@ def compute_gradient(
     totals = {task: at.total(task) for task in at.tasks}
     if split is not None and (measured or parts.balancer.needs != "nothing"):
         sums = split.gather(passes)
-        view = replace(view, losses=per_unit(passes, sums, totals))
+        view = replace(view, losses=per_unit(passes, sums.own, totals))
         view, weights, conflict = split.weigh(parts.balancer, view, at.counts, metric, measured)
         if conflict is not None:
             conflict = conflict.without_signal(unevenly_cut(tasks, strata))
     else:
         weights = _known(parts, view)
         sums = passes.run({task: weights[task] / totals[task] for task in totals})
-        view = replace(view, losses=per_unit(passes, sums, totals))
+        view = replace(view, losses=per_unit(passes, sums.own, totals))
         parts.processes.sum_gradients(parameter for _, parameter in parts.model.reached(totals))
     assert view.losses is not None
+    terms, spent = _add_terms(parts, passes, sums, weights, totals)
     return Gradient(
         loss=dict(zip(view.tasks, view.losses.tolist(), strict=True)),
         weight=weights,
@@ -154,13 +159,41 @@ def compute_gradient(
         padded_tokens=sum(
             max(e.width for e in g) * sum(len(e.rows) for e in g) for g in passes.groups
         ),
-        terms=parts.pull.add_gradient(weights),
+        terms=terms,
+        retention_seconds=spent,
         seconds=time.perf_counter() - began,
         view=view,
         passes=passes,
         totals=totals,
         conflict=conflict,
     )
+
+
+def _add_terms(
+    parts: StepParts,
+    passes: Passes,
+    sums: Sums,
+    weights: Mapping[str, float],
+    totals: Mapping[str, float],
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Add the gradients of what belongs to no task; values by term, and seconds by term.
+
+    Distillation is in the gradient already. Its value is that of the loss it added, its seconds
+    are those of asking the teacher here.
+    """
+    values: dict[str, float] = {}
+    spent: dict[str, float] = {}
+    if parts.distillation is not None:
+        taught = per_unit(passes, sums.taught, totals)
+        whole = torch.tensor([weights[task] for task in totals]) @ taught
+        values["distill"], spent["distill"] = float(whole), sums.seconds
+    for term in parts.terms:
+        began = time.perf_counter()
+        value = term.add_gradient(weights)
+        if value is not None:
+            values[term.name] = value
+            spent[term.name] = time.perf_counter() - began
+    return values, spent
 
 
 def verify_split(parts: StepParts, step: int, drawn: Sequence[tuple[str, Example]]) -> None:
@@ -192,6 +225,7 @@ def _passes(parts: StepParts, step: int, placed: Sequence[Placed]) -> Passes:
         pad=parts.pad,
         chance=(parts.seed, parts.stage, step),
         processes=parts.processes,
+        distillation=parts.distillation,
     )
 
 

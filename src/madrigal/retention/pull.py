@@ -15,6 +15,8 @@ class Pull:
     parameter that `owners` (its `id` to tasks) calls some tasks' own is pulled by those alone.
     """
 
+    name = "pull_to_start"
+
     def __init__(
         self,
         parameters: Iterable[nn.Parameter],
@@ -27,12 +29,12 @@ class Pull:
         self._start: list[Tensor] = [p.detach().clone() for p in self._parameters]
 
     @torch.no_grad()
-    def add_gradient(self, weights: Mapping[str, float]) -> dict[str, float]:
+    def add_gradient(self, weights: Mapping[str, float]) -> float | None:
         """Add the term's gradient; every process adds the same. Returns the term's value."""
         strengths = {task: w * self._strengths.get(task, 0.0) for task, w in weights.items()}
         together = sum(strengths.values())
         if together == 0 or not self._parameters:
-            return {}
+            return None
         value = 0.0
         held = zip(self._parameters, self._start, self._owners, strict=True)
         for parameter, start, owner in held:
@@ -44,4 +46,4 @@ class Pull:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             parameter.grad.add_(away, alpha=strength)
-        return {"pull_to_start": value}
+        return value

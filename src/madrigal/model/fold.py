@@ -1,0 +1,75 @@
+"""A trained adapter laid into the base, so that a fresh one can begin where it ended."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from madrigal.errors import ModelError
+from madrigal.model.language_model import LanguageModel
+from madrigal.model.update import Update
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """The A matrix (rank x inputs) that a layer trains, and those of adapters laid under it."""
+
+    now: torch.nn.Parameter
+    before: Float[Tensor, "R I"]
+
+
+@torch.no_grad()
+def fold(model: LanguageModel, seed: int) -> None:
+    """Add every shared LoRA update s B A to the weight below it, and begin a fresh one.
+
+    The model computes the same before and after, to rounding: the new B is zero. The new A is
+    peft's own first value, drawn by `seed`. What was folded is remembered in `model.folded`, from
+    which the adapter is written as one of the summed rank.
+
+    Raises:
+        ModelError: the base is shared out over processes, or there is no shared adapter.
+    """
+    if model.shards is not None:
+        raise ModelError("o_lora: model.shard: a base that is shared out cannot take an adapter in")
+    chance = torch.Generator().manual_seed(seed)
+    layers = dict(_lora_layers(model))
+    if not layers:
+        raise ModelError("o_lora: the model has no shared LoRA adapter; write `adapter: lora`")
+    for name, (layer, a, b, scale) in layers.items():
+        update = Update(a.detach().clone(), b.detach().clone() * scale)
+        weight = layer.get_base_layer().weight
+        change = update.b @ update.a
+        weight.add_(change.T if layer.fan_in_fan_out else change)
+        model.folded.setdefault(name, []).append(update)
+        bound = 1 / math.sqrt(a.shape[1])  # kaiming_uniform with a = sqrt(5), as peft draws it
+        fresh = torch.rand(a.shape, generator=chance) * 2 * bound - bound
+        a.copy_(fresh.to(a))
+        b.zero_()
+
+
+def adapted(model: LanguageModel) -> list[Adapted]:
+    """Every layer whose fresh adapter has older ones under it."""
+    return [
+        Adapted(a, torch.cat([update.a for update in model.folded[name]]))
+        for name, (_, a, _, _) in _lora_layers(model)
+        if name in model.folded
+    ]
+
+
+def _lora_layers(
+    model: LanguageModel,
+) -> Iterator[tuple[str, tuple[Any, torch.nn.Parameter, torch.nn.Parameter, float]]]:
+    """Name, and layer, A, B and scale, of every shared LoRA layer."""
+    from madrigal.model.lora import LeanLinear
+
+    for name, module in model.causal.named_modules():
+        if isinstance(module, LeanLinear):
+            (active,) = module.active_adapters
+            a: Any
+            b: Any
+            a, b = module.lora_A[active].weight, module.lora_B[active].weight
+            yield name, (module, a, b, module.scaling[active])

@@ -1,0 +1,139 @@
+"""What earlier stages of a run left to a later one, and where it lies."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from madrigal.errors import RunFolderError
+from madrigal.model.language_model import LanguageModel
+from madrigal.pipeline.folder import RunFolder
+from madrigal.recipe.retain import Ewc, Interpolate, Merge, Replay, RetentionSettings
+from madrigal.recipe.schema import Recipe
+from madrigal.recipe.stage import Likelihood, ObjectiveSettings, StageSettings
+from madrigal.retention import Quadratic
+
+KEPT = "kept"  # folder in that of a stage
+WEIGHTS = "weights.safetensors"  # of the end of a stage, where they are not those of its last step
+CHANGE = "change.safetensors"
+COSTS = "costs.json"
+
+Tensors = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a stage can look back on. An empty one remembers nothing.
+
+    `folders` hold what earlier stages kept, in order; `taught` says which of them taught each task
+    of theirs last; `start` and `before` are copies of the trained parameters before all stages and
+    before this one, where they are needed; `later` is what the stages after this one will ask for.
+    """
+
+    folders: tuple[Path, ...] = ()
+    taught: Mapping[str, int] = field(default_factory=dict)
+    objectives: Mapping[str, ObjectiveSettings] = field(default_factory=dict)
+    start: Tensors | None = None
+    before: Tensors | None = None
+    later: tuple[RetentionSettings, ...] = ()
+
+
+def past_of(recipe: Recipe, folder: RunFolder, number: int, start: Tensors | None) -> Past:
+    """The past of stage `number`, counted from 1."""
+    before = recipe.stages[: number - 1]
+    taught = {t: place for place, one in enumerate(before) for t in recipe.scored(one.learn)}
+    return Past(
+        folders=tuple(folder.stage(n, one.name) / KEPT for n, one in enumerate(before, 1)),
+        taught=taught,
+        objectives={t: before[n].objective.get(t, Likelihood()) for t, n in taught.items()},
+        start=start,
+        later=tuple(kept for one in recipe.stages[number:] for kept in one.retain),
+    )
+
+
+def replayed_tasks(recipe: Recipe, stage: StageSettings) -> tuple[str, ...]:
+    """Earlier tasks that a stage replays: all that were scored and that it does not learn again."""
+    if stage.retains(Replay) is None:
+        return ()
+    number = [one.name for one in recipe.stages].index(stage.name)
+    earlier = (task for one in recipe.stages[:number] for task in recipe.scored(one.learn))
+    return tuple(task for task in dict.fromkeys(earlier) if task not in stage.learn)
+
+
+def start_of(recipe: Recipe, model: LanguageModel) -> Tensors | None:
+    """A copy of the trained parameters as they are, where some stage will go back to them."""
+    back = any(
+        isinstance(kept, Merge) or (isinstance(kept, Interpolate) and kept.to == "base")
+        for stage in recipe.stages
+        for kept in stage.retain
+    )
+    return copied(model) if back else None
+
+
+def copied(model: LanguageModel) -> dict[str, Tensor]:
+    """The trained parameters by name."""
+    return {name: p.detach().clone() for name, p in model.trainable()}
+
+
+@torch.no_grad()
+def put(model: LanguageModel, weights: Tensors) -> None:
+    """Give the trained parameters these values."""
+    for name, parameter in model.trainable():
+        parameter.copy_(weights[name])
+
+
+def buffer_file(settings: Replay) -> str:
+    """Name of the file with a stage's examples that were chosen so."""
+    return f"replay-{settings.select}-{settings.keep}.jsonl"
+
+
+def ewc_file(settings: Ewc) -> str:
+    """Name of the file with a stage's quadratic pull that was estimated so."""
+    form = f"online-{settings.decay:g}" if settings.form == "online" else "stage"
+    return f"ewc-{form}-{settings.labels}-{settings.examples}.safetensors"
+
+
+def read_tensors(path: Path, of: str) -> dict[str, Tensor]:
+    """A file of tensors that an earlier stage kept.
+
+    Raises:
+        RunFolderError: it is gone or damaged.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as problem:
+        raise RunFolderError(
+            f"{path}: what an earlier stage kept for `{of}` is gone or damaged; start anew with "
+            f"another --out, or leave `{of}` out"
+        ) from problem
+
+
+def write_quadratic(path: Path, held: Quadratic) -> None:
+    """A quadratic pull as one file of tensors."""
+    parts = {"fisher": held.fisher, "center": held.center}
+    named = {f"{kind}/{name}": t for kind, of in parts.items() for name, t in of.items()}
+    save_file({name: t.contiguous().cpu() for name, t in named.items()}, path)
+
+
+def read_quadratic(path: Path) -> Quadratic:
+    """What `write_quadratic` wrote.
+
+    Raises:
+        RunFolderError: it is gone, damaged, or not finite.
+    """
+    held = read_tensors(path, "ewc")
+    parts: dict[str, dict[str, Tensor]] = {"fisher": {}, "center": {}}
+    for key, value in held.items():
+        kind, _, name = key.partition("/")
+        if kind not in parts or not bool(value.isfinite().all()):
+            raise RunFolderError(
+                f"{path}: {key} is not finite or not known, so EWC cannot use it; start anew with "
+                "another --out, or leave `ewc` out"
+            )
+        parts[kind][name] = value
+    return Quadratic(parts["fisher"], parts["center"])

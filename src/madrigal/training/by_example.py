@@ -1,0 +1,61 @@
+"""The gradient of every example alone."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+
+import torch
+
+from madrigal.gradients import Ledger, Span, Spans
+from madrigal.training.layout import Microbatch
+from madrigal.training.lockstep import empty_pass
+from madrigal.training.passes import Passes, cut_along
+
+# Gives a microbatch other targets, after one forward pass of its own.
+Changed = Callable[[Microbatch], Microbatch]
+
+
+def split_by_example(
+    passes: Passes, ledger: Ledger, changed: Changed | None = None
+) -> Iterator[None]:
+    """After each microbatch the ledger's row n is the gradient of its example n; to be cleared."""
+    for index in passes.own():
+        batch = passes.batch(index)
+        spans = _spans(batch, [len(example.rows) for example in passes.groups[index]])
+        positions = Spans(len(batch.targets), _by_positions(batch, spans))
+        with ledger.following(spans):
+            batch = batch if changed is None else changed(batch)
+            whole = passes.losses(batch, cut_along(positions, ledger)).whole()
+            torch.stack(list(whole.values())).sum().backward()
+        yield
+    with ledger.following(Spans(1, ())):
+        _idle(passes, changed)
+
+
+def one_at_a_time(passes: Passes, changed: Changed | None = None) -> Iterator[list[str]]:
+    """The same for groups of one example, in `parameter.grad`; names of those that have one."""
+    for index in passes.own():
+        batch = passes.batch(index)
+        whole = passes.losses(batch if changed is None else changed(batch)).whole()
+        torch.stack(list(whole.values())).sum().backward()
+        yield [name for name, p in passes.model.trainable() if p.grad is not None]
+    _idle(passes, changed)
+
+
+def _idle(passes: Passes, changed: Changed | None) -> None:
+    for _ in range(passes.idle()):
+        if changed is not None:
+            empty_pass(passes.model)
+        passes.empty(backward=True)
+
+
+def _spans(batch: Microbatch, sizes: Sequence[int]) -> Spans:
+    """Row n of the ledger for the rows of example n, of `sizes[n]` rows."""
+    ends = list(accumulate(sizes, initial=0))
+    spans = (Span(n, *ends[n : n + 2]) for n in range(len(sizes)))
+    return Spans(batch.tokens.shape[0], tuple(spans))
+
+
+def _by_positions(batch: Microbatch, spans: Spans) -> tuple[Span, ...]:
+    """The spans of rows as spans of trained positions."""
+    ends = list(accumulate(batch.trained_by_row(), initial=0))
+    return tuple(Span(s.row, ends[s.first], ends[s.last]) for s in spans.spans)

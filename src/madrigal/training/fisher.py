@@ -1,0 +1,120 @@
+"""The diagonal of the Fisher information of what a stage has learnt."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from madrigal.errors import RunStopped
+from madrigal.gradients import Ledger, per_task, uncovered
+from madrigal.model.language_model import LanguageModel
+from madrigal.tasks.encoded import Example
+from madrigal.training.by_example import one_at_a_time, split_by_example
+from madrigal.training.layout import Microbatch, Placed, lay_out
+from madrigal.training.passes import Passes
+from madrigal.training.step import StepParts, place
+
+Labels = Literal["model", "data"]
+
+_TOGETHER = 16  # examples whose gradients are held at once
+_LEDGER_BYTES = 1 << 28
+
+Drawn = Sequence[tuple[str, Example]]
+
+
+def fisher(parts: StepParts, drawn: Drawn, labels: Labels) -> dict[str, Float[Tensor, "..."]]:
+    """Mean squared gradient of single examples, by parameter, for every trained one.
+
+    With g_e the gradient of example e's summed loss and u_e its units (answer tokens, or 1),
+
+        F = sum_e g_e^2 / sum_e u_e
+
+    over the drawn examples of all tasks: the curvature of the mean loss in nats per unit
+    (Kirkpatrick et al., 2017). With `labels="model"` the targets of each example are drawn from the
+    model's own distribution at the trained positions, given the data's tokens before them, which
+    makes it the Fisher information; with "data" it is the empirical one, larger where the model
+    errs. Without dropout. Examples are shared out over processes and the sums added up. Chance
+    follows from the seed, the stage and the example's place.
+
+    Raises:
+        RunStopped: it is not finite.
+    """
+    network = parts.model.network
+    training = network.training
+    network.eval()
+    named = dict(parts.model.trainable())
+    # What cannot be split by example goes one example at a time.
+    split = not uncovered(network, named)
+    size = 4 * sum(p.numel() for p in named.values())
+    together = min(_TOGETHER, max(1, _LEDGER_BYTES // size)) if split else 1
+    passes = Passes(
+        model=parts.model,
+        objectives=parts.objectives,
+        groups=_groups(parts, drawn, together),
+        pad=parts.pad,
+        chance=(parts.seed, parts.stage, -1),
+        processes=parts.processes,
+    )
+    own = None if labels == "data" else lambda batch: _own_targets(parts.model, batch)
+    sums = {name: torch.zeros_like(p, dtype=torch.float32) for name, p in named.items()}
+    if together > 1:
+        ledger = Ledger(named, together)
+        with per_task(network, ledger):
+            for _ in split_by_example(passes, ledger, own):
+                for name, total in sums.items():
+                    total += ledger.block(name).square().sum(0)
+                ledger.clear()
+    else:
+        for reached in one_at_a_time(passes, own):
+            for name in reached:
+                gradient = named[name].grad
+                assert gradient is not None
+                sums[name].addcmul_(gradient.float(), gradient.float())
+            network.zero_grad(set_to_none=True)
+    network.zero_grad(set_to_none=True)
+    network.train(training)
+    parts.processes.sum_(sums.values())
+    units = sum(
+        parts.objectives[task].count(parts.objectives[task].encode_rows(one)) for task, one in drawn
+    )
+    found = {name: (held / max(units, 1.0)).detach() for name, held in sums.items()}
+    _check_finite(parts.stage, found)
+    return found
+
+
+def _groups(parts: StepParts, drawn: Drawn, together: int) -> list[list[Placed]]:
+    """Examples that share a pass: of similar width, so many at most, rows of a task adjacent."""
+    order = {task: place for place, task in enumerate(parts.objectives)}
+    placed = place(parts, drawn)
+    return [
+        some[first : first + together]
+        for some in lay_out(placed, order, parts.microbatch_tokens, parts.processes.count)
+        for first in range(0, len(some), together)
+    ]
+
+
+def _own_targets(model: LanguageModel, batch: Microbatch) -> Microbatch:
+    """The microbatch with targets drawn from the model; what is read stays the data's."""
+    whose = [segment.task for segment in batch.segments for _ in segment.rows]
+    with torch.no_grad(), model.routed(whose), model.autocast():
+        states = model.states(batch.tokens)
+        picked = states.reshape(-1, states.shape[-1])[batch.state_index]
+        return replace(batch, targets=_drawn(model, picked))
+
+
+def _drawn(model: LanguageModel, states: Float[Tensor, "N D"]) -> Int[Tensor, " N"]:
+    """One token a state. The pass has set the seed; the CPU draws, so that devices agree."""
+    chances = model.logits(states).float().softmax(-1).cpu()
+    return torch.multinomial(chances, 1)[:, 0].to(states.device)
+
+
+def _check_finite(stage: str, found: dict[str, Tensor]) -> None:
+    for name, held in found.items():
+        if not bool(held.isfinite().all()):
+            raise RunStopped(
+                f"stage {stage}: the Fisher information of {name} is not finite, so EWC cannot "
+                "hold on to it; lower optimiser.learning_rate, or leave `ewc` out"
+            )
