@@ -213,6 +213,7 @@ ROWS = {
     "evaluate.few_shot": Row("evaluate.few_shot", 2),
     "tasks.NAME.shots": Row("tasks.mood.shots", 6),
     "tasks.NAME.draw": Row("tasks.mood.draw", 1, {"tasks.mood.shots": 6}),
+    "evaluate.kl": Row("evaluate.kl", True),
     "evaluate.confidence": Row("evaluate.confidence", 0.9),
     "evaluate.draws": Row("evaluate.draws", 300),
     "evaluate.batch_tokens": Row("evaluate.batch_tokens", 999),

@@ -25,7 +25,7 @@ from madrigal.tasks.task import Task
 OnProgress = Callable[[int, int], None]
 
 # From so many documents on, a document's windows are resampled together; of fewer, each alone.
-_MANY_DOCUMENTS = 10
+MANY_DOCUMENTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def evaluate_task(
     tasks have private parameters, the task's own are used.
     """
     job = _Job(model, coder, task, batch_tokens, on_progress)
-    with _still(model), model.routed(task.name):
+    with still(model), model.routed(task.name):
         if task.kind == "text":
             return _text(job, records)
         shown = list(records)
@@ -73,7 +73,7 @@ def evaluate_task(
 
 
 @contextmanager
-def _still(model: LanguageModel) -> Iterator[None]:
+def still(model: LanguageModel) -> Iterator[None]:
     """No dropout and no gradients; afterwards every module is in the mode it was in."""
     modes = [(module, module.training) for module in model.network.modules()]
     model.network.eval()
@@ -152,7 +152,7 @@ def _text(job: _Job, records: Sequence[Record]) -> list[Prediction]:
     nats = row_nats(job.model, [w.row for w in windows], job.batch_tokens, job.on_progress)
     _check_finite(job.task, [records[w.document] for w in windows], nats)
     names = numbered([record.key for record in records])
-    many = len({window.document for window in windows}) >= _MANY_DOCUMENTS
+    many = len({window.document for window in windows}) >= MANY_DOCUMENTS
     rows = []
     for window, value in zip(windows, nats, strict=True):
         document = names[window.document]

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from madrigal.errors import RunFolderError
+from madrigal.evaluation.divergence import Divergences, mean_kl
 from madrigal.evaluation.intervals import Score, drawn
 from madrigal.evaluation.metrics import METRICS
 from madrigal.evaluation.plan import BASE, FEW_SHOT, SINGLE, Plan, Predictions
@@ -49,8 +50,12 @@ class ScoreMatrix:
         }
 
 
-def score_matrix(predictions: Predictions, plan: Plan) -> ScoreMatrix:
+def score_matrix(
+    predictions: Predictions, plan: Plan, divergences: Divergences | None = None
+) -> ScoreMatrix:
     """Score every folder of predictions. `single` becomes the baselines, the others the rows.
+
+    `divergences` are what is known of KL to the base; they enter the summary.
 
     Raises:
         RunFolderError: a task has no metric in the plan, or rows lack what their metric needs.
@@ -73,8 +78,18 @@ def score_matrix(predictions: Predictions, plan: Plan) -> ScoreMatrix:
         tasks={task: found for task, found in facts.items() if found},
         rows={stage: {t: cell.score for t, cell in cells[stage].items()} for stage in order},
         baselines={t: cell.score for t, cell in cells.get(SINGLE, {}).items()},
-        summary=summarise(predictions, cells, facts, order, plan),
+        summary=summarise(predictions, cells, facts, order, plan) | _kl(divergences or {}, plan),
     )
+
+
+def _kl(divergences: Divergences, plan: Plan) -> dict[str, Any]:
+    """`kl_to_base` by stage and task; nothing where it was not measured."""
+    found = {
+        stage: {task: asdict(mean_kl(task, rows, plan.resampling)) for task, rows in tasks.items()}
+        for stage, tasks in divergences.items()
+        if stage in plan.learned
+    }
+    return {"kl_to_base": found} if found else {}
 
 
 def _check(predictions: Predictions, plan: Plan) -> None:

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from madrigal.errors import RunFolderError
+from madrigal.evaluation.divergence import read_divergences_of
 from madrigal.evaluation.intervals import Resampling
 from madrigal.evaluation.matrix import VERSION, ScoreMatrix, score_matrix
 from madrigal.evaluation.plan import Plan
@@ -20,8 +21,8 @@ def read_predictions_of(run: Path) -> dict[str, dict[str, list[Prediction]]]:
 
 
 def score_run(run: Path, plan: Plan) -> ScoreMatrix:
-    """Score a run folder from its prediction rows alone."""
-    return score_matrix(read_predictions_of(run), plan)
+    """Score a run folder from its prediction rows alone, and its rows of KL to the base."""
+    return score_matrix(read_predictions_of(run), plan, read_divergences_of(run))
 
 
 def write_scores(run: Path, matrix: ScoreMatrix) -> Path:

@@ -69,7 +69,11 @@ def _scoring(built: Built) -> list[Part]:
         answering = [name for name in watched if built.tasks[name].kind != "text"]
         shown = sum(scored_tokens(built, name, shots=shots) for name in answering)
         found.append(Part(f"score base, {shots} shots", shown, False))
-    found += [Part(f"score after {stage.name}", once, False) for stage in recipe.stages]
+    for stage in recipe.stages:
+        found.append(Part(f"score after {stage.name}", once, False))
+        if recipe.evaluate.kl:
+            both = 2 * sum(_answered(built, name) for name in recipe.scored(stage.learn))
+            found.append(Part(f"KL to the base after {stage.name}", both, False))
     if recipe.evaluate.baselines:
         learnt = {task for stage in recipe.stages for task in recipe.scored(stage.learn)}
         alone = sum(tokens for task, tokens in watched.items() if task in learnt)
@@ -110,6 +114,15 @@ def scored_tokens(built: Built, name: str, split: Split = "test", shots: int = 0
         shown = [one.record for one in found]
     tokens = sum(_tokens(built.coder, task, record) for record in shown)
     return round(tokens * len(records) / len(seen))
+
+
+def _answered(built: Built, name: str) -> int:
+    """Tokens of the test examples with their reference answers, from up to 200 of them."""
+    task = built.tasks[name]
+    records = task.splits["test"]
+    seen = records[:: max(1, -(-len(records) // _LOOKED_AT))]
+    tokens = sum(row.length for record in seen for row in built.coder.example(record, task))
+    return round(tokens * len(records) / max(1, len(seen)))
 
 
 def _tokens(coder: Coder, task: Task, record: Record) -> int:

@@ -66,6 +66,10 @@ class RunFolder:
         """Predictions of `label` (base, few-shot, 01-together, single) on a task."""
         return self.path / "predictions" / label / f"{task}.jsonl"
 
+    def divergences(self, label: str, task: str) -> Path:
+        """KL to the base after the stage `label`, on the examples of a task."""
+        return self.path / "kl" / label / f"{task}.jsonl"
+
     def write_json(self, path: Path, body: Any) -> None:
         """Write JSON whole."""
         path.parent.mkdir(parents=True, exist_ok=True)

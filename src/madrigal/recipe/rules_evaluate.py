@@ -15,6 +15,9 @@ def evaluate_rules(root: Node) -> Iterator[Mistake]:
     if evaluate.get("baselines").value in (True, "together", "separate") and stages.value == []:
         text = "no stage trains anything to compare with; add a stage or remove `baselines`"
         yield Mistake(evaluate.get("baselines"), text)
+    if evaluate.get("kl").value is True and stages.value == []:
+        text = "no stage changes the model, which stays the base; add a stage or remove `kl`"
+        yield Mistake(evaluate.get("kl"), text)
     shots = evaluate.get("few_shot")
     formats = [task.get("data", "format").text for _, task in root.get("tasks").entries()]
     if (shots.number or 0) > 0 and formats and all(name == "text" for name in formats):

@@ -104,6 +104,9 @@ class EvaluateSettings(Settings):
     )
     general: Names = Field(default=(), description="Tasks that are watched after every stage and never trained.")
     few_shot: int = Field(default=0, ge=0, le=32, description="In-context examples for a further row of the base model; 0: no such row.")
+    kl: bool = Field(
+        default=False, description="After each stage measure how far the model has gone from the base on the test prompts of the stage's tasks, KL(base || model). It takes two passes over them; with full fine-tuning, or `start_from`, the base is held in memory a second time meanwhile."
+    )
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Level of every interval.")
     draws: int = Field(default=2000, ge=200, le=100000, description="Bootstrap draws behind each interval.")
     batch_tokens: int = Field(default=8192, ge=64, description="Padded tokens in one evaluation batch.")
