@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from madrigal.cli.recipe_commands import LISTINGS, check, group, init, list_, run
+from madrigal.cli.recipe_commands import LISTINGS, check, few_shot, group, init, list_, run
 from madrigal.cli.run_commands import chat, compare, diagnose, evaluate, export, report
 
 __all__ = ["LISTINGS", "app"]
@@ -51,3 +51,4 @@ app.command()(evaluate)
 app.command()(compare)
 app.command()(diagnose)
 app.command()(group)
+app.command("few-shot")(few_shot)

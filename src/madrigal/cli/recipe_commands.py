@@ -110,3 +110,46 @@ def group(
         group(Wish(recipe, sets, stage, run, affinity, steps, groups, out, force, json, folder))
 
     return work
+
+
+def few_shot(
+    target: Annotated[
+        Path, typer.Argument(metavar="RECIPE|RUN", help="Recipe, or a run to begin from.")
+    ],
+    task: Annotated[str, typer.Option("--task", metavar="NAME", help="Task to learn.")],
+    shots: Annotated[
+        str, typer.Option(metavar="N,N,...", help="Numbers of training examples.")
+    ] = "1,2,4,8,16,32",
+    draws: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Draws of examples at each number.")
+    ] = 3,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="base|RUN", help="Run to fine-tune from beside the base."),
+    ] = None,
+    stage: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Stage of that run; left out: the last.")
+    ] = None,
+    steps: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Steps of every fine-tuning.")
+    ] = 100,
+    rows: Annotated[int, typer.Option(min=1, metavar="N", help="Most examples in a step.")] = 8,
+    learning_rate: Annotated[
+        float | None, typer.Option(metavar="RATE", help="Left out: the recipe's.")
+    ] = None,
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Left out: runs/NAME.few-shot/TASK.")
+    ] = None,
+) -> Work:
+    """Score a task over its number of examples: fine-tuned, and in context."""
+
+    def work() -> None:
+        from madrigal.cli.few_shot import Wish, few_shot
+
+        sets = tuple(overrides or ())
+        few_shot(
+            Wish(target, task, shots, draws, start, stage, steps, rows, learning_rate, sets, out)
+        )
+
+    return work
