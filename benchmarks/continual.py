@@ -1,4 +1,4 @@
-"""What helps against forgetting, on real tasks: python benchmarks/continual.py [lora | full]
+"""What helps against forgetting, on real tasks: python benchmarks/continual.py
 
 Five classification sets that madrigal/base-xs cannot do, one after another in two orders with three
 seeds (recipes/real/sequence.yaml), with a LoRA adapter and with full fine-tuning. Every row of the
@@ -13,18 +13,26 @@ over runs (seeds and orders) and over test examples, which are the same in all r
 sequential training are between runs of one seed and order; Holm's correction over the rows of a
 table decides which are called sure.
 
+    python benchmarks/continual.py [lora|full [PART/PARTS]]
+
 Runs are kept under runs/continual and not repeated when they are there. `lora` and `full` make the
-runs of one half, for a process a core; without a word the rest is made, and the tables.
+runs of one half, `lora 1/2` those of every second row, for a process a core; without a word what is
+missing is made, and the tables.
 """
 
+import fcntl
 import json
+import shutil
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
@@ -35,8 +43,8 @@ from madrigal.evaluation.paired import holm
 from madrigal.evaluation.parts import Part, change, level, mean
 from madrigal.evaluation.prediction import read_predictions
 from madrigal.evaluation.seeds import SeedScore, spread
+from madrigal.pipeline import run as pipeline
 from madrigal.pipeline.build import build
-from madrigal.pipeline.run import run
 from madrigal.pipeline.trained import Trained, find_trained, load_trained
 from madrigal.recipe.load import load_recipe
 from madrigal.recipe.schema import Recipe
@@ -62,24 +70,52 @@ LEVEL = 0.05
 class Row:
     """A line of the table: what is set beside the recipe, and what is tried.
 
-    `later` is set in every stage but the first, which has nothing to keep; `{}` in it stands for
+    `later` is set in every stage but the first, which has nothing to keep; `?` in it stands for
     the strength. Without strengths the learning rate is tried.
     """
 
     title: str
     later: tuple[str, ...] = ()
-    strengths: tuple[float, ...] = ()
+    strengths: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
     ordered: bool = True
     adapters: tuple[str, ...] = ("lora", "full")
 
 
+def kept(title: str, *methods: str, strengths: Sequence[str] = (), **more: Any) -> Row:
+    """A row whose later stages retain by these methods."""
+    said = ", ".join(f"{{{method}}}" for method in methods)
+    return Row(title, (f"retain=[{said}]",), tuple(strengths), **more)
+
+
 PRIVATE = "model.adapter={kind: lora, layers: none, private: {rank: 16}}"
 SINGLE = "single-task"
+JUDGED = "judged.json"  # the last file of a run
 SINGLES = "single"  # where their predictions stand
 JOINT = "joint"
 ROWS = (
     Row(REFERENCE),
+    kept("replay 1 %", "kind: replay, share: 0.01"),
+    kept("replay 5 %", "kind: replay, share: 0.05", adapters=("lora",)),
+    kept("replay 10 %", "kind: replay, share: 0.1"),
+    kept("EWC", "kind: ewc, strength: ?", strengths=("1", "10", "100")),
+    kept("online EWC", "kind: ewc, form: online, strength: ?", strengths=("1", "10", "100")),
+    kept("distillation", "kind: distill, strength: ?", strengths=("0.3", "1", "3")),
+    kept("O-LoRA", "kind: o_lora, strength: ?", strengths=("0.05", "0.5", "5"), adapters=("lora",)),
+    Row(
+        "A-GEM",
+        ("retain=[{kind: replay, count: ?}]", "balance=agem"),
+        strengths=("1", "4", "8"),
+        adapters=("lora",),
+    ),
+    kept("merging", "kind: merge, how: ?", strengths=("average", "sum, scale: 0.4", "ties")),
+    kept(
+        "replay 5 % + EWC",
+        "kind: replay, share: 0.05",
+        "kind: ewc, strength: ?",
+        strengths=("1", "10", "100"),
+        adapters=("lora",),
+    ),
     Row("isolation (task known)", whole=(PRIVATE,), adapters=("lora",)),
     Row(JOINT, ordered=False),
     Row(SINGLE, whole=("evaluate.baselines=separate",), ordered=False),
@@ -93,17 +129,16 @@ class Trial:
     row: Row
     adapter: str
     rate: float
-    strength: float | None = None
+    strength: str | None = None
 
     @property
     def said(self) -> str:
-        return f"{self.rate:g}" if self.strength is None else f"{self.strength:g}"
+        return self.strength or f"{self.rate:g}"
 
     @property
     def name(self) -> str:
-        plain = "".join(c if c.isalnum() else "-" for c in self.row.title.lower())
-        strength = "" if self.strength is None else f"-strength-{self.strength:g}"
-        return f"{self.adapter}/{plain}-rate-{self.rate:g}{strength}"
+        words = f"{self.row.title} {self.rate:g} {self.strength or ''}".strip().lower()
+        return f"{self.adapter}/{''.join(c if c.isalnum() or c == '.' else '-' for c in words)}"
 
     def overrides(self, order: Sequence[str]) -> tuple[str, ...]:
         general = (f"model.adapter={ADAPTERS[self.adapter]}", *self.row.whole)
@@ -120,7 +155,7 @@ class Trial:
         )
         if number == 0:
             return own
-        return (*own, *(f"{stage}.{t.replace('{}', f'{self.strength}')}" for t in self.row.later))
+        return (*own, *(f"{stage}.{t.replace('?', self.strength or '')}" for t in self.row.later))
 
     def _joint(self) -> tuple[str, ...]:
         tasks = ", ".join(TASKS)
@@ -146,15 +181,58 @@ def rows(adapter: str) -> dict[str, Row]:
 def trained(trial: Trial, seed: int, order: int) -> Path:
     """The run's folder; trained, judged on validation and made small unless it is there."""
     folder = RUNS / trial.name / f"{order if trial.row.ordered else 0}-{seed}"
-    if not (folder / "validation.json").exists():
-        overrides = (*trial.overrides(ORDERS[order]), f"seed={seed}")
-        run(load_recipe(RECIPE, overrides), folder, resume=folder.exists())
-        scores = validation(folder, trial)
-        (folder / "validation.json").write_text(json.dumps(scores), encoding="utf-8")
-        for place in ("stages", "baselines"):  # half a gigabyte of full fine-tuning
-            for weights in (folder / place).rglob("*.safetensors"):
-                weights.unlink()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be at it
+        if not (folder / JUDGED).exists():
+            overrides = (*trial.overrides(ORDERS[order]), f"seed={seed}")
+            shutil.rmtree(folder, ignore_errors=True)  # a broken run's seconds would be wrong
+            with counted() as seconds:
+                pipeline.run(load_recipe(RECIPE, overrides), folder)
+            judge(folder, trial, sum(seconds))
     return folder
+
+
+@contextmanager
+def counted() -> Iterator[list[float]]:
+    """Processor seconds of each stage, with all that retention does before, in and after it.
+
+    Wall time would be that of whatever else the machine does.
+    """
+    seconds: list[float] = []
+    inner = pipeline.train_stage
+
+    def counting(*given: Any, **more: Any) -> None:
+        began = time.process_time()
+        inner(*given, **more)
+        seconds.append(time.process_time() - began)
+
+    pipeline.train_stage = counting
+    try:
+        yield seconds
+    finally:
+        pipeline.train_stage = inner
+
+
+def judge(folder: Path, trial: Trial, seconds: float) -> None:
+    """Note what the run's weights are asked for, and remove them: half a gigabyte a run."""
+    costs = [json.loads(path.read_text()) for path in folder.glob("stages/*/kept/costs.json")]
+    last = max((folder / "stages").iterdir())
+    models = (path for path in last.rglob("*.safetensors") if "checkpoints" not in path.parts)
+    body = {
+        "validation": validation(folder, trial),
+        "seconds": seconds,
+        "kept_bytes": sum(cost["bytes"] for stage in costs for cost in stage.values()),
+        "model_bytes": sum(path.stat().st_size for path in models if "kept" not in path.parts),
+    }
+    (folder / JUDGED).write_text(json.dumps(body), encoding="utf-8")
+    for place in ("stages", "baselines"):
+        for weights in (folder / place).rglob("*.safetensors"):
+            weights.unlink()
+
+
+def noted(folder: Path, name: str) -> Any:
+    return json.loads((folder / JUDGED).read_text(encoding="utf-8"))[name]
 
 
 def validation(folder: Path, trial: Trial) -> dict[str, float]:
@@ -180,8 +258,7 @@ def _alone(folder: Path, recipe: Recipe, task: str) -> Trained:
 
 @cache
 def judged(trial: Trial) -> float:
-    path = trained(trial, SEEDS[0], 0) / "validation.json"
-    return statistics.mean(json.loads(path.read_text(encoding="utf-8")).values())
+    return statistics.mean(noted(trained(trial, SEEDS[0], 0), "validation").values())
 
 
 @cache
@@ -197,15 +274,18 @@ class Measured:
     learning_accuracy: Part
     bwt: Part | None
     seconds: float
+    kept_bytes: int
+    model_bytes: int
 
 
 @cache
 def measured(trial: Trial, seed: int, order: int) -> Measured:
     folder = trained(trial, seed, order)
+    costs = [noted(folder, name) for name in ("seconds", "kept_bytes", "model_bytes")]
     if trial.row.title in (JOINT, SINGLE):
         label = SINGLES if trial.row.title == SINGLE else "01-together"
         found = mean([level(cell(folder, label, task)) for task in TASKS])
-        return Measured(found, found, None, seconds(folder))
+        return Measured(found, found, None, *costs)
     names = ORDERS[order]
     labels = {task: f"{number:02d}-{task}" for number, task in enumerate(names, 1)}
     last = labels[names[-1]]
@@ -216,7 +296,7 @@ def measured(trial: Trial, seed: int, order: int) -> Measured:
         mean([level(one) for one in ends.values()]),
         mean([level(one) for one in learnt.values()]),
         mean(moved),
-        seconds(folder),
+        *costs,
     )
     agree(folder, found)
     return found
@@ -234,12 +314,6 @@ def cell(folder: Path, label: str, task: str) -> Drawn:
     return drawn(rows, "accuracy", RESAMPLING)
 
 
-def seconds(folder: Path) -> float:
-    """Of training, with all that retention does before, in and after the stages."""
-    timings = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["timings"]
-    return sum(took for phase, took in timings.items() if phase.startswith("train "))
-
-
 @dataclass(frozen=True)
 class Result:
     """A row's measures over its runs, and its difference to the reference."""
@@ -250,7 +324,9 @@ class Result:
     learning_accuracy: SeedScore
     bwt: SeedScore | None
     difference: SeedScore
-    cost: float | None
+    seconds: float | None
+    kept_bytes: int
+    model_bytes: int
 
 
 def over_runs(parts: Sequence[Part]) -> SeedScore:
@@ -274,7 +350,9 @@ def result(row: Row, adapter: str) -> Result:
         learning_accuracy=over_runs([found.learning_accuracy for found in runs]),
         bwt=over_runs(moved) if moved else None,
         difference=over_runs([Part(gain) for gain in gains]),
-        cost=statistics.median(a.seconds / b.seconds for a, b in pairs) if row.ordered else None,
+        seconds=statistics.median(a.seconds / b.seconds for a, b in pairs) if row.ordered else None,
+        kept_bytes=max(found.kept_bytes for found in runs),
+        model_bytes=max(found.model_bytes for found in runs),
     )
 
 
@@ -296,22 +374,29 @@ def table(results: Mapping[str, Result]) -> str:
     ps = holm([two_sided_p(found.difference) for found in others.values()])
     sure = dict(zip(others, ps, strict=True))
     lines = [
-        "| | average | difference | sure | BWT | learning accuracy | time | tuned |",
-        "|---|---|---|---|---|---|---|---|",
+        "| | average | difference | sure | BWT | learning accuracy | time | kept | model | tuned |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for title, found in sorted(results.items(), key=lambda one: -one[1].average.mean):
         told = "yes" if sure.get(title, 1) <= LEVEL else ""
         gain = "" if title == REFERENCE else said(found.difference, "+")
-        time = "" if found.cost is None else f"{found.cost:.2f}"
+        took = "" if found.seconds is None else f"{found.seconds:.2f}"
+        kept, model = (f"{size / 1e6:.1f}" for size in (found.kept_bytes, found.model_bytes))
         lines.append(
             f"| {title} | {said(found.average)} | {gain} | {told} | {said(found.bwt, '+')} "
-            f"| {said(found.learning_accuracy)} | {time} | {found.tuned} |"
+            f"| {said(found.learning_accuracy)} | {took} | {kept} | {model} | {found.tuned} |"
         )
     return "\n".join(lines) + "\n"
 
 
-def make(adapter: str) -> dict[str, Result]:
-    return {title: result(row, adapter) for title, row in rows(adapter).items()}
+def train(adapter: str, part: str = "1/1") -> None:
+    """All runs of the rows, or of a part of the rows."""
+    number, _, parts = part.partition("/")
+    for row in list(rows(adapter).values())[int(number) - 1 :: int(parts)]:
+        best = tuned(row, adapter)
+        for order in range(len(ORDERS)):
+            for seed in SEEDS:
+                trained(best, seed, order)
 
 
 HEADS = {"lora": "LoRA of rank 16", "full": "Full fine-tuning"}
@@ -319,19 +404,25 @@ HEADS = {"lora": "LoRA of rank 16", "full": "Full fine-tuning"}
 
 def main() -> None:
     words = sys.argv[1:]
-    results = {adapter: make(adapter) for adapter in words or ADAPTERS}
+    if words:
+        train(*words)
+        return
+    results = {
+        adapter: {title: result(row, adapter) for title, row in rows(adapter).items()}
+        for adapter in ADAPTERS
+    }
     tables = [f"## {HEADS[adapter]}\n\n{table(found)}" for adapter, found in results.items()]
     notes = (
         "Percent; differences to sequential training in points; 95 % intervals over seeds "
         f"{', '.join(map(str, SEEDS))}, {len(ORDERS)} orders and test examples. Sure: after Holm's "
-        "correction over the rows of a table. Time: of training and all that retention does, "
-        "against sequential training, median of pairs. Tuned: the chosen one of three learning "
-        "rates or strengths. Joint and single-task models have no order.\n"
+        "correction over the rows of a table. Time: processor seconds of training and all that "
+        "retention does, against sequential training, median of pairs. Kept: megabytes that "
+        "retention left for later stages. Model: megabytes of what the last stage saved, beside "
+        "the base. Tuned: the chosen one of three learning rates or strengths. Joint and "
+        "single-task models have no order.\n"
     )
     text = "\n".join([*tables, notes])
     print(text)
-    if words:
-        return
     body = {
         adapter: {title: asdict(found) for title, found in held.items()}
         for adapter, held in results.items()
