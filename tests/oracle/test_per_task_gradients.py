@@ -9,6 +9,7 @@ from peft import LoraConfig, get_peft_model
 import tiny
 from madrigal.errors import ModelError
 from madrigal.gradients import Ledger, Span, Spans, per_task, refuse_uncovered, uncovered
+from madrigal.gradients import ledger as ledger_module
 from madrigal.model import language_model
 from madrigal.training.split import layer_groups
 from tiny import LORA, model
@@ -98,6 +99,29 @@ def test_equal_to_a_backward_pass_for_each_task(kind, adapter, precision):
     held = model(kind, adapter, precision=precision)
     held.network.eval()
     _assert_split(held, TOLERANCE[precision])
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+def test_large_products_are_made_in_the_number_format_of_the_layers(precision, monkeypatch):
+    monkeypatch.setattr(ledger_module, "_SMALL", 0)
+    held = model("llama", LORA, precision=precision)
+    held.network.eval()
+    _assert_split(held, TOLERANCE[precision])
+
+
+def test_small_products_are_not_rounded_to_bfloat16():
+    weight = torch.nn.Parameter(torch.zeros(3, 5))
+    ledger = Ledger({"weight": weight}, 2)
+    left, right = torch.randn(8, 3).bfloat16(), torch.randn(8, 5).bfloat16()
+    spans = Spans(4, (Span(1, 0, 1), Span(0, 2, 4)))  # the second unit is nobody's
+    for _ in range(2):
+        ledger.add_products(weight, spans, left, right)
+    first, second = (
+        2 * left.T.float()[:, 4:] @ right.float()[4:],
+        2 * left.T.float()[:, :2] @ right.float()[:2],
+    )
+    torch.testing.assert_close(ledger.gradients(0)["weight"], first)
+    torch.testing.assert_close(ledger.gradients(1)["weight"], second)
 
 
 @pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])

@@ -1,12 +1,7 @@
 """Which parts of an activation belong to which row of the ledger."""
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-
-import torch
-from jaxtyping import Float
-from torch import Tensor
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +19,6 @@ class Spans:
 
     units: int
     spans: tuple[Span, ...]
-    _made: dict[int, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def of(self, leading: int) -> Iterator[tuple[int, slice]]:
         """Each row's slice of an activation flattened to `leading` vectors.
@@ -32,9 +26,26 @@ class Spans:
         A row of T tokens holds T vectors of the states, and T times the heads of a per-head norm,
         so a unit is `leading / units` adjacent vectors.
         """
-        each, rest = divmod(leading, self.units)
-        assert rest == 0, f"{leading} vectors do not divide into {self.units} units"
+        each = self._each(leading)
         return ((s.row, slice(s.first * each, s.last * each)) for s in self.spans)
+
+    def lengths(self, leading: int) -> tuple[list[int | None], list[int]]:
+        """The rows of adjacent parts that make up all `leading` vectors, and the parts' lengths.
+
+        A part that belongs to no row has None.
+        """
+        each, end = self._each(leading), 0
+        rows: list[int | None] = []
+        lengths: list[int] = []
+        for s in (*self.spans, Span(-1, self.units, self.units)):
+            if s.first > end:
+                rows.append(None)
+                lengths.append((s.first - end) * each)
+            if s.row >= 0:
+                rows.append(s.row)
+                lengths.append((s.last - s.first) * each)
+            end = s.last
+        return rows, lengths
 
     def cut(self, first: int, last: int) -> "Spans":
         """The spans of units `first` to `last` (exclusive) alone."""
@@ -45,17 +56,7 @@ class Spans:
         )
         return Spans(last - first, tuple(inside))
 
-    def scatter(self, rows: int, device: torch.device) -> Float[Tensor, "R B"]:
-        """1 where a block belongs to a row of a ledger with so many rows, else 0.
-
-        Blocks are the longest runs of units of one length that every span is made of. The matrix is
-        made once: all layers of a pass ask for it.
-        """
-        found = self._made.get(rows)
-        if found is None or found.device != device:
-            length = math.gcd(self.units, *(end for s in self.spans for end in (s.first, s.last)))
-            found = torch.zeros(rows, self.units // length)
-            for s in self.spans:
-                found[s.row, s.first // length : s.last // length] = 1
-            found = self._made[rows] = found.to(device)
-        return found
+    def _each(self, leading: int) -> int:
+        each, rest = divmod(leading, self.units)
+        assert rest == 0, f"{leading} vectors do not divide into {self.units} units"
+        return each
