@@ -1,23 +1,22 @@
 """Train one stage of a recipe, whole or for a single task, in its folder."""
 
 import json
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from madrigal.errors import RunFolderError
 from madrigal.mixture import Mixture
-from madrigal.model.adapter_files import name_bundled_base, save_task_adapter
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
+from madrigal.pipeline.costs import write_costs
 from madrigal.pipeline.difficulty import scheduled
 from madrigal.pipeline.journal import Journal, forget_after
 from madrigal.pipeline.keep import keep
 from madrigal.pipeline.parts import step_parts, validation_losses
 from madrigal.pipeline.past import KEPT, WEIGHTS, Past, copied, put, read_tensors
 from madrigal.pipeline.recall import SILENT, recall, restructure
+from madrigal.pipeline.save import save
 from madrigal.pipeline.scoring import validation_scores
 from madrigal.pipeline.track import tracking
 from madrigal.pipeline.watch import Screen
@@ -25,7 +24,7 @@ from madrigal.recipe.retain import Interpolate
 from madrigal.recipe.stage import StageSettings
 from madrigal.training.best_parts import BestParts
 from madrigal.training.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint, restore
-from madrigal.training.files import write_whole, written_whole
+from madrigal.training.files import write_whole
 from madrigal.training.loop import StageRun, Validate, train
 from madrigal.training.processes import Processes
 from madrigal.training.progress import Progress
@@ -98,7 +97,10 @@ def train_stage(
     if past is not None:
         keep(built, stage, parts, past, where.folder)
     if where.processes.first:
-        _finish(stage, where.folder, model, progress)
+        save(where.folder, model)
+        if past is not None:
+            write_costs(built, stage, model, recalled, where.folder)
+        _finish(stage, where.folder, progress)
     where.processes.wait()
 
 
@@ -131,19 +133,8 @@ def _go_to_end(stage: StageSettings, model: LanguageModel, folder: Path) -> None
         parts.put_back(body["rolled_back"])
 
 
-def _finish(stage: StageSettings, folder: Path, model: LanguageModel, progress: Progress) -> None:
-    """Save the stage's result in its users' formats, then say that the stage is done."""
-    network: Any = model.network
-    name = "adapter" if hasattr(network, "peft_config") else "model"
-    private = model.private
-    if private is None or name == "adapter":
-        with written_whole(folder / name) as aside:
-            _save_shared(model, aside)
-    if private is not None:
-        with written_whole(folder / "adapters") as aside:
-            for task in private.tasks:
-                save_task_adapter(model, task, aside / task)
-                model.tokenizer.save_pretrained(aside / task)
+def _finish(stage: StageSettings, folder: Path, progress: Progress) -> None:
+    """Say that the stage is done."""
     rule = stage.early_stop
     early = progress.best_step if progress.ends_with_best else None
     body = {
@@ -153,25 +144,6 @@ def _finish(stage: StageSettings, folder: Path, model: LanguageModel, progress: 
         "rolled_back": list(progress.done) if rule and rule.roll_back else [],
     }
     write_whole(folder / DONE, json.dumps(body) + "\n")
-
-
-def _save_shared(model: LanguageModel, folder: Path) -> None:
-    if model.folded:
-        save_task_adapter(model, "", folder)
-        model.tokenizer.save_pretrained(folder)
-        return
-    network: Any = model.network
-    chosen: dict[str, Any] = {}
-    if model.private is not None:  # peft chooses by parts of names, and tasks are free to have any
-        own = tuple(model.private.names())
-        state = network.state_dict()
-        chosen["state_dict"] = {n: t for n, t in state.items() if not n.endswith(own)}
-    with warnings.catch_warnings():
-        # peft looks the base up on the hub to see whether its vocabulary grew; it has not.
-        warnings.filterwarnings("ignore", message="Could not find a config file")
-        network.save_pretrained(folder, **chosen)
-    name_bundled_base(folder)
-    model.tokenizer.save_pretrained(folder)
 
 
 def all_watching(watchers: Sequence[Observer]) -> Observer:

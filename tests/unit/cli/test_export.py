@@ -138,7 +138,7 @@ def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder with an adapter of the bundled base, saved as a stage saves it."""
     from madrigal.model.adapter_files import save_task_adapter
     from madrigal.model.load import load_model
-    from madrigal.pipeline.stage import _save_shared
+    from madrigal.pipeline.save import save_shared
     from madrigal.recipe.model import LoraAdapter, ModelSettings
 
     folder = tmp_path_factory.mktemp("bundled") / "run"
@@ -149,7 +149,7 @@ def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, parameter in model.network.named_parameters():
             if "lora_B" in name:
                 parameter.normal_(std=0.5)
-    _save_shared(model, folder / "stages" / "01-one" / "adapter")
+    save_shared(model, folder / "stages" / "01-one" / "adapter")
     save_task_adapter(model, "mood", folder / "single" / "mood" / "adapter")
     text = RECIPE.format(base="madrigal/base-xs")
     (folder / "recipe.yaml").write_text(text, encoding="utf-8")

@@ -8,8 +8,6 @@ import os
 import pytest
 import torch
 
-from madrigal.model.adapter import add_adapter, add_private
-from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.journal import Journal, forget_after
 from madrigal.pipeline.stage import _finish, _go_to_end
 from madrigal.recipe.model import LoraAdapter, PrivatePart
@@ -18,7 +16,7 @@ from madrigal.training.checkpoint import load_checkpoint, newest_checkpoint
 from madrigal.training.loop import train
 from madrigal.training.record import Event, StepRecord, Validation
 from madrigal.training.step import losses_of
-from tiny import CONTEXT, examples, network, stage, stage_run, tokenizer
+from tiny import examples, private_model, stage, stage_run
 
 PRIVATE = LoraAdapter(layers="none", private=PrivatePart(rank=3))
 BESIDE = LoraAdapter(rank=2, private=PrivatePart(rank=3))
@@ -39,10 +37,7 @@ class Died(BaseException):
 
 
 def model(adapter=PRIVATE):
-    held = add_adapter(network("llama"), adapter, 0)
-    private = add_private(held, adapter, ("a", "b"), 0)
-    cpu = torch.device("cpu")
-    return LanguageModel(held, tokenizer(), cpu, CONTEXT, "llama", torch.float32, private)
+    return private_model(adapter, ("a", "b"))
 
 
 def rule(**keys):
@@ -215,7 +210,7 @@ def test_killed_anywhere_it_becomes_the_same(tmp_path, adapter):
 def test_a_finished_stage_is_taken_up_with_the_same_weights(tmp_path, adapter):
     """Also where the whole model ends with an earlier checkpoint than the part does."""
     progress, _, _, held, settings = go(tmp_path / "run", rule(patience=3), model(adapter))
-    _finish(settings, tmp_path / "run", held, progress)
+    _finish(settings, tmp_path / "run", progress)
     assert json.loads((tmp_path / "run" / "done.json").read_text())["rolled_back"] == ["a"]
     again = model(adapter)
     _go_to_end(settings, again, tmp_path / "run")

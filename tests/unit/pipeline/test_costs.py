@@ -1,0 +1,58 @@
+"""What retention cost a stage: each kind's formula by hand, and the file as a run leaves it."""
+
+import json
+
+import pytest
+import torch
+
+from madrigal.model.fold import Adapted
+from madrigal.model.inspect import Size
+from madrigal.pipeline.costs import Counts, counted, flops, saved_bytes
+from madrigal.recipe import retain
+
+SIZE = Size(parameters=1_100, trainable=100, matrices=1_000)
+COUNTS = Counts(steps=10, own=700, replayed=50, asked=600)
+
+
+def test_each_kind_costs_what_its_formula_says():
+    kinds = (retain.Replay(), retain.Distill(), retain.Ewc(), retain.Interpolate())
+    assert flops(kinds, COUNTS, SIZE, 100, []) == {
+        "own": (4 * 1_000 + 6 * 100) * 700,
+        "replay": (4 * 1_000 + 6 * 100) * 50,
+        "distill": 2 * (1_000 + 100) * 600,
+        "ewc": 6 * 100 * 10,
+        "interpolate": 0.0,
+    }
+
+
+def test_overlap_costs_two_products_and_their_sum():
+    layer = Adapted(torch.nn.Parameter(torch.zeros(2, 5)), torch.zeros(6, 5))
+    found = flops((retain.OLora(strength=0.5),), COUNTS, SIZE, 100, [layer])
+    assert found["o_lora"] == 10 * (2 * 2 * 6 * 5 + 2 * 2 * 6 * 5 + 2 * 2 * 5)
+    assert flops((retain.OLora(strength=0),), COUNTS, SIZE, 100, [layer])["o_lora"] == 0
+
+
+@pytest.fixture
+def steps(tmp_path):
+    lines = [{"tokens": {"new": 30, "old": 4}}, {"tokens": {"new": 20}}]
+    path = tmp_path / "steps.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def test_tokens_are_told_apart(steps):
+    assert counted(steps, {"old"}, {"old"}) == Counts(steps=2, own=50, replayed=4, asked=34)
+    assert counted(steps, (), ()) == Counts(steps=2, own=54, replayed=0, asked=0)
+
+
+def test_a_stage_that_took_no_step_cost_nothing(tmp_path):
+    assert counted(tmp_path / "steps.jsonl", (), ()) == Counts(0, 0, 0, 0)
+
+
+def test_only_weights_count_as_served(tmp_path):
+    for name, size in (("adapter/a.safetensors", 7), ("adapter/tokenizer.json", 100),
+                       ("adapters/t/b.safetensors", 5), ("kept/c.safetensors", 9)):  # fmt: skip
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * size)
+    assert saved_bytes(tmp_path) == 12
