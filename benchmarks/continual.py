@@ -390,13 +390,14 @@ def table(results: Mapping[str, Result]) -> str:
 
 
 def train(adapter: str, part: str = "1/1") -> None:
-    """All runs of the rows, or of a part of the rows."""
+    """All runs of the rows, or of a part of the rows; trials first."""
     number, _, parts = part.partition("/")
-    for row in list(rows(adapter).values())[int(number) - 1 :: int(parts)]:
-        best = tuned(row, adapter)
+    chosen = list(rows(adapter).values())[int(number) - 1 :: int(parts)]
+    best = [tuned(row, adapter) for row in chosen]
+    for trial in best:
         for order in range(len(ORDERS)):
             for seed in SEEDS:
-                trained(best, seed, order)
+                trained(trial, seed, order)
 
 
 HEADS = {"lora": "LoRA of rank 16", "full": "Full fine-tuning"}
