@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from madrigal.cli.recipe_commands import LISTINGS, check, few_shot, group, init, list_, run
+from madrigal.cli.recipe_commands import LISTINGS, check, extend, few_shot, group, init, list_, run
 from madrigal.cli.run_commands import chat, compare, diagnose, evaluate, export, report
 
 __all__ = ["LISTINGS", "app"]
@@ -52,3 +52,4 @@ app.command()(compare)
 app.command()(diagnose)
 app.command()(group)
 app.command("few-shot")(few_shot)
+app.command()(extend)

@@ -7,7 +7,16 @@ import typer
 
 from madrigal.cli.options import Overrides, RecipeFile, Work
 
-LISTINGS = ("balancers", "objectives", "adapters", "mixtures", "metrics", "formats", "tasks")
+LISTINGS = (
+    "balancers",
+    "objectives",
+    "adapters",
+    "mixtures",
+    "retentions",
+    "metrics",
+    "formats",
+    "tasks",
+)
 
 
 def run(
@@ -108,6 +117,27 @@ def group(
 
         sets = tuple(overrides or ())
         group(Wish(recipe, sets, stage, run, affinity, steps, groups, out, force, json, folder))
+
+    return work
+
+
+def extend(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Finished run; it is only read.")],
+    tasks: Annotated[
+        list[str], typer.Option("--task", metavar="NAME=FILE", help="New task; may stand often.")
+    ],
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Run folder; left out: RUN-NAME.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
+) -> Work:
+    """Teach a finished run's model a new task, and measure what that did to the old ones."""
+
+    def work() -> None:
+        from madrigal.cli.extend import Wish, extend
+
+        extend(Wish(run, tuple(tasks), tuple(overrides or ()), out, resume))
 
     return work
 

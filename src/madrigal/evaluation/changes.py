@@ -47,8 +47,14 @@ class Changes:
         return self._by_task(pairs)
 
     def since_learned(self, stages: Sequence[str]) -> dict[str, Any]:
-        """The last stage against the last one that trained the task, for tasks that it does not."""
-        last_of = {task: stage for stage in stages for task in self.plan.learned[stage]}
+        """The last stage against the last one that trained the task, for tasks that it does not.
+
+        What was taught before the run is compared with where the run began.
+        """
+        if not stages:
+            return {}
+        last_of = dict.fromkeys(self.plan.before, BASE)
+        last_of |= {task: stage for stage in stages for task in self.plan.learned[stage]}
         pairs = [(t, stage, stages[-1]) for t, stage in last_of.items() if stage != stages[-1]]
         return {task: tested[0] for task, tested in self._by_task(pairs).items()}
 

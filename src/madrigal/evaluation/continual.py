@@ -21,9 +21,13 @@ Matrix = Sequence[Row]  # by stage, the base model first
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Which stage trained which task: `learned` of a run, and what follows from it."""
+    """Which stage trained which task: `learned` of a run, and what follows from it.
+
+    Stage 0 taught `before`: a run that goes on from another begins with these.
+    """
 
     learned: Sequence[Sequence[str]]
+    before: Sequence[str] = ()
 
     @property
     def end(self) -> int:
@@ -33,7 +37,7 @@ class Order:
     @property
     def trained(self) -> list[str]:
         """Every task that is trained, in the order in which it comes in."""
-        return list(dict.fromkeys(task for stage in self.learned for task in stage))
+        return list(dict.fromkeys(task for stage in (self.before, *self.learned) for task in stage))
 
     @property
     def earlier(self) -> list[str]:
@@ -41,16 +45,19 @@ class Order:
         return [task for task in self.trained if self.last(task) < self.end]
 
     def first(self, task: str) -> int:
-        """The first stage that trains the task, from 1."""
-        return next(i for i, stage in enumerate(self.learned, 1) if task in stage)
+        """The first stage that trains the task, from 1; 0 for one that was taught before."""
+        return next(i for i, stage in enumerate((self.before, *self.learned)) if task in stage)
 
     def last(self, task: str) -> int:
-        """The last stage that trains the task, from 1."""
-        return max(i for i, stage in enumerate(self.learned, 1) if task in stage)
+        """The last stage that trains the task, from 1; 0 for one that was only taught before."""
+        return max(i for i, stage in enumerate((self.before, *self.learned)) if task in stage)
 
 
 def continual(
-    matrix: Matrix, learned: Sequence[Sequence[str]], resampling: Resampling
+    matrix: Matrix,
+    learned: Sequence[Sequence[str]],
+    resampling: Resampling,
+    before: Sequence[str] = (),
 ) -> dict[str, Summary | None]:
     """All measures of one run; None where no task has what a definition needs.
 
@@ -68,7 +75,7 @@ def continual(
     """
     if len(matrix) != len(learned) + 1:
         raise ValueError("continual needs one row a stage and the base model's in front")
-    order = Order(learned)
+    order = Order(learned, before)
     end, earlier = order.end, order.earlier
 
     def moved(task: str, before: int, after: int) -> Part:

@@ -35,6 +35,7 @@ class ScoreMatrix:
             "seed": resampling.seed,
             "draws": resampling.draws,
             "confidence": resampling.confidence,
+            "before": list(self.plan.before),
             "tasks": {name: dict(facts) for name, facts in self.tasks.items()},
             "rows": [
                 {

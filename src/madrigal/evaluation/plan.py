@@ -17,12 +17,14 @@ Predictions = Mapping[str, Mapping[str, Sequence[Prediction]]]  # folder, then t
 class Plan:
     """What predictions alone do not tell: each task's metric, which stage trained what, the draws.
 
-    `learned` holds the trained stages in their order, by the name of their prediction folder.
+    `learned` holds the trained stages in their order, by the name of their prediction folder, and
+    `before` the tasks that the base model of the run has been taught already.
     Tasks in `general` are watched and never trained: they stay out of the summary over tasks.
     """
 
     metrics: Mapping[str, str]
     learned: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    before: Sequence[str] = ()
     general: Sequence[str] = ()
     resampling: Resampling = field(default_factory=Resampling)
 

@@ -55,6 +55,7 @@ def read_plan(run: Path) -> Plan:
         return Plan(
             metrics={task: facts["metric"] for task, facts in scores["tasks"].items()},
             learned={r["stage"]: tuple(r["learned"]) for r in scores["rows"] if r["learned"]},
+            before=tuple(scores.get("before", ())),
             general=tuple(t for t, facts in scores["tasks"].items() if facts["general"]),
             resampling=Resampling(scores["seed"], scores["draws"], scores["confidence"]),
         )

@@ -100,7 +100,8 @@ def _over_stages(
         for s in (BASE, *stages)
     ]
     learned = [[t for t in plan.learned[s] if t in scales] for s in stages]
-    found = continual(comparable, learned, plan.resampling)
+    before = [task for task in plan.before if task in scales]
+    found = continual(comparable, learned, plan.resampling, before)
     single = trained.get(SINGLE, {})
     found["plasticity_gap"] = plasticity_gap(comparable, learned, single, plan.resampling)
     return {name: _json(value) for name, value in found.items()}

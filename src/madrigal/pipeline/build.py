@@ -142,7 +142,9 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
     tokenizer = _tokenizer(loaded, tasks, folder)
     context = model_context(recipe.model, loaded.root)
     coder = Coder(tokenizer, context, recipe.model.chat_template)
-    learnt = dict.fromkeys(name for stage in recipe.stages for name in stage.learn)
+    learnt = dict.fromkeys(
+        (*recipe.before(), *(name for stage in recipe.stages for name in stage.learn))
+    )
     examples: dict[str, Sequence[Example]] = {}
     mistakes = [*missing_trackers(recipe), *without_validation(recipe, tasks)]
     for name, task in tasks.items():

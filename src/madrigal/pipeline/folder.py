@@ -53,6 +53,11 @@ class RunFolder:
         """Folder of a stage, numbered from 1."""
         return self.path / "stages" / stage_label(number, name)
 
+    @property
+    def before(self) -> Path:
+        """Folder of what is kept of the run that this one goes on from."""
+        return self.path / "stages" / "00-before"
+
     def baseline(self, task: str) -> Path:
         """Folder of the single-task model of a task."""
         return self.path / "baselines" / task

@@ -43,12 +43,18 @@ class Past:
 
 def past_of(recipe: Recipe, folder: RunFolder, number: int, start: Tensors | None) -> Past:
     """The past of stage `number`, counted from 1."""
-    before = recipe.stages[: number - 1]
-    taught = {t: place for place, one in enumerate(before) for t in recipe.scored(one.learn)}
+    stages = recipe.stages[: number - 1]
+    folders = [folder.stage(n, one.name) / KEPT for n, one in enumerate(stages, 1)]
+    taught = {t: place for place, one in enumerate(stages) for t in recipe.scored(one.learn)}
+    objectives = {t: stages[n].objective.get(t, Likelihood()) for t, n in taught.items()}
+    if recipe.before():
+        folders.insert(0, folder.before / KEPT)
+        taught = dict.fromkeys(recipe.before(), 0) | {t: n + 1 for t, n in taught.items()}
+        objectives = dict.fromkeys(recipe.before(), Likelihood()) | objectives
     return Past(
-        folders=tuple(folder.stage(n, one.name) / KEPT for n, one in enumerate(before, 1)),
+        folders=tuple(folders),
         taught=taught,
-        objectives={t: before[n].objective.get(t, Likelihood()) for t, n in taught.items()},
+        objectives=objectives,
         start=start,
         later=tuple(kept for one in recipe.stages[number:] for kept in one.retain),
     )
@@ -59,7 +65,8 @@ def replayed_tasks(recipe: Recipe, stage: StageSettings) -> tuple[str, ...]:
     if stage.retains(Replay) is None:
         return ()
     number = [one.name for one in recipe.stages].index(stage.name)
-    earlier = (task for one in recipe.stages[:number] for task in recipe.scored(one.learn))
+    stages = recipe.stages[:number]
+    earlier = (*recipe.before(), *(t for one in stages for t in recipe.scored(one.learn)))
     return tuple(task for task in dict.fromkeys(earlier) if task not in stage.learn)
 
 

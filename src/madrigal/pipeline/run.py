@@ -16,6 +16,7 @@ from madrigal.model.host import (
 )
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.baselines import Baselines, rides
+from madrigal.pipeline.before import begin, keep_before
 from madrigal.pipeline.build import Built, build
 from madrigal.pipeline.cards import write_cards
 from madrigal.pipeline.folder import RunFolder, locked, stage_label
@@ -76,6 +77,7 @@ def run(loaded: LoadedRecipe, out: Path, resume: bool = False) -> Path:
     for stage in loaded.recipe.stages:
         built.source(stage)  # a mixture that cannot be filled is refused before anything is written
     model = fresh_model(built)
+    begin(built, model)
     if loaded.recipe.model.shard and model.shards is None:
         screen.say("model.shard: one process holds the whole base; torchrun starts several")
     refuse_unsplit(built, model)
@@ -165,6 +167,7 @@ def _score_base(run: _Run, model: LanguageModel) -> None:
 
 def _train_and_score(run: _Run, model: LanguageModel) -> None:
     start = start_of(run.built.recipe, model)
+    keep_before(run.built, model, run.folder, run.processes, start)
     for number, stage in enumerate(run.built.recipe.stages, 1):
         label = stage_label(number, stage.name)
         with run.phase(f"train {label}"):

@@ -16,6 +16,7 @@ def scoring_plan(built: Built) -> Plan:
             stage_label(n, stage.name): recipe.scored(stage.learn)
             for n, stage in enumerate(recipe.stages, 1)
         },
+        before=recipe.before(),
         general=recipe.evaluate.general,
         resampling=Resampling(recipe.seed, recipe.evaluate.draws, recipe.evaluate.confidence),
     )

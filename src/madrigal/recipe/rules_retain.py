@@ -4,16 +4,20 @@ from collections.abc import Iterator
 
 from madrigal.recipe.node import Mistake, Node
 from madrigal.recipe.rules_stage import learnt
+from madrigal.recipe.suggest import did_you_mean
 
 
 def retain_rules(root: Node) -> Iterator[Mistake]:
     """Nothing to retain, twice the same, kinds that contradict each other or the adapter."""
     stages = root.get("stages").elements()
+    known = [name.text or "" for name in root.get("start_from", "learned").elements()]
+    yield from _learned(root, known)
     yield from _fresh_adapters(stages)
     for number, stage in enumerate(stages):
-        yield from _nothing_before(stage, stages[:number])
+        if not known:
+            yield from _nothing_before(stage, stages[:number])
         yield from _together(stage)
-        yield from _replay(stage, stages[:number])
+        yield from _replay(stage, {*known, *(t for one in stages[:number] for t in learnt(one))})
         yield from _adapter(stage, root.get("model", "adapter"))
         yield from _always(stage, stages[number + 1 :])
 
@@ -22,6 +26,14 @@ def kinds_retained(stage: Node) -> dict[str, Node]:
     """Kinds of retention in a stage, and where each stands."""
     held = stage.get("retain").elements()
     return {one.get("kind").text or "": one for one in held}
+
+
+def _learned(root: Node, known: list[str]) -> Iterator[Mistake]:
+    tasks = root.get("tasks").names()
+    for name, node in zip(known, root.get("start_from", "learned").elements(), strict=True):
+        if name not in tasks:
+            text = f"no task is called {name!r}{did_you_mean(name, tasks, 'tasks')}"
+            yield Mistake(node, f"{text}; describe here what the run taught, or leave it out")
 
 
 def _nothing_before(stage: Node, before: tuple[Node, ...]) -> Iterator[Mistake]:
@@ -53,14 +65,13 @@ def _fresh_adapters(stages: tuple[Node, ...]) -> Iterator[Mistake]:
             yield Mistake(node, f"{text}; keep one of the two in the whole recipe")
 
 
-def _replay(stage: Node, before: tuple[Node, ...]) -> Iterator[Mistake]:
+def _replay(stage: Node, earlier: set[str]) -> Iterator[Mistake]:
     replay = kinds_retained(stage).get("replay")
     if replay is None:
         return
     if replay.get("share").value is not None and replay.get("count").value is not None:
         text = "`share` and `count` are both given; keep one"
         yield Mistake(replay.get("count"), text)
-    earlier = {name for one in before for name in learnt(one)}
     if earlier and earlier <= set(learnt(stage)):
         text = "every earlier task is learnt by this stage again, so none is left to replay"
         yield Mistake(replay, f"{text}; remove it, or learn fewer tasks")

@@ -40,7 +40,8 @@ def unused_rules(root: Node) -> Iterator[Mistake]:
     """Tasks that nothing uses: told only where no misspelt name or `--set` explains them."""
     tasks, general = root.get("tasks"), root.get("evaluate", "general")
     lists = [stage.get("learn") for stage in root.get("stages").elements()]
-    named = [name for part in (*lists, general) for name in part.elements()]
+    before = root.get("start_from", "learned")
+    named = [name for part in (*lists, general, before) for name in part.elements()]
     misspelt = any(name.text not in tasks.names() for name in named)
     narrowed = any(node.set_path for part in lists for node in part.walk())
     if not lists or misspelt or narrowed or not all(part.elements() for part in lists):

@@ -1,14 +1,23 @@
 """The recipe: what one run does."""
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
 from madrigal.recipe.model import ModelSettings
-from madrigal.recipe.settings import Settings, TaskName, listed
+from madrigal.recipe.settings import Names, Settings, Short, TaskName, listed
 from madrigal.recipe.stage import StageSettings
 from madrigal.recipe.task import EvaluateSettings, TaskSettings
+
+
+class StartFrom(Short):
+    """A finished run whose weights this one begins with, and what it taught."""
+
+    short: ClassVar[str] = "run"
+    run: str = Field(min_length=1, description="Folder of the run; it is only read.")
+    stage: str | None = Field(default=None, description="Stage whose end is the beginning; left out: the last.")
+    learned: Names = Field(default=(), description="Tasks of this recipe that the run taught: stages can retain them, and they are scored.")
 
 
 class Recipe(Settings):
@@ -20,6 +29,7 @@ class Recipe(Settings):
         default="repeatable", description="`fast`: seeds only. `repeatable`: deterministic algorithms, warn where there is none. `strict`: refuse."
     )
     model: ModelSettings = Field(default=ModelSettings(), description="The model; a bare string is its base.")
+    start_from: StartFrom | None = Field(default=None, description="A finished run of the same model to go on from; a bare path is its folder. Left out: the base.")
     tasks: dict[TaskName, TaskSettings] = Field(min_length=1, description="The tasks, by name.")
     stages: Annotated[tuple[StageSettings, ...], BeforeValidator(listed)] = Field(description="The stages, in order; empty: only evaluate.")
     evaluate: EvaluateSettings = Field(default=EvaluateSettings(), description="What is measured.")
@@ -29,10 +39,14 @@ class Recipe(Settings):
         """Those of the tasks that are scored: all but auxiliary ones."""
         return tuple(name for name in names if self.tasks[name].role == "main")
 
+    def before(self) -> tuple[str, ...]:
+        """Tasks that were taught before the first stage."""
+        return self.scored(self.start_from.learned) if self.start_from is not None else ()
+
     def watched(self) -> tuple[str, ...]:
-        """Tasks that are scored after every stage: all that some stage learns, then the general
-        ones; where nothing is learnt, all."""
+        """Tasks that are scored after every stage: all that were taught before or some stage learns,
+        then the general ones; where nothing is learnt, all."""
         if not self.stages:
             return tuple(self.tasks)
         learnt = (task for stage in self.stages for task in self.scored(stage.learn))
-        return tuple(dict.fromkeys((*learnt, *self.evaluate.general)))
+        return tuple(dict.fromkeys((*self.before(), *learnt, *self.evaluate.general)))

@@ -1,0 +1,82 @@
+"""`madrigal extend RUN --task NAME=FILE`."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from madrigal.cli.located import located
+from madrigal.errors import RunFolderError, UserMistake
+from madrigal.pipeline.trained import recipe_of
+from madrigal.recipe.dump import dump_resolved
+from madrigal.recipe.extend import extended
+from madrigal.recipe.load import LoadedRecipe, load_recipe, loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line asks for."""
+
+    run: Path
+    tasks: tuple[str, ...]
+    overrides: tuple[str, ...]
+    out: Path | None
+    resume: bool
+
+
+def extend(wish: Wish) -> None:
+    """Trains a finished run's model on further tasks, in a folder of its own."""
+    recipe = recipe_to_extend(wish)
+    out = wish.out or wish.run.with_name(recipe.recipe.name)
+    if out.resolve() == wish.run.resolve():
+        raise RunFolderError(f"{out}: is the run to go on from; choose another --out")
+    from madrigal.pipeline.run import run
+
+    with located(recipe):
+        run(recipe, out, wish.resume)
+
+
+def recipe_to_extend(wish: Wish) -> LoadedRecipe:
+    """The recipe of the further stage, checked.
+
+    Raises:
+        UserMistake: the run has not finished, or a task is named wrongly.
+    """
+    from madrigal.pipeline.shared_start import finished_stages
+
+    given = recipe_of(wish.run)
+    stages = given.recipe.stages
+    if len(finished_stages(wish.run, given.recipe)) < max(1, len(stages)):
+        raise RunFolderError(
+            f"{wish.run}: the run has not finished; go on with `madrigal run ... --resume`"
+        )
+    new = _files(wish, given)
+    learnt = (task for stage in stages for task in given.recipe.scored(stage.learn))
+    learned = tuple(dict.fromkeys((*given.recipe.before(), *learnt)))
+    name = f"{wish.run.resolve().name}-{'-'.join(new)}"
+    recipe = extended(given.recipe, wish.run.resolve(), learned, new, name)
+    return _overridden(loaded(recipe, given.root), wish.overrides)
+
+
+def _files(wish: Wish, given: LoadedRecipe) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for text in wish.tasks:
+        name, mark, path = text.partition("=")
+        if not (name and mark and path):
+            raise UserMistake(f"--task {text}: write NAME=FILE, for example --task law=law.jsonl")
+        if name in given.recipe.tasks or name in found:
+            raise UserMistake(
+                f"--task {text}: the run has a task {name!r} already; rename this one"
+            )
+        if not Path(path).exists():
+            raise UserMistake(f"--task {text}: there is no {path}; name a file of examples")
+        found[name] = Path(path).resolve()
+    return found
+
+
+def _overridden(recipe: LoadedRecipe, overrides: Sequence[str]) -> LoadedRecipe:
+    """With every `--set`, checked as a recipe from a file is."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "extended.yaml"
+        file.write_text(dump_resolved(recipe), encoding="utf-8")
+        return replace(load_recipe(file, overrides, recipe.root), places={})

@@ -1,0 +1,159 @@
+"""A finished run learns a new task, and what that did to its old ones is measured."""
+
+import hashlib
+import json
+
+import pytest
+
+import tiny_run
+
+NEW = {
+    "tall": ("the tower is high", "the mill is high"),
+    "low": ("the river is flat", "the garden is flat"),
+}
+
+
+def recipe(stages, **more):
+    """Two stages of one task each, with a LoRA adapter."""
+    keys = tiny_run.keys()
+    keys["model"]["adapter"] = {"kind": "lora", "rank": 2}
+    keys["stages"] = stages
+    keys["evaluate"] = {"draws": 200, "base": False}
+    return keys | more
+
+
+def stage(name, task, steps=4):
+    return {"name": name, "learn": [task], "steps": steps, "batch": {"rows": 4}}
+
+
+def hashes(folder):
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def old(forker, tmp_path_factory):
+    """A finished run of mood, then echo; and a file of a new task."""
+    folder = tmp_path_factory.mktemp("old")
+    path = tiny_run.write_recipe(folder, recipe([stage("one", "mood"), stage("two", "echo")]))
+    rows = [
+        json.dumps({"text": f"{text}, number {n}", "label": label}) + "\n"
+        for label, texts in NEW.items()
+        for text in texts
+        for n in range(20)
+    ]
+    (folder / "size.jsonl").write_text("".join(rows), encoding="utf-8")
+    answer = forker.madrigal("run", path, "--out", folder / "run")
+    assert answer["code"] == 0, answer["said"]
+    return folder
+
+
+def extend(forker, old, out, *more):
+    """The new task, learnt in a few steps."""
+    task = f"size={old / 'size.jsonl'}"
+    sets = ("--set", "stages.0.steps=4", *more)
+    return forker.madrigal("extend", old / "run", "--task", task, "--out", out, *sets)
+
+
+def scores(run):
+    return json.loads((run / "scores.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("kept", ["replay", "ewc", "distill", "merge", "{kind: interpolate}"])
+def test_old_tasks_are_scored_before_and_after_and_the_old_run_stays(forker, old, tmp_path, kept):
+    before = hashes(old / "run")
+    answer = extend(forker, old, tmp_path / "more", "--set", f"stages.0.retain=[{kept}]")
+    assert answer["code"] == 0, answer["said"]
+    assert hashes(old / "run") == before
+    found = scores(tmp_path / "more")
+    assert [row["stage"] for row in found["rows"]] == ["base", "01-extend"]
+    assert all(set(row["scores"]) == {"mood", "echo", "size"} for row in found["rows"])
+    assert found["before"] == ["mood", "echo"]
+    # Where it begins is where the old run ended.
+    ended = scores(old / "run")["rows"][-1]["scores"]
+    began = found["rows"][0]["scores"]
+    assert {t: began[t]["value"] for t in ended} == {t: s["value"] for t, s in ended.items()}
+    assert found["summary"]["bwt"] is not None
+    assert set(found["summary"]["since_learned"]) == {"mood", "echo"}
+
+
+def test_killed_and_resumed_it_is_the_same(forker, old, tmp_path):
+    """Both remedies that look at the old run's data, resumed from nothing but what is kept."""
+    sets = ("--set", "stages.0.retain=[replay, ewc]", "--set", "stages.0.checkpoint_every=1")
+    whole, torn = tmp_path / "whole", tmp_path / "torn"
+    assert extend(forker, old, whole, *sets)["code"] == 0
+    assert extend(forker, old, torn, *sets)["code"] == 0
+    for path in (torn / "stages" / "01-extend" / "done.json", torn / "scores.json"):
+        path.unlink()
+    checkpoints = sorted((torn / "stages" / "01-extend" / "checkpoints").iterdir())
+    for path in checkpoints[-1].iterdir():
+        path.unlink()
+    for path in (torn / "predictions" / "01-extend").iterdir():
+        path.unlink()
+    answer = extend(forker, old, torn, *sets, "--resume")
+    assert answer["code"] == 0, answer["said"]
+    assert scores(torn) == scores(whole)
+    kept = "stages/00-before/kept/"
+    one, two = hashes(whole), hashes(torn)
+    names = [n for n in one if n.startswith(kept) or n.endswith("adapter_model.safetensors")]
+    assert len(names) == 4
+    assert {n: one[n] for n in names if "costs" not in n} == {
+        n: two[n] for n in names if "costs" not in n
+    }
+
+
+def test_a_run_that_is_none_or_has_not_finished(forker, old, tmp_path):
+    task = f"size={old / 'size.jsonl'}"
+    answer = forker.madrigal("extend", tmp_path, "--task", task, "--out", tmp_path / "x")
+    assert answer["code"] == 2
+    assert "no recipe.yaml; give the folder that `madrigal run` wrote" in answer["said"]
+    half = tmp_path / "half"
+    (half / "stages" / "01-one").mkdir(parents=True)
+    for name in ("recipe.yaml", "manifest.json"):
+        (half / name).write_bytes((old / "run" / name).read_bytes())
+    answer = forker.madrigal("extend", half, "--task", task, "--out", tmp_path / "x")
+    assert answer["code"] == 2
+    assert f"{half}: the run has not finished; go on with `madrigal run" in answer["said"]
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (("--set", "model.adapter.rank=3"), "its adapter does not fit the recipe's"),
+        (("--task", "mood=nowhere"), "there is a task 'mood' already; rename this one"),
+        (("--task", "law"), "write NAME=FILE, for example --task law=law.jsonl"),
+        (("--task", "law=nowhere"), "there is no nowhere; name a file of examples"),
+        (("--set", "start_from.learned=[mood, size]"), "taught no 'size' until 02-two"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(forker, old, tmp_path, more, sentence):
+    before = hashes(old / "run")
+    answer = extend(forker, old, tmp_path / "x", *more)
+    assert answer["code"] == 2, answer["said"]
+    assert sentence in " ".join(answer["said"].split())
+    assert "Traceback" not in answer["said"]
+    assert not (tmp_path / "x").exists()
+    assert hashes(old / "run") == before
+
+
+def test_old_data_that_is_gone(forker, old, tmp_path):
+    moved = old / "mood.train.jsonl"
+    held = moved.read_bytes()
+    moved.unlink()
+    try:
+        answer = extend(forker, old, tmp_path / "x")
+    finally:
+        moved.write_bytes(held)
+    assert answer["code"] == 2
+    assert "mood.train.jsonl" in answer["said"]
+    assert not (tmp_path / "x").exists()
+
+
+def test_it_does_not_write_into_the_run_it_goes_on_from(forker, old):
+    answer = extend(forker, old, old / "run")
+    assert answer["code"] == 2
+    assert "is the run to go on from; choose another --out" in " ".join(answer["said"].split())
