@@ -34,7 +34,8 @@ def divergence_in_chunks(
 
     several = states.shape[0] > chunk and torch.is_grad_enabled()
     pieces = []
-    for first, part in zip(range(0, states.shape[0], chunk), states.split(chunk), strict=True):
+    starts = range(0, max(1, states.shape[0]), chunk)
+    for first, part in zip(starts, states.split(chunk), strict=True):
         if several:
             pieces.append(checkpoint(block, part, first, use_reentrant=False))
         else:

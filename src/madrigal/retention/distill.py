@@ -1,6 +1,6 @@
 """Distillation to the model before the stage: what it would have said is kept."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from jaxtyping import Float
@@ -39,11 +39,10 @@ class Distillation:
         states: Float[Tensor, "N D"],
         taught: Float[Tensor, "N D"],
         around: Around = nothing_around,
-        counts: Sequence[int] | None = None,
     ) -> Float[Tensor, " N"]:
-        """KL in nats at each position; `taught` are the teacher's states there."""
+        """KL in nats at each position of one task's rows; `taught` are the teacher's states."""
 
         def reference(first: int, last: int) -> Tensor:
             return self.teacher.log_probabilities(taught[first:last])
 
-        return model.divergence(states, reference, around, counts)
+        return model.divergence(states, reference, around)

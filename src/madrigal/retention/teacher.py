@@ -31,12 +31,16 @@ class Teacher:
         """Inside, the model is the teacher. No graph may be built here, and none may be run."""
         network = self._model.network
         training = network.training
+        cached = torch.is_autocast_cache_enabled()
         self._exchange()
         network.eval()
+        # Autocast remembers a parameter's lower precision by its identity, which both share.
+        torch.set_autocast_cache_enabled(False)
         try:
             with torch.no_grad():
                 yield
         finally:
+            torch.set_autocast_cache_enabled(cached)
             network.train(training)
             self._exchange()
 

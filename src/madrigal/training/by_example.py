@@ -6,12 +6,12 @@ from itertools import accumulate
 import torch
 
 from madrigal.gradients import Ledger, Span, Spans
-from madrigal.training.layout import Microbatch
+from madrigal.training.layout import Microbatch, Placed
 from madrigal.training.lockstep import empty_pass
 from madrigal.training.passes import Passes, cut_along
 
-# Gives a microbatch other targets, after one forward pass of its own.
-Changed = Callable[[Microbatch], Microbatch]
+# Gives a microbatch of some examples other targets, after one forward pass of its own.
+Changed = Callable[[Microbatch, Sequence[Placed]], Microbatch]
 
 
 def split_by_example(
@@ -23,7 +23,7 @@ def split_by_example(
         spans = _spans(batch, [len(example.rows) for example in passes.groups[index]])
         positions = Spans(len(batch.targets), _by_positions(batch, spans))
         with ledger.following(spans):
-            batch = batch if changed is None else changed(batch)
+            batch = batch if changed is None else changed(batch, passes.groups[index])
             whole = passes.losses(batch, cut_along(positions, ledger)).whole()
             torch.stack(list(whole.values())).sum().backward()
         yield
@@ -35,7 +35,8 @@ def one_at_a_time(passes: Passes, changed: Changed | None = None) -> Iterator[li
     """The same for groups of one example, in `parameter.grad`; names of those that have one."""
     for index in passes.own():
         batch = passes.batch(index)
-        whole = passes.losses(batch if changed is None else changed(batch)).whole()
+        batch = batch if changed is None else changed(batch, passes.groups[index])
+        whole = passes.losses(batch).whole()
         torch.stack(list(whole.values())).sum().backward()
         yield [name for name, p in passes.model.trainable() if p.grad is not None]
     _idle(passes, changed)

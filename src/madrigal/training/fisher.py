@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from madrigal.errors import RunStopped
 from madrigal.gradients import Ledger, per_task, uncovered
-from madrigal.model.language_model import LanguageModel
 from madrigal.tasks.encoded import Example
 from madrigal.training.by_example import one_at_a_time, split_by_example
+from madrigal.training.chance import derive
 from madrigal.training.layout import Microbatch, Placed, lay_out
 from madrigal.training.passes import Passes
 from madrigal.training.step import StepParts, place
@@ -50,15 +51,16 @@ def fisher(parts: StepParts, drawn: Drawn, labels: Labels) -> dict[str, Float[Te
     split = not uncovered(network, named)
     size = 4 * sum(p.numel() for p in named.values())
     together = min(_TOGETHER, max(1, _LEDGER_BYTES // size)) if split else 1
+    placed = place(parts, drawn)
     passes = Passes(
         model=parts.model,
         objectives=parts.objectives,
-        groups=_groups(parts, drawn, together),
+        groups=_groups(parts, placed, together),
         pad=parts.pad,
         chance=(parts.seed, parts.stage, -1),
         processes=parts.processes,
     )
-    own = None if labels == "data" else lambda batch: _own_targets(parts.model, batch)
+    own = None if labels == "data" else _OwnTargets(parts, placed)
     sums = {name: torch.zeros_like(p, dtype=torch.float32) for name, p in named.items()}
     if together > 1:
         ledger = Ledger(named, together)
@@ -85,10 +87,9 @@ def fisher(parts: StepParts, drawn: Drawn, labels: Labels) -> dict[str, Float[Te
     return found
 
 
-def _groups(parts: StepParts, drawn: Drawn, together: int) -> list[list[Placed]]:
+def _groups(parts: StepParts, placed: Sequence[Placed], together: int) -> list[list[Placed]]:
     """Examples that share a pass: of similar width, so many at most, rows of a task adjacent."""
-    order = {task: place for place, task in enumerate(parts.objectives)}
-    placed = place(parts, drawn)
+    order = {task: number for number, task in enumerate(parts.objectives)}
     return [
         some[first : first + together]
         for some in lay_out(placed, order, parts.microbatch_tokens, parts.processes.count)
@@ -96,19 +97,38 @@ def _groups(parts: StepParts, drawn: Drawn, together: int) -> list[list[Placed]]
     ]
 
 
-def _own_targets(model: LanguageModel, batch: Microbatch) -> Microbatch:
-    """The microbatch with targets drawn from the model; what is read stays the data's."""
-    whose = [segment.task for segment in batch.segments for _ in segment.rows]
-    with torch.no_grad(), model.routed(whose), model.autocast():
-        states = model.states(batch.tokens)
-        picked = states.reshape(-1, states.shape[-1])[batch.state_index]
-        return replace(batch, targets=_drawn(model, picked))
+class _OwnTargets:
+    """Draws a microbatch's targets from the model; what is read stays the data's.
 
+    An example's draw follows from its place alone, so it is the same in every layout.
+    """
 
-def _drawn(model: LanguageModel, states: Float[Tensor, "N D"]) -> Int[Tensor, " N"]:
-    """One token a state. The pass has set the seed; the CPU draws, so that devices agree."""
-    chances = model.logits(states).float().softmax(-1).cpu()
-    return torch.multinomial(chances, 1)[:, 0].to(states.device)
+    def __init__(self, parts: StepParts, placed: Sequence[Placed]) -> None:
+        self._model = parts.model
+        self._chance = (parts.seed, parts.stage, "targets")
+        self._places = {id(example): number for number, example in enumerate(placed)}
+
+    @torch.no_grad()
+    def __call__(self, batch: Microbatch, examples: Sequence[Placed]) -> Microbatch:
+        model = self._model
+        whose = [example.task for example in examples for _ in example.rows]
+        with model.autocast():
+            with model.routed(whose):
+                states = model.states(batch.tokens)
+            picked = states.reshape(-1, states.shape[-1])[batch.state_index]
+            sizes = [sum(int(r.trained.sum()) for r in example.rows) for example in examples]
+            own = zip(examples, picked.split(sizes), strict=True)
+            drawn = torch.cat([self._drawn(example, some) for example, some in own])
+        return replace(batch, targets=drawn.to(batch.targets.device))
+
+    def _drawn(self, example: Placed, states: Float[Tensor, "N D"]) -> Int[Tensor, " N"]:
+        """One token a state, by the inverse of the distribution function on the host."""
+        with self._model.routed(example.task):
+            chances = self._model.logits(states).float().softmax(-1).cpu()
+        upto = chances.double().cumsum(-1)
+        chance = np.random.default_rng(derive(*self._chance, self._places[id(example)]))
+        at = torch.from_numpy(chance.random((len(upto), 1))) * upto[:, -1:]
+        return torch.searchsorted(upto, at, right=True)[:, 0].clamp(max=upto.shape[1] - 1)
 
 
 def _check_finite(stage: str, found: dict[str, Tensor]) -> None:

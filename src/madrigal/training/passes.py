@@ -176,13 +176,13 @@ class Passes:
                 continue
             first, last = segment.first_position, segment.last_position
             lengths = [int(row.trained.sum()) for row in segment.rows]
-            nats = asked.divergence(
-                self.model,
-                states[first:last],
-                taught[first:last],
-                lambda one, end, first=first: around(first + one, first + end),
-                lengths,
-            )
+            with self.model.routed(segment.task):
+                nats = asked.divergence(
+                    self.model,
+                    states[first:last],
+                    taught[first:last],
+                    lambda one, end, first=first: around(first + one, first + end),
+                )
             count = self.objectives[segment.task].count
             each = [count([row]) / max(1, n) for row, n in zip(segment.rows, lengths, strict=True)]
             units = torch.tensor(each, device=nats.device)[batch.row[first:last]]

@@ -18,7 +18,6 @@ from madrigal.gradients.memory import Memory
 from madrigal.gradients.products import PLAIN, Products
 from madrigal.model.language_model import LanguageModel
 from madrigal.recipe.stage import Gradients
-from madrigal.training.lockstep import empty_pass
 from madrigal.training.passes import Passes, Sums, head_spans, row_spans
 
 # How far the sum of the tasks' gradients may be from the gradient of the sum, relative to its
@@ -142,7 +141,7 @@ class Split:
         if not own:
             if self.model.shards is not None:  # the passes of those that compare need its parts
                 for _ in range(2):
-                    empty_pass(self.model, backward=True)
+                    passes.empty(backward=True)
                 network.zero_grad(set_to_none=True)
             return
         batch = passes.batch(own[0])
