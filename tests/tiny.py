@@ -9,16 +9,17 @@ import transformers
 
 from madrigal.balancing import Mean
 from madrigal.mixture import Draw
+from madrigal.model.adapter import add_private
 from madrigal.model.base import fresh_tokenizer
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.load import add_adapter
 from madrigal.objectives import Likelihood
 from madrigal.recipe.model import FullAdapter, LoraAdapter, ModelSettings, NewModel
 from madrigal.recipe.stage import StageSettings
+from madrigal.retention import Pull
 from madrigal.tasks.encoded import Encoded
 from madrigal.training.loop import StageRun
 from madrigal.training.processes import Processes
-from madrigal.retention import Pull
 from madrigal.training.step import StepParts
 
 torch.set_num_threads(1)
@@ -86,6 +87,19 @@ def model(kind="llama", adapter=None, seed=0, precision=torch.float32, **changes
                 torch.nn.init.normal_(parameter, std=0.1)
     cpu = torch.device("cpu")
     return LanguageModel(held, tokenizer(), cpu, CONTEXT, kind, precision)
+
+
+def private_model(adapter, tasks, kind="llama", start=None, precision=torch.float32):
+    """A language model with private parts of tasks; with `start` none of them begins at nothing."""
+    held = add_adapter(network(kind), adapter, 0)
+    private = add_private(held, adapter, tasks, 0)
+    if start is not None:
+        torch.manual_seed(start)
+        for parameter in held.parameters():
+            if parameter.requires_grad:
+                torch.nn.init.normal_(parameter, std=0.1)
+    cpu = torch.device("cpu")
+    return LanguageModel(held, tokenizer(), cpu, CONTEXT, kind, precision, private)
 
 
 def row(length, answer, seed=0):

@@ -9,15 +9,14 @@ from madrigal.balancing import Equal, Mean
 from madrigal.balancing.upgrad import UpGrad
 from madrigal.model import language_model
 from madrigal.model.adapter import add_adapter, add_private
-from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.parts import build_split
 from madrigal.recipe.model import LoraAdapter, PrivatePart
 from madrigal.recipe.stage import Gradients, Optimiser
+from madrigal.retention import Pull
 from madrigal.training.loop import StageRun, train
 from madrigal.training.processes import Processes
-from madrigal.retention import Pull
 from madrigal.training.step import compute_gradient, verify_split
-from tiny import CONTEXT, VOCABULARY, Schedule, drawn, examples, network, parts, stage, tokenizer
+from tiny import VOCABULARY, Schedule, drawn, examples, network, parts, private_model, stage
 
 TASKS = ("a", "b", "c", "d")  # d is in no group
 GROUPS = {"left": ("a", "c"), "right": ("b",)}
@@ -29,14 +28,7 @@ COUNTS = {"a": 3, "b": 4, "c": 2}
 
 
 def model(adapter=BOTH, kind="llama", start=1, precision=torch.float32):
-    held = add_adapter(network(kind), adapter, 0)
-    private = add_private(held, adapter, TASKS, 0)
-    torch.manual_seed(start)
-    for parameter in held.parameters():
-        if parameter.requires_grad:
-            torch.nn.init.normal_(parameter, std=0.1)
-    cpu = torch.device("cpu")
-    return LanguageModel(held, tokenizer(), cpu, CONTEXT, kind, precision, private)
+    return private_model(adapter, TASKS, kind, start, precision)
 
 
 def split(held, balancer, every=1, tasks=TASKS):
@@ -212,9 +204,7 @@ def test_the_split_is_verified_for_parts_of_groups_too(monkeypatch, chunk):
 
 def trained(adapter, tasks, folder, balancer, measure=0):
     """Train some of the tasks from the usual start; the same examples for each whoever is there."""
-    held = add_adapter(network(), adapter, 0)
-    private = add_private(held, adapter, tasks, 0)
-    whole = LanguageModel(held, tokenizer(), torch.device("cpu"), CONTEXT, "llama", private=private)
+    whole = private_model(adapter, tasks)
     optimiser = Optimiser(learning_rate=0.01, epsilon=1e-6, clip=0.0)
     settings = stage(learn=tasks, steps=8, optimiser=optimiser)
     changes = {"split": split(whole, balancer, measure, tasks)} if measure else {}
@@ -227,7 +217,7 @@ def trained(adapter, tasks, folder, balancer, measure=0):
         validate=None,
         validate_every=0,
     )
-    held.train()
+    whole.network.train()
     train(run, lambda _: None)
     return {n: p.detach().clone() for n, p in whole.trainable()}
 

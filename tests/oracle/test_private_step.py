@@ -9,14 +9,12 @@ from madrigal.balancing import Equal, Mean
 from madrigal.balancing.upgrad import UpGrad
 from madrigal.gradients import Ledger
 from madrigal.gradients.gramian import HALVES
-from madrigal.model.adapter import add_adapter, add_private
-from madrigal.model.language_model import LanguageModel
 from madrigal.recipe.model import LoraAdapter, PrivatePart
-from madrigal.training.processes import Processes
 from madrigal.retention import Pull
+from madrigal.training.processes import Processes
 from madrigal.training.split import Split
 from madrigal.training.step import compute_gradient
-from tiny import CONTEXT, drawn, network, parts, tokenizer
+from tiny import drawn, parts, private_model
 
 TASKS = ("a", "b", "c")
 ADAPTER = LoraAdapter(rank=3, alpha=6.0, private=PrivatePart(rank=2, alpha=3.0, tasks=("a", "b")))
@@ -24,14 +22,7 @@ HEAD = ADAPTER.model_copy(update={"private": ADAPTER.private.model_copy(update={
 
 
 def model(adapter=ADAPTER, kind="llama", start=1, precision=torch.float32):
-    held = add_adapter(network(kind), adapter, 0)
-    private = add_private(held, adapter, TASKS, 0)
-    torch.manual_seed(start)
-    for parameter in held.parameters():
-        if parameter.requires_grad:
-            torch.nn.init.normal_(parameter, std=0.1)
-    cpu = torch.device("cpu")
-    return LanguageModel(held, tokenizer(), cpu, CONTEXT, kind, precision, private)
+    return private_model(adapter, TASKS, kind, start, precision)
 
 
 def split(held, every=1):

@@ -3,12 +3,11 @@
 import pytest
 import torch
 
-from madrigal.model.adapter import add_adapter, add_private
-from madrigal.model.language_model import LanguageModel
+import tiny
 from madrigal.recipe.model import LoraAdapter, PrivatePart
 from madrigal.recipe.stage import EarlyStop
 from madrigal.training.best_parts import BestParts
-from tiny import CONTEXT, network, tokenizer
+from tiny import private_model
 
 RULE = EarlyStop(patience=1, per_task=True, roll_back=True)
 ADAPTER = LoraAdapter(rank=2, private=PrivatePart(rank=3, head=True))
@@ -16,10 +15,7 @@ GROUPS = LoraAdapter(rank=2, private=PrivatePart(rank=3, groups={"ab": ("a", "b"
 
 
 def model(adapter=ADAPTER):
-    held = add_adapter(network("llama"), adapter, 0)
-    private = add_private(held, adapter, ("a", "b", "c"), 0)
-    cpu = torch.device("cpu")
-    return LanguageModel(held, tokenizer(), cpu, CONTEXT, "llama", torch.float32, private)
+    return private_model(adapter, ("a", "b", "c"))
 
 
 def values(held):
@@ -148,9 +144,6 @@ def test_where_nobody_asks_nothing_is_done(rule):
 
 
 def test_a_model_without_parts_has_nothing_to_remember():
-    held = add_adapter(network("llama"), LoraAdapter(rank=2), 0)
-    cpu = torch.device("cpu")
-    whole = LanguageModel(held, tokenizer(), cpu, CONTEXT, "llama", torch.float32, None)
-    parts = BestParts(whole, RULE)
+    parts = BestParts(tiny.model(adapter=LoraAdapter(rank=2)), RULE)
     parts.keep(["a"])
     assert parts.tensors() == {}
