@@ -1,13 +1,15 @@
 """`madrigal compare RUN RUN...`: runs on the same examples, task by task."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import permutations
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from madrigal.evaluation.compare import Comparison, compare_runs
+from madrigal.evaluation.intransigence import intransigence_of
 from madrigal.evaluation.plan import Plan
 from madrigal.evaluation.scores_file import read_plan, read_predictions_of
 from madrigal.evaluation.seeds import SeedScore, over_seeds
@@ -29,6 +31,8 @@ def compare(runs: Sequence[Path], stage: str | None) -> None:
     for run in found.runs[1:]:
         console.print(_table(found, run))
         console.print(verdict(found, run), end="\n\n")
+    for sentence in joint_sentences(runs):
+        console.print(sentence, markup=False)
     for note in found.notes:
         console.print(f"note: {note}", markup=False)
     if only_seeds_differ(runs):
@@ -49,6 +53,18 @@ def verdict(found: Comparison, run: str) -> str:
         return text
     change = numbers.difference(Interval(gain.value, gain.low, gain.high), "unified")
     return f"{text} Unified score: {change}."
+
+
+def joint_sentences(runs: Sequence[Path]) -> Iterator[str]:
+    """Intransigence of each run in stages against each that learnt the same tasks in one."""
+    for run, joint in permutations(runs, 2):
+        found = intransigence_of(run, joint)
+        if found is not None:
+            points = numbers.difference(Interval(found.value, found.low, found.high), "")
+            yield (
+                f"Intransigence of {run.name} with {joint.name} as the joint model: {points}; mean "
+                "over its tasks of the joint model's score minus the score when they were learnt."
+            )
 
 
 def only_seeds_differ(runs: Sequence[Path]) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from madrigal.evaluation.divergence import write_divergences
 from madrigal.evaluation.kl import AdapterOff, Another, Base, kl_to_base
 from madrigal.model.language_model import LanguageModel
+from madrigal.pipeline.before import begin
 from madrigal.pipeline.parts import fresh_model
 from madrigal.pipeline.scoring import Scorer
 from madrigal.recipe.model import LoraAdapter
@@ -52,10 +53,15 @@ def _from(moved: Callable[[int, int], None], before: int, total: int) -> Callabl
 
 
 def _base(scorer: Scorer, model: LanguageModel) -> Base:
-    """What lies under the adapter, where that is what the run began with; else loaded again."""
+    """What lies under the adapter, where that is what the run began with; else loaded again.
+
+    A base that is shared out over processes is never loaded twice: what lies under the adapter then
+    stands in, also for a run that goes on from another.
+    """
     recipe = scorer.built.recipe
-    began_elsewhere = getattr(recipe, "start_from", None) is not None
-    as_loaded = not began_elsewhere and not model.folded
+    as_loaded = recipe.start_from is None and not model.folded
     if isinstance(recipe.model.adapter, LoraAdapter) and (as_loaded or model.shards is not None):
         return AdapterOff(model)
-    return Another(fresh_model(scorer.built))
+    base = fresh_model(scorer.built)
+    begin(scorer.built, base)
+    return Another(base)

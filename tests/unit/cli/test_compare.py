@@ -121,3 +121,20 @@ def test_what_cannot_be_compared_says_why(tmp_path: Path, capsys):
     for words, line in cases.items():
         assert main(["compare", *words]) == 2
         assert capsys.readouterr().err == f"{line}\n"
+
+
+def test_a_joint_run_tells_the_intransigence_of_a_run_in_stages(tmp_path: Path, capsys, wide):
+    joint = a_run(tmp_path / "joint", 30, 3.0)
+    stages = tmp_path / "stages"
+    for label, right in (("base", 10), ("01-mood", 26), ("02-prose", 12)):
+        for task in PLAN.metrics:
+            place = stages / "predictions" / label / f"{task}.jsonl"
+            write_predictions(place, predictions(task, right, 3.0))
+    (stages / "recipe.yaml").write_text(RECIPE.format(name="stages", seed=0, steps=5))
+    plan = replace(PLAN, learned={"01-mood": ("mood",), "02-prose": ("prose",)})
+    write_scores(stages, score_run(stages, plan))
+    assert main(["compare", str(stages), str(joint)]) == 0
+    # 26 of 40 when mood was learnt, 30 in the joint run; the perplexity is left out.
+    told = capsys.readouterr().out
+    assert "Intransigence of stages with joint as the joint model: +10.0\xa0points (+" in told
+    assert told.count("Intransigence") == 1

@@ -6,6 +6,7 @@ import pytest
 from madrigal.errors import RunFolderError
 from madrigal.evaluation.compare import compare_runs
 from madrigal.evaluation.intervals import Resampling, score
+from madrigal.evaluation.intransigence import intransigence_of
 from madrigal.evaluation.metrics import METRICS
 from madrigal.evaluation.paired import difference, holm
 from madrigal.evaluation.plan import Plan
@@ -279,3 +280,36 @@ def test_comparison_refuses_what_cannot_be_compared(run, tmp_path):
     )
     with pytest.raises(RunFolderError, match="no evaluated task in common"):
         compare_runs([run, lonely])
+
+
+def test_intransigence_against_a_run_that_learnt_all_together(run, tmp_path):
+    """Of the run in two stages: mood was learnt in the first, titles last in the second."""
+    joint = {"base": FOLDERS["base"], "01-all": {"mood": coins(60, 0.95, 8, "mood")[5:],
+             "titles": titles(6, 0.9), "wiki": text(3.1)}}  # fmt: skip
+    plan = Plan(
+        metrics=PLAN.metrics,
+        learned={"01-all": ("mood", "titles")},
+        general=PLAN.general,
+        resampling=PLAN.resampling,
+    )
+    together = make(tmp_path / "together", joint, plan)
+    found = intransigence_of(run, together)
+
+    def at(rows, task, ids=None):
+        kept = [row for row in rows[task] if ids is None or row.id in ids]
+        return score(kept, PLAN.metrics[task], PLAN.resampling).value
+
+    ids = {row.id for row in joint["01-all"]["mood"]}
+    mood = at(joint["01-all"], "mood") - at(FOLDERS["01-together"], "mood", ids)
+    heads = at(joint["01-all"], "titles") - at(FOLDERS["02-more"], "titles")
+    assert found.value == pytest.approx((mood + heads) / 2)
+    assert found.low < found.value < found.high
+    # It is no joint run of itself, and a run in one stage has nothing one after another.
+    assert intransigence_of(run, run) is None
+    assert intransigence_of(together, run) is None
+
+
+def test_a_run_that_lacks_a_task_is_no_joint_model(run, tmp_path):
+    plan = Plan({"mood": "accuracy"}, {"01-all": ("mood",)}, resampling=PLAN.resampling)
+    some = make(tmp_path, {"01-all": {"mood": FOLDERS["base"]["mood"]}}, plan)
+    assert intransigence_of(run, some) is None

@@ -68,3 +68,22 @@ def test_the_estimate_counts_both_passes(tmp_path):
 def test_a_recipe_without_stages_has_no_divergence(tmp_path):
     with pytest.raises(RecipeError, match=r"evaluate\.kl: no stage changes the model"):
         tiny_run.tiny(tmp_path, keys("full") | {"stages": []})
+
+
+def test_a_run_that_goes_on_from_another_is_compared_with_where_it_began(tmp_path):
+    """A stage that moves nothing: whatever the run before did is no divergence of this one."""
+    held = tiny.model()
+    held.network.save_pretrained(tmp_path / "base")
+    held.tokenizer.save_pretrained(tmp_path / "base")
+    lora = {"kind": "lora", "rank": 2}
+    first = run(tiny_run.tiny(tmp_path, keys(lora, tmp_path / "base")), tmp_path / "first")
+    onward = keys(lora, tmp_path / "base") | {"start_from": str(first)}
+    onward["stages"] = onward["stages"][:1]
+    onward["stages"][0]["optimiser"] = {"learning_rate": 1e-12, "weight_decay": 0.0}
+    second = run(tiny_run.tiny(tmp_path, onward), tmp_path / "second")
+    moved, still = (
+        json.loads((place / "scores.json").read_text())["summary"]["kl_to_base"]["01-together"]
+        for place in (first, second)
+    )
+    for task in ("mood", "echo"):
+        assert abs(still[task]["value"]) < 1e-4 < moved[task]["value"]
