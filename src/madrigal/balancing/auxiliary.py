@@ -76,6 +76,7 @@ class Auxiliary:
             tasks=tuple(view.tasks[place] for place in places),
             rows=view.rows[index],
             task_weights=view.task_weights[index],
+            protected=tuple(view.protected[place] for place in places if view.protected),
             losses=None if view.losses is None else view.losses[index],
             gramian=None if view.gramian is None else view.gramian[index][:, index],
             losses_after=None if view.losses_after is None else view.losses_after[index],

@@ -20,8 +20,9 @@ class Fixed(Stateless):
         w_k = a_k f_k / (K mean(f))
 
     so that equal weights are `equal`, whatever their size, and a step in which a task is absent
-    does not raise the others. Tuned fixed weights are the baseline that every method has to beat
-    (Xin et al., NeurIPS 2022; Kurin et al., NeurIPS 2022).
+    does not raise the others. Replayed tasks, which have no weight here, count as the mean. Tuned
+    fixed weights are the baseline that every method has to beat (Xin et al., NeurIPS 2022; Kurin
+    et al., NeurIPS 2022).
 
     Need: a weight for each task. Cost: nothing.
     """
@@ -34,5 +35,5 @@ class Fixed(Stateless):
 
     def weights(self, view: StepView) -> Float[Tensor, " K"]:
         mean = sum(self.given.values()) / len(self.given)
-        shares = [self.given[task] / mean / len(view.tasks) for task in view.tasks]
+        shares = [self.given.get(task, mean) / mean / len(view.tasks) for task in view.tasks]
         return with_task_weights(view, shares)

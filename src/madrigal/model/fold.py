@@ -31,17 +31,13 @@ def fold(model: LanguageModel, seed: int) -> None:
     which the adapter is written as one of the summed rank.
 
     Raises:
-        ModelError: the base is shared out over processes, or there is no shared adapter.
+        ModelError: see `refuse_unfolded`.
     """
-    if model.shards is not None:
-        raise ModelError("o_lora: model.shard: a base that is shared out cannot take an adapter in")
+    refuse_unfolded(model)
     chance = torch.Generator().manual_seed(seed)
-    layers = dict(_lora_layers(model))
-    if not layers:
-        raise ModelError("o_lora: the model has no shared LoRA adapter; write `adapter: lora`")
-    for name, (layer, a, b, scale) in layers.items():
+    for name, (layer, a, b, scale) in _lora_layers(model):
         update = Update(a.detach().clone(), b.detach().clone() * scale)
-        weight = layer.get_base_layer().weight
+        weight = _own_weight(model, layer.get_base_layer())
         change = update.b @ update.a
         weight.add_(change.T if layer.fan_in_fan_out else change)
         model.folded.setdefault(name, []).append(update)
@@ -49,6 +45,35 @@ def fold(model: LanguageModel, seed: int) -> None:
         fresh = torch.rand(a.shape, generator=chance) * 2 * bound - bound
         a.copy_(fresh.to(a))
         b.zero_()
+
+
+def refuse_unfolded(model: LanguageModel) -> None:
+    """Check at set-up that `fold` can work.
+
+    Raises:
+        ModelError: the base is shared out over processes, there is no shared adapter, or one that
+            is on something else than a linear layer.
+    """
+    if model.shards is not None:
+        raise ModelError("o_lora: model.shard: a base that is shared out cannot take an adapter in")
+    layers = dict(_lora_layers(model))
+    if not layers:
+        raise ModelError("o_lora: the model has no shared LoRA adapter; write `adapter: lora`")
+    folded = {id(part) for _, a, b, _ in layers.values() for part in (a, b)}
+    other = [name for name, p in model.shared() if id(p) not in folded]
+    if other:
+        raise ModelError(
+            f"o_lora: model.adapter.targets: {other[0]} is not on a linear layer, and only these "
+            "can take an adapter in; name other `targets`"
+        )
+
+
+def _own_weight(model: LanguageModel, layer: Any) -> torch.nn.Parameter:
+    """The layer's weight, parted from the embedding where the head is the embedding again."""
+    causal: Any = model.causal
+    if layer.weight is getattr(causal.get_input_embeddings(), "weight", None):
+        layer.weight = torch.nn.Parameter(layer.weight.detach().clone(), requires_grad=False)
+    return layer.weight
 
 
 def adapted(model: LanguageModel) -> list[Adapted]:

@@ -12,12 +12,14 @@ from madrigal.gradients import Ledger, refuse_uncovered, uncovered
 from madrigal.gradients.gramian import HALVES
 from madrigal.gradients.memory import Memory
 from madrigal.gradients.products import PLAIN, UpdateProducts, low_rank_pairs
+from madrigal.model.fold import refuse_unfolded
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.load import load_model
 from madrigal.objectives import build_objective
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.past import replayed_tasks
 from madrigal.pipeline.recall import SILENT, Recalled
+from madrigal.recipe.retain import OLora
 from madrigal.recipe.stage import Gradients, Likelihood, ObjectiveSettings, StageSettings
 from madrigal.retention import Pull
 from madrigal.training.chance import derive
@@ -107,8 +109,10 @@ def build_split(
 
 
 def refuse_unsplit(built: Built, model: LanguageModel) -> None:
-    """Refuse, before anything is trained, what a stage cannot split; see `when_split`."""
+    """Refuse, before anything is trained, what a stage cannot split or fold; see `when_split`."""
     for stage in built.recipe.stages:
+        if stage.retains(OLora) is not None:
+            refuse_unfolded(model)
         tasks = (*stage.learn, *replayed_tasks(built.recipe, stage))
         when_split(stage.gradients, model, stage_balancer(built, stage), tasks)
 

@@ -34,7 +34,7 @@ def read_buffer(path: Path) -> dict[str, list[Example]]:
             body = json.loads(line)
             rows = tuple(_unpacked(row) for row in body["rows"])
             found.setdefault(body["task"], []).append(rows)
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+    except (OSError, ValueError, LookupError, TypeError) as problem:
         raise RunFolderError(
             f"{path}: the examples kept for replay are gone or damaged; start anew with another "
             "--out, or leave `replay` out"

@@ -61,8 +61,10 @@ def _flat(tensors: Tensors, names: Sequence[str]) -> Float[Tensor, " P"]:
 
 def _trimmed(flat: Float[Tensor, " P"], density: float) -> Float[Tensor, " P"]:
     """Zeros but for the largest entries; of equal ones at the border the first."""
+    size = flat.abs()
     keep = max(1, round(density * flat.numel()))
-    at = flat.abs().topk(keep).indices
-    trimmed = torch.zeros_like(flat)
-    trimmed[at] = flat[at]
-    return trimmed
+    border = size.topk(keep).values[-1]
+    kept = size > border
+    equal = (size == border).nonzero()[:, 0]
+    kept[equal[: keep - int(kept.sum())]] = True
+    return flat * kept

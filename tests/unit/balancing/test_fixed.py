@@ -22,3 +22,8 @@ def test_a_weight_of_zero_leaves_a_task_out():
 def test_the_tasks_own_weights_multiply():
     found = weights(Fixed({"a": 1.0, "b": 1.0}), tasks="ab", task_weights={"a": 3.0})
     assert found == pytest.approx({"a": 1.5, "b": 0.5})
+
+
+def test_a_replayed_task_counts_as_the_mean():
+    found = weights(Fixed({"a": 1.0, "b": 3.0}), tasks=("a", "b", "old"))
+    assert found == pytest.approx({"a": 0.5 / 3, "b": 1.5 / 3, "old": 1 / 3})
