@@ -390,14 +390,16 @@ def table(results: Mapping[str, Result]) -> str:
 
 
 def train(adapter: str, part: str = "1/1") -> None:
-    """All runs of the rows, or of a part of the rows; trials first."""
+    """All runs of the rows, or of a part of the rows: one trial of each, the others, the seeds."""
     number, _, parts = part.partition("/")
     chosen = list(rows(adapter).values())[int(number) - 1 :: int(parts)]
-    best = [tuned(row, adapter) for row in chosen]
-    for trial in best:
+    for place in (1, 0, 2):
+        for row in chosen:
+            trained(trials(row, adapter)[place], SEEDS[0], 0)
+    for seed in SEEDS:
         for order in range(len(ORDERS)):
-            for seed in SEEDS:
-                trained(trial, seed, order)
+            for row in chosen:
+                trained(tuned(row, adapter), seed, order)
 
 
 HEADS = {"lora": "LoRA of rank 16", "full": "Full fine-tuning"}
