@@ -4,7 +4,9 @@ import hashlib
 import json
 
 import pytest
+import yaml
 
+import tiny
 import tiny_run
 
 NEW = {
@@ -14,9 +16,9 @@ NEW = {
 
 
 def recipe(stages, **more):
-    """Two stages of one task each, with a LoRA adapter."""
+    """Two stages of one task each, with a LoRA adapter on a base in the recipe's folder."""
     keys = tiny_run.keys()
-    keys["model"]["adapter"] = {"kind": "lora", "rank": 2}
+    keys["model"] = {"base": "base", "adapter": {"kind": "lora", "rank": 2}}
     keys["stages"] = stages
     keys["evaluate"] = {"draws": 200, "base": False}
     return keys | more
@@ -38,6 +40,9 @@ def hashes(folder):
 def old(forker, tmp_path_factory):
     """A finished run of mood, then echo; and a file of a new task."""
     folder = tmp_path_factory.mktemp("old")
+    held = tiny.model()
+    held.network.save_pretrained(folder / "base")
+    held.tokenizer.save_pretrained(folder / "base")
     path = tiny_run.write_recipe(folder, recipe([stage("one", "mood"), stage("two", "echo")]))
     rows = [
         json.dumps({"text": f"{text}, number {n}", "label": label}) + "\n"
@@ -105,6 +110,19 @@ def test_killed_and_resumed_it_is_the_same(forker, old, tmp_path):
     }
 
 
+def test_a_model_that_began_with_fresh_weights_keeps_its_tokenizer(forker, old, tmp_path):
+    path = old / "fresh.yaml"
+    keys = recipe([stage("one", "mood")]) | {"model": tiny_run.keys()["model"]}
+    path.write_text(yaml.safe_dump(keys | {"tasks": {"mood": keys["tasks"]["mood"]}}))
+    assert forker.madrigal("run", path, "--out", tmp_path / "fresh")["code"] == 0
+    task = f"size={old / 'size.jsonl'}"
+    more = tmp_path / "more"
+    answer = forker.madrigal("extend", tmp_path / "fresh", "--task", task, "--out", more)
+    assert answer["code"] == 0, answer["said"]
+    began, ended = scores(more)["rows"][0]["scores"], scores(tmp_path / "fresh")["rows"][-1]
+    assert began["mood"]["value"] == ended["scores"]["mood"]["value"]
+
+
 def test_a_run_that_is_none_or_has_not_finished(forker, old, tmp_path):
     task = f"size={old / 'size.jsonl'}"
     answer = forker.madrigal("extend", tmp_path, "--task", task, "--out", tmp_path / "x")
@@ -124,10 +142,11 @@ def test_a_run_that_is_none_or_has_not_finished(forker, old, tmp_path):
     ("more", "sentence"),
     [
         (("--set", "model.adapter.rank=3"), "its adapter does not fit the recipe's"),
-        (("--task", "mood=nowhere"), "there is a task 'mood' already; rename this one"),
+        (("--task", "mood=nowhere"), "the run has a task 'mood' already; rename this one"),
         (("--task", "law"), "write NAME=FILE, for example --task law=law.jsonl"),
         (("--task", "law=nowhere"), "there is no nowhere; name a file of examples"),
-        (("--set", "start_from.learned=[mood, size]"), "taught no 'size' until 02-two"),
+        (("--set", "start_from.learned=[mood, echo, size]"), "taught no 'size' until 02-two"),
+        (("--set", "start_from.learned=[mood]"), "recipe: tasks.echo: no stage learns it and"),
     ],
 )
 def test_what_does_not_fit_is_one_line(forker, old, tmp_path, more, sentence):

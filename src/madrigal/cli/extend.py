@@ -1,16 +1,13 @@
 """`madrigal extend RUN --task NAME=FILE`."""
 
-import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from madrigal.cli.located import located
 from madrigal.errors import RunFolderError, UserMistake
 from madrigal.pipeline.trained import recipe_of
-from madrigal.recipe.dump import dump_resolved
 from madrigal.recipe.extend import extended
-from madrigal.recipe.load import LoadedRecipe, load_recipe, loaded
+from madrigal.recipe.load import LoadedRecipe, loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,7 @@ def recipe_to_extend(wish: Wish) -> LoadedRecipe:
     learned = tuple(dict.fromkeys((*given.recipe.before(), *learnt)))
     name = f"{wish.run.resolve().name}-{'-'.join(new)}"
     recipe = extended(given.recipe, wish.run.resolve(), learned, new, name)
-    return _overridden(loaded(recipe, given.root), wish.overrides)
+    return loaded(recipe, given.root, wish.overrides)
 
 
 def _files(wish: Wish, given: LoadedRecipe) -> dict[str, Path]:
@@ -72,11 +69,3 @@ def _files(wish: Wish, given: LoadedRecipe) -> dict[str, Path]:
             raise UserMistake(f"--task {text}: there is no {path}; name a file of examples")
         found[name] = Path(path).resolve()
     return found
-
-
-def _overridden(recipe: LoadedRecipe, overrides: Sequence[str]) -> LoadedRecipe:
-    """With every `--set`, checked as a recipe from a file is."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "extended.yaml"
-        file.write_text(dump_resolved(recipe), encoding="utf-8")
-        return replace(load_recipe(file, overrides, recipe.root), places={})

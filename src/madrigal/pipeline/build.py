@@ -110,13 +110,12 @@ def _tokenizer(loaded: LoadedRecipe, tasks: Mapping[str, Task], folder: RunFolde
     settings = loaded.recipe.model
     if settings.base != "new":
         return load_tokenizer(settings, loaded.root)
-    if folder is not None and folder.tokenizer.is_dir():
-        from transformers import AutoTokenizer
-
-        tokenizer = AutoTokenizer.from_pretrained(folder.tokenizer)
-        for name in ("is_local", "local_files_only"):  # how it was loaded is no part of it
-            tokenizer.init_kwargs.pop(name, None)
-        return tokenizer
+    before = loaded.recipe.start_from
+    made = [] if folder is None else [folder]
+    made += [] if before is None else [RunFolder(loaded.root / before.run)]
+    for run in made:
+        if run.tokenizer.is_dir():
+            return _made(run.tokenizer)
     learnt = {name for stage in loaded.recipe.stages for name in stage.learn}
     return fresh_tokenizer(
         (
@@ -129,6 +128,16 @@ def _tokenizer(loaded: LoadedRecipe, tasks: Mapping[str, Task], folder: RunFolde
         ),
         settings,
     )
+
+
+def _made(folder: Path) -> Any:
+    """A tokenizer that a run made of its training text."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    for name in ("is_local", "local_files_only"):  # how it was loaded is no part of it
+        tokenizer.init_kwargs.pop(name, None)
+    return tokenizer
 
 
 def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:

@@ -73,11 +73,14 @@ def _overridden(tree: Node, shape: Shape, overrides: Sequence[str]) -> tuple[Nod
     return tree, mistakes
 
 
-def loaded(recipe: Recipe, root: str | Path = ".") -> LoadedRecipe:
-    """A recipe that was made in Python, checked as one from a file is."""
-    tree = node_of(recipe.model_dump(), "recipe")
-    _checked(tree, shape_of(Recipe), [])
-    return LoadedRecipe(recipe, Path(root).resolve(), _origins(recipe, tree), "")
+def loaded(recipe: Recipe, root: str | Path = ".", overrides: Sequence[str] = ()) -> LoadedRecipe:
+    """A recipe that was made in Python, overridden and checked as one from a file is."""
+    tree, mistakes = node_of(recipe.model_dump(), "recipe"), []
+    if overrides:
+        tree, mistakes = _overridden(tree, shape_of(Recipe), overrides)
+    checked = _checked(tree, shape_of(Recipe), mistakes)
+    found = checked if overrides else recipe
+    return LoadedRecipe(found, Path(root).resolve(), _origins(found, tree), "")
 
 
 def _checked(root: Node, shape: Shape, mistakes: list[Mistake]) -> Recipe:
