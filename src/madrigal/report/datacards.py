@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from madrigal.report import figures, numbers
+from madrigal.report import figures, numbers, strip_figures
 from madrigal.report.folder import Json, RunFolder
 from madrigal.report.numbers import mapping, number
 from madrigal.report.outputs import middle_out
@@ -109,7 +109,7 @@ def _labels(labels: Json) -> tuple[LabelRow, ...]:
     for name in names:
         tested = in_test.get(name)
         texts = (numbers.percent(shares[name]), "" if tested is None else numbers.percent(tested))
-        bar = figures.share_bar(
+        bar = strip_figures.share_bar(
             shares[name], tested, limit, "ink", f"{name}: {texts[0]} of training"
         )
         rows.append(LabelRow(name, *texts, bar))

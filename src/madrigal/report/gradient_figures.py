@@ -8,7 +8,7 @@ from markupsafe import Markup
 from madrigal.evaluation.cosine import MARGIN, Cosine
 from madrigal.evaluation.interference import Pair
 from madrigal.evaluation.task_gradients import TaskGradient
-from madrigal.report import figures
+from madrigal.report import figures, strip_figures
 from madrigal.report.fights import bracketed
 from madrigal.report.figures import Line, Mark, Point
 from madrigal.report.scale import Scale, tick_text
@@ -79,7 +79,7 @@ def over_layers(pair: Pair, groups: Sequence[str]) -> Markup:
             ).format(kind, place * width, width * 0.94, text)
         )
     told = (f"{group} {bracketed(one)}" for group, one in pair.layers.items())
-    return figures.strip(22, f"{pair.first} and {pair.second}: {'; '.join(told)}", cells)
+    return strip_figures.strip(22, f"{pair.first} and {pair.second}: {'; '.join(told)}", cells)
 
 
 def _kind(group: str, one: Cosine, pair: Pair) -> str:
@@ -99,7 +99,7 @@ def layer_names(groups: Sequence[str]) -> Markup:
                     '<text class="tick" x="{:.2f}%" y="12" text-anchor="middle">{}</text>'
                 ).format((place + 0.47) * width, short)
             )
-    return figures.strip(16, "", parts)
+    return strip_figures.strip(16, "", parts)
 
 
 def noise_limits(gradients: Sequence[TaskGradient]) -> Point | None:
@@ -140,7 +140,7 @@ def noise_strip(task: TaskGradient, limits: Point, colour: str, text: str) -> Ma
         parts.append(
             Markup('<line class="asked" x1="{0:.1f}%" x2="{0:.1f}%" y1="2" y2="20"/>').format(at)
         )
-    return figures.strip(22, text, parts)
+    return strip_figures.strip(22, text, parts)
 
 
 def noise_axis(limits: Point) -> Markup:
@@ -154,7 +154,7 @@ def noise_axis(limits: Point) -> Markup:
             f'<text class="tick" x="{at:.1f}%" y="12" text-anchor="{anchor}">'
             f"{tick_text(10.0**power)}</text>"
         )
-    return figures.strip(16, "", parts)
+    return strip_figures.strip(16, "", parts)
 
 
 def _powers(limits: Point) -> range:

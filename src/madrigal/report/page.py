@@ -26,8 +26,10 @@ from madrigal.report.interference import Measured, interference_views, measured
 from madrigal.report.manifest import manifest_view
 from madrigal.report.outputs import reading
 from madrigal.report.scoreboard import Scoreboard, label, read_scores
+from madrigal.report.stage_matrix import matrix, measures
 from madrigal.report.story import base_model, method, story
-from madrigal.report.summary import columns, matrix, measures, strips, task_rows
+from madrigal.report.strips import strips
+from madrigal.report.summary import columns, task_rows
 from madrigal.report.training import stage_views, trained_tasks
 from madrigal.report.verdict import SIGNS, headline, judgements, unified_range
 from madrigal.report.worst import worst_task

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from madrigal.report import figures, numbers
+from madrigal.report import numbers, strip_figures
 from madrigal.report.curves import (
     POINTS,
     Chart,
@@ -129,7 +129,7 @@ def _shares(run: RunFolder, log: StageLog, palette: Palette) -> tuple[Share, ...
         texts = [_percent(share) for share in (asked.get(task), examples, of_tokens)]
         got = f"got {texts[1]} of the examples, {texts[2]} of the tokens"
         colour = palette.colour(task)
-        bar = figures.share_bar(
+        bar = strip_figures.share_bar(
             examples or 0.0, asked.get(task), limit, colour, f"{task}: asked {texts[0]}, {got}"
         )
         found.append(Share(task, colour, texts[0], texts[1], texts[2], bar))

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from madrigal.report import numbers
+from madrigal.report.differences import Outcome
 from madrigal.report.numbers import counted
 from madrigal.report.scoreboard import (
     BASE,
     SINGLE,
     Difference,
-    Outcome,
     Scoreboard,
     TaskScores,
 )

@@ -4,9 +4,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from madrigal.report import figures
-from madrigal.report.figures import Dot, Line, Mark
+from madrigal.report import figures, strip_figures
+from madrigal.report.figures import Line, Mark
 from madrigal.report.numbers import Interval
+from madrigal.report.strip_figures import Dot
 
 HOSTILE = "<script>alert(1)</script>\"'&"
 
@@ -58,11 +59,11 @@ def test_the_axis_can_start_at_zero_and_be_common():
     "figure",
     [
         figures.line_chart([Line(HOSTILE, "c0", [(1, 4.0), (2, 2.0)])], name=HOSTILE),
-        figures.dot_strip([Dot(HOSTILE, "base", Interval(3, 2, 4), HOSTILE)], 0, 10),
-        figures.interval_bar(Interval(3, 2, 4), "better", 5, HOSTILE, mirrored=False),
-        figures.share_bar(0.2, 0.3, 1, "c0", HOSTILE),
+        strip_figures.dot_strip([Dot(HOSTILE, "base", Interval(3, 2, 4), HOSTILE)], 0, 10),
+        strip_figures.interval_bar(Interval(3, 2, 4), "better", 5, HOSTILE, mirrored=False),
+        strip_figures.share_bar(0.2, 0.3, 1, "c0", HOSTILE),
         figures.histogram([0, 1, 2], [3, 4], name=HOSTILE, x_name=HOSTILE),
-        figures.strip_axis(0, 100),
+        strip_figures.strip_axis(0, 100),
     ],
 )
 def test_every_figure_is_well_formed_and_takes_hostile_text_as_text(figure):
@@ -72,16 +73,16 @@ def test_every_figure_is_well_formed_and_takes_hostile_text_as_text(figure):
 
 
 def test_a_dot_carries_its_interval():
-    strip = drawn(figures.dot_strip([Dot("base", "base", Interval(50, 40, 60), "x")], 0, 100))
+    strip = drawn(strip_figures.dot_strip([Dot("base", "base", Interval(50, 40, 60), "x")], 0, 100))
     whisker = next(line for line in strip.iter("line") if "whisker" in line.get("class"))
     assert (whisker.get("x1"), whisker.get("x2")) == ("40.1%", "59.9%")
-    bare = drawn(figures.dot_strip([Dot("base", "base", Interval(50), "x")], 0, 100))
+    bare = drawn(strip_figures.dot_strip([Dot("base", "base", Interval(50), "x")], 0, 100))
     assert not any("whisker" in line.get("class") for line in bare.iter("line"))
 
 
 def test_better_is_always_right():
-    higher = figures.interval_bar(Interval(2, 1, 3), "better", 4, "", mirrored=False)
-    lower = figures.interval_bar(Interval(-2, -3, -1), "better", 4, "", mirrored=True)
+    higher = strip_figures.interval_bar(Interval(2, 1, 3), "better", 4, "", mirrored=False)
+    lower = strip_figures.interval_bar(Interval(-2, -3, -1), "better", 4, "", mirrored=True)
     assert higher == lower
     bar = next(drawn(higher).iter("rect"))
     assert (bar.get("x"), bar.get("width")) == ("50%", "24.5%")

@@ -8,7 +8,7 @@ from madrigal.report.curves import (
 )
 from madrigal.report.folder import StageLog, read_run
 from madrigal.report.scoreboard import read_scores
-from madrigal.report.summary import matrix, measures
+from madrigal.report.stage_matrix import matrix, measures
 from madrigal.report.training import stage_views, trained_tasks
 
 

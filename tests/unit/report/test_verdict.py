@@ -5,9 +5,10 @@ import pytest
 from fake_run import write_json
 from madrigal.evaluation.matrix import score_matrix
 from madrigal.evaluation.plan import Plan
+from madrigal.report.differences import outcome_of
 from madrigal.report.folder import read_run
 from madrigal.report.numbers import Interval
-from madrigal.report.scoreboard import label, outcome_of, read_scores
+from madrigal.report.scoreboard import label, read_scores
 from madrigal.report.summary import task_rows
 from madrigal.report.verdict import headline, judgements
 from madrigal.report.worst import worst_task
