@@ -56,6 +56,12 @@ def _metrics() -> Listing:
     ]
 
 
+def _measures() -> Listing:
+    from madrigal.evaluation.summary import DEFINITIONS
+
+    return ("name", "definition"), list(DEFINITIONS.items())
+
+
 def _formats() -> Listing:
     from madrigal.tasks.formats.detect import FORMATS
 
@@ -79,6 +85,7 @@ LISTINGS: Mapping[str, Callable[[], Listing]] = {
     "mixtures": lambda: kinds(shapes(StageSettings)["mixture"]),
     "retentions": lambda: kinds(shapes(StageSettings)["retain"].items),
     "metrics": _metrics,
+    "measures": _measures,
     "formats": _formats,
     "tasks": _tasks,
 }

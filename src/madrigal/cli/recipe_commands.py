@@ -14,6 +14,7 @@ LISTINGS = (
     "mixtures",
     "retentions",
     "metrics",
+    "measures",
     "formats",
     "tasks",
 )

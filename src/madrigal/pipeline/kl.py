@@ -17,11 +17,16 @@ def measure_kl(scorer: Scorer, label: str, model: LanguageModel, tasks: Sequence
 
     The base is the model before the first stage.
     """
-    places = {task: scorer.folder.divergences(label, task) for task in tasks}
-    todo = [task for task, place in places.items() if not place.exists()]
-    if todo:
-        by_first(scorer.processes, model, lambda: _measure(scorer, label, model, todo))
+    by_first(scorer.processes, model, lambda: _measure_missing(scorer, label, model, tasks))
     scorer.processes.wait()
+
+
+def _measure_missing(
+    scorer: Scorer, label: str, model: LanguageModel, tasks: Sequence[str]
+) -> None:
+    todo = [task for task in tasks if not scorer.folder.divergences(label, task).exists()]
+    if todo:
+        _measure(scorer, label, model, todo)
 
 
 def _measure(scorer: Scorer, label: str, model: LanguageModel, tasks: Sequence[str]) -> None:

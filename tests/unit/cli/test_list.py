@@ -7,6 +7,7 @@ import pytest
 from madrigal.cli.app import main
 from madrigal.cli.commands import LISTINGS as OFFERED
 from madrigal.cli.list import LISTINGS, kinds
+from madrigal.evaluation.summary import DEFINITIONS
 from madrigal.recipe.model import ModelSettings
 from madrigal.recipe.settings import Settings
 from madrigal.recipe.shape import Shape, shapes
@@ -52,8 +53,12 @@ def test_no_choice_is_no_rows():
     assert kinds(Shape())[1] == []
 
 
-def test_every_metric_and_format_is_listed(capsys):
-    for what, names in (("metrics", get_args(MetricName)), ("formats", get_args(FormatName))):
+def test_every_metric_measure_and_format_is_listed(capsys):
+    for what, names in (
+        ("metrics", get_args(MetricName)),
+        ("measures", DEFINITIONS),
+        ("formats", get_args(FormatName)),
+    ):
         assert main(["list", what]) == 0
         listed = {line.split(" ")[0] for line in capsys.readouterr().out.splitlines()}
         assert set(names) - {"auto"} <= listed
