@@ -1,16 +1,16 @@
 """A recipe with one adapter for each group of its tasks, written as the one it comes from."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import yaml
 from yaml.nodes import MappingNode, ScalarNode
 
 from madrigal.errors import RecipeError
-from madrigal.recipe.dump import dump_resolved, scalar
-from madrigal.recipe.load import LoadedRecipe, load_recipe, loaded
+from madrigal.recipe.dump import scalar
+from madrigal.recipe.load import LoadedRecipe, load_recipe
 from madrigal.recipe.model import LoraAdapter, PrivatePart
+from madrigal.recipe.rewrite import only_private, partial, resolved_text, with_adapter
 from madrigal.recipe.schema import Recipe
 
 Groups = Mapping[str, Sequence[str]]
@@ -63,11 +63,7 @@ def regrouped(given: Recipe, groups: Groups) -> Recipe:
         layers=adapter.layers if isinstance(adapter.layers, tuple) else "all",
         groups={name: tuple(tasks) for name, tasks in groups.items()},
     )
-    new = LoraAdapter(
-        dropout=adapter.dropout, targets=adapter.targets, layers="none", private=private
-    )
-    model = given.model.model_copy(update={"adapter": new})
-    return given.model_copy(update={"name": f"{given.name}-grouped", "model": model})
+    return with_adapter(given, only_private(adapter, private), "grouped")
 
 
 def write_regrouped(given: LoadedRecipe, groups: Groups, head: str, out: Path) -> None:
@@ -78,10 +74,9 @@ def write_regrouped(given: LoadedRecipe, groups: Groups, head: str, out: Path) -
     written as resolved. `head` is a comment in front.
     """
     wanted = regrouped(given.recipe, groups)
-    aside = out.with_name(f".{out.name}.partial")
-    resolved = replace(given, recipe=loaded(wanted, given.root).recipe)
+    aside = partial(out)
     try:
-        for text in (_edited(given.text, wanted), _resolved(resolved, given, wanted)):
+        for text in (_edited(given.text, wanted), resolved_text(given, wanted)):
             if text is not None:
                 aside.write_text(head + text, encoding="utf-8")
                 if _loads_to(aside, wanted):
@@ -97,11 +92,6 @@ def _loads_to(path: Path, wanted: Recipe) -> bool:
         return load_recipe(path).recipe == wanted
     except RecipeError:
         return False
-
-
-def _resolved(resolved: LoadedRecipe, given: LoadedRecipe, wanted: Recipe) -> str:
-    origins = {**loaded(wanted, given.root).origins, **given.origins}
-    return dump_resolved(replace(resolved, origins=origins))
 
 
 def _edited(text: str, wanted: Recipe) -> str | None:

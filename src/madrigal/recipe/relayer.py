@@ -1,12 +1,11 @@
 """A recipe with private parts in some blocks, in place of what all tasks share there."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from madrigal.recipe.dump import dump_resolved
-from madrigal.recipe.load import LoadedRecipe, loaded
+from madrigal.recipe.load import LoadedRecipe
 from madrigal.recipe.model import FullAdapter, LoraAdapter, PrivatePart
+from madrigal.recipe.rewrite import only_private, partial, resolved_text, with_adapter
 from madrigal.recipe.schema import Recipe
 
 
@@ -30,20 +29,14 @@ def with_private_blocks(given: Recipe, private: Sequence[int], shared: Sequence[
     adapter = given.model.adapter
     assert isinstance(adapter, LoraAdapter)
     own = PrivatePart(rank=adapter.rank, alpha=adapter.alpha, layers=tuple(private))
-    if shared:
-        new = adapter.model_copy(update={"layers": tuple(shared), "private": own})
-    else:
-        new = LoraAdapter(
-            dropout=adapter.dropout, targets=adapter.targets, layers="none", private=own
-        )
-    model = given.model.model_copy(update={"adapter": new})
-    return given.model_copy(update={"name": f"{given.name}-layers", "model": model})
+    if not shared:
+        return with_adapter(given, only_private(adapter, own), "layers")
+    new = adapter.model_copy(update={"layers": tuple(shared), "private": own})
+    return with_adapter(given, new, "layers")
 
 
 def write_resolved(given: LoadedRecipe, wanted: Recipe, head: str, out: Path) -> None:
     """Write `wanted`, which comes from `given`, as resolved; `head` is a comment in front."""
-    new = loaded(wanted, given.root)
-    text = dump_resolved(replace(new, origins={**new.origins, **given.origins}))
-    aside = out.with_name(f".{out.name}.partial")
-    aside.write_text(head + text, encoding="utf-8")
+    aside = partial(out)
+    aside.write_text(head + resolved_text(given, wanted), encoding="utf-8")
     aside.replace(out)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from madrigal.recipe.node import Mistake, Node
+from madrigal.recipe.rules_names import task_names
 from madrigal.recipe.rules_stage import learnt
-from madrigal.recipe.suggest import did_you_mean
 
 
 def evaluate_rules(root: Node) -> Iterator[Mistake]:
@@ -25,19 +25,13 @@ def evaluate_rules(root: Node) -> Iterator[Mistake]:
 
 
 def _general(root: Node, general: Node) -> Iterator[Mistake]:
-    tasks = root.get("tasks").names()
     trained = {name: stage for stage in root.get("stages").elements() for name in learnt(stage)}
-    seen: set[str] = set()
-    for node in general.elements():
-        name = node.text
-        if name is None:
-            continue
-        if name not in tasks:
-            yield Mistake(node, f"no task is called {name!r}{did_you_mean(name, tasks, 'tasks')}")
-        elif name in trained:
-            stage = trained[name].get("name").text or "a stage"
-            text = f"{name!r} is watched and never trained, but stage {stage!r} learns it"
-            yield Mistake(node, f"{text}; take it out of one of the two")
-        elif name in seen:
-            yield Mistake(node, f"{name!r} stands twice; remove one")
-        seen.add(name)
+
+    def learns(name: str) -> str | None:
+        if name not in trained:
+            return None
+        stage = trained[name].get("name").text or "a stage"
+        text = f"{name!r} is watched and never trained, but stage {stage!r} learns it"
+        return f"{text}; take it out of one of the two"
+
+    yield from task_names(root, general, learns)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from madrigal.recipe.model import LoraAdapter
 from madrigal.recipe.node import Mistake, Node
+from madrigal.recipe.rules_names import task_names
 from madrigal.recipe.rules_stage import learnt
-from madrigal.recipe.suggest import did_you_mean
 
 
 def private_rules(root: Node, adapter: Node) -> Iterator[Mistake]:
@@ -30,19 +30,14 @@ def _trained(root: Node) -> list[str]:
 
 def _named(root: Node, names: Node) -> Iterator[Mistake]:
     """Tasks that are unknown, trained by nobody, or named twice in one list."""
-    tasks, trained = root.get("tasks").names(), _trained(root)
-    seen: set[str] = set()
-    for node in names.elements():
-        name = node.text
-        if name is None:
-            continue
-        if name not in tasks:
-            yield Mistake(node, f"no task is called {name!r}{did_you_mean(name, tasks, 'tasks')}")
-        elif name not in trained:
-            yield Mistake(node, f"no stage learns {name!r}, so its part stays empty; remove it")
-        elif name in seen:
-            yield Mistake(node, f"{name!r} stands twice; remove one")
-        seen.add(name)
+    trained = _trained(root)
+
+    def empty(name: str) -> str | None:
+        if name in trained:
+            return None
+        return f"no stage learns {name!r}, so its part stays empty; remove it"
+
+    yield from task_names(root, names, empty)
 
 
 def _groups(root: Node, private: Node) -> Iterator[Mistake]:

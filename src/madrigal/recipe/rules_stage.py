@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from madrigal.recipe.node import Mistake, Node
+from madrigal.recipe.rules_names import task_names
 from madrigal.recipe.stage import Optimiser
 from madrigal.recipe.suggest import did_you_mean
 
@@ -15,7 +16,8 @@ def stage_rules(root: Node) -> Iterator[Mistake]:
         if name is not None and name.lower() in names:
             yield Mistake(stage.get("name"), f"two stages are called {name!r}; rename one")
         names.add((name or "").lower())
-        yield from _learn(stage, root.get("tasks").names())
+        more = "`mixture` and `weight` give a task more"
+        yield from task_names(root, stage.get("learn"), twice=more)
         yield from _one_of(stage, "steps", "epochs", required=True)
         yield from _one_of(stage.get("batch"), "rows", "tokens", required=False)
         yield from _shares(stage)
@@ -27,20 +29,6 @@ def stage_rules(root: Node) -> Iterator[Mistake]:
 def learnt(stage: Node) -> list[str]:
     """Names of the tasks that a stage learns."""
     return [name.text for name in stage.get("learn").elements() if name.text is not None]
-
-
-def _learn(stage: Node, tasks: tuple[str, ...]) -> Iterator[Mistake]:
-    seen: set[str] = set()
-    for name in stage.get("learn").elements():
-        if name.text is None:
-            continue
-        if name.text not in tasks:
-            hint = did_you_mean(name.text, tasks, "tasks")
-            yield Mistake(name, f"no task is called {name.text!r}{hint}")
-        elif name.text in seen:
-            cure = "`mixture` and `weight` give a task more"
-            yield Mistake(name, f"{name.text!r} stands twice; {cure}")
-        seen.add(name.text)
 
 
 def _one_of(node: Node, first: str, second: str, required: bool) -> Iterator[Mistake]:
