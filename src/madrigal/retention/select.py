@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from madrigal.mixture.chance import bits, permutation
 
-Chosen = Int[np.ndarray, " n"]
+Chosen = Int[np.ndarray, " k"]
 
 
 def at_random(size: int, keep: int, seed: int, task: str) -> Chosen:
