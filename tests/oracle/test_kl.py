@@ -115,10 +115,11 @@ def test_raw_text_counts_every_token_window_by_window():
     assert len({one.cluster for one in found}) == len(rows)
 
 
-def test_a_task_with_a_private_part_meets_it_and_the_base_does_not():
+@pytest.mark.parametrize("head", [False, True], ids=["blocks", "head"])
+def test_a_task_with_a_private_part_meets_it_and_the_base_does_not(head):
     from madrigal.model.adapter import add_adapter, add_private
 
-    adapter = LoraAdapter.model_validate({"rank": 3, "private": {"rank": 2}})
+    adapter = LoraAdapter.model_validate({"rank": 3, "private": {"rank": 2, "head": head}})
     network = add_adapter(tiny.network(), adapter, 0)
     private = add_private(network, adapter, ["songs", "other"], 0)
     torch.manual_seed(3)
