@@ -421,8 +421,9 @@ def main() -> None:
         f"{', '.join(map(str, SEEDS))}, {len(ORDERS)} orders and test examples. Sure: after Holm's "
         "correction over the rows of a table. Time: processor seconds of training and all that "
         "retention does, against sequential training, median of pairs. Held: megabytes that "
-        "retention holds in the last stage. Model: megabytes of what is trained at inference. Tuned: the chosen one of three learning rates or strengths. Joint and "
-        "single-task models have no order.\n"
+        "retention holds in the last stage. Model: megabytes of what is trained, at inference. "
+        "Tuned: the chosen one of three learning rates or strengths. Joint and single-task models "
+        "have no order. Made by `python benchmarks/continual.py`.\n"
     )
     text = "\n".join([*tables, notes])
     print(text)
