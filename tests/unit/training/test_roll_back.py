@@ -227,7 +227,7 @@ def test_weights_taken_back_after_bad_steps_leave_the_part_at_its_best(tmp_path,
             with torch.no_grad():
                 next(iter(held.private.of("b")))[0, 0] = float("nan")
 
-    _, seen, final, _, _ = go(tmp_path / "run", rule(), corrupt=spoil)
+    _, seen, final, held, _ = go(tmp_path / "run", rule(), corrupt=spoil)
     kinds = [what.kind for what in seen if isinstance(what, Event)]
     assert kinds[:6] == ["task_done", "task_rolled_back", *["skipped"] * 3, "rolled_back"]
     back = next(w for w in seen if isinstance(w, Event) and w.kind == "rolled_back")
@@ -238,6 +238,12 @@ def test_weights_taken_back_after_bad_steps_leave_the_part_at_its_best(tmp_path,
     after = [w.scores["a"] for w in seen[seen.index(back) :] if isinstance(w, Validation)]
     assert after
     assert set(after) == {best}
+    # That checkpoint had moments of the part; they are forgotten again.
+    last = newest_checkpoint(tmp_path / "run" / "checkpoints")
+    own = {id(p) for p in held.private.of("a")}
+    names = [name for name, p in held.trainable() if id(p) in own]
+    assert names
+    assert not any(f"exp_avg/{name}" in last.moments for name in names)
 
 
 def test_checkpoints_of_other_stages_hold_no_such_part(kept):
