@@ -16,6 +16,19 @@ def missing_trackers(recipe: Recipe) -> list[str]:
     ]
 
 
+def unguarded(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
+    """Stages whose guard has no validation record of an earlier task to look at."""
+    earlier = list(recipe.before())
+    for number, stage in enumerate(recipe.stages):
+        watched = [name for name in earlier if name not in stage.learn]
+        if stage.guard is not None and not any(tasks[n].splits["validation"] for n in watched):
+            yield (
+                f"stages[{number}].guard.forgetting: no earlier task has validation records; "
+                "raise data.split.validation, name data.validation, or leave the guard out"
+            )
+        earlier += recipe.scored(stage.learn)
+
+
 def without_validation(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
     """Stages that ask for validation where no task has a record for it."""
     for number, stage in enumerate(recipe.stages):

@@ -11,6 +11,7 @@ from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.costs import write_costs
 from madrigal.pipeline.difficulty import scheduled
+from madrigal.pipeline.guard import forgetting_guard
 from madrigal.pipeline.journal import Journal, forget_after
 from madrigal.pipeline.keep import keep
 from madrigal.pipeline.parts import step_parts, validation_losses
@@ -71,6 +72,9 @@ def train_stage(
     found = newest_checkpoint(where.folder / "checkpoints")
     if where.processes.first:
         forget_after(where.folder, found.step if found else 0)
+    guard = None
+    if past is not None:
+        guard = forgetting_guard(built, stage, model, where.folder, where.processes)
     if past is not None and _goes_back(stage):
         past = replace(past, before=copied(model))
     recalled = SILENT if past is None else recall(built, stage, model, past)
@@ -85,6 +89,7 @@ def train_stage(
         validate_every=_validate_every(stage, source),
         validation_losses=validation_losses(built, parts),
         strata=built.strata(stage),
+        guard=guard,
     )
     with (
         where.screen.training(where.title, source.steps, found.step if found else 0) as show,
@@ -136,10 +141,9 @@ def _go_to_end(stage: StageSettings, model: LanguageModel, folder: Path) -> None
 def _finish(stage: StageSettings, folder: Path, progress: Progress) -> None:
     """Say that the stage is done."""
     rule = stage.early_stop
-    early = progress.best_step if progress.ends_with_best else None
     body = {
         "steps": progress.step,
-        "weights_of_step": early if early is not None else progress.step,
+        "weights_of_step": progress.result_step,
         "stopped": progress.stopped,
         "rolled_back": list(progress.done) if rule and rule.roll_back else [],
     }
@@ -164,6 +168,6 @@ def _validation(built: Built, model: LanguageModel, tasks: Sequence[str]) -> Val
 
 
 def _validate_every(stage: StageSettings, source: Mixture) -> int:
-    if stage.validate_every or stage.early_stop is None:
+    if stage.validate_every or (stage.early_stop is None and stage.guard is None):
         return stage.validate_every
     return max(1, source.steps // 10)

@@ -16,6 +16,7 @@ def retain_rules(root: Node) -> Iterator[Mistake]:
     for number, stage in enumerate(stages):
         if not known:
             yield from _nothing_before(stage, stages[:number])
+        yield from _guard(stage, {*known, *(t for one in stages[:number] for t in learnt(one))})
         yield from _together(stage)
         yield from _replay(stage, {*known, *(t for one in stages[:number] for t in learnt(one))})
         yield from _adapter(stage, root.get("model", "adapter"))
@@ -40,6 +41,17 @@ def _nothing_before(stage: Node, before: tuple[Node, ...]) -> Iterator[Mistake]:
     if stage.get("retain").elements() and not before:
         text = "the first stage has nothing to retain"
         yield Mistake(stage.get("retain"), f"{text}; remove it, or put it into a later stage")
+
+
+def _guard(stage: Node, earlier: set[str]) -> Iterator[Mistake]:
+    guard = stage.get("guard")
+    if not isinstance(guard.value, dict):
+        return
+    if guard.get("forgetting").value is None:
+        yield Mistake(guard, "names nothing to watch; write `forgetting: 0.05`, or remove it")
+    elif earlier <= set(learnt(stage)):
+        text = "no earlier task could be forgotten in this stage"
+        yield Mistake(guard.get("forgetting"), f"{text}; remove it, or put it into a later stage")
 
 
 def _together(stage: Node) -> Iterator[Mistake]:

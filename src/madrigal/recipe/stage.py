@@ -120,6 +120,15 @@ class EarlyStop(Settings):
     roll_back: bool = Field(default=False, description="A task that leaves takes its private part back to its best validation, where it stays.")
 
 
+class StageGuard(Settings):
+    """What may end the stage before its time; looked at after every validation."""
+
+    forgetting: float | None = Field(
+        default=None, gt=0, lt=1, description="Largest drop of the earlier tasks' validation scores since the stage began, mean over tasks, as a share of 1. It trips when the drop is larger with 95 % certainty."
+    )
+    then: Literal["roll_back", "stop"] = Field(default="roll_back", description="`roll_back`: the stage ends with the weights of the last validation before. `stop`: with those it has.")
+
+
 class StageSettings(Settings):
     """One stage of training."""
 
@@ -135,8 +144,9 @@ class StageSettings(Settings):
     objective: dict[str, ObjectiveSettings] = Field(default_factory=dict, description="Objective of a task of this stage; left out: likelihood.")
     gradients: Gradients = Field(default=Gradients(), description="Gradients by task: measuring their angles, and the metric.")
     optimiser: Optimiser = Field(default=Optimiser(), description="Optimiser and learning-rate schedule.")
-    validate_every: int = Field(default=0, ge=0, description="Steps between validations; 0: only where early stopping asks, every tenth of the stage.")
+    validate_every: int = Field(default=0, ge=0, description="Steps between validations; 0: only where early stopping or a guard asks, every tenth of the stage.")
     early_stop: EarlyStop | None = Field(default=None, description="Stop when validation no longer gains; keep the best.")
+    guard: StageGuard | None = Field(default=None, description="Stop conditions: when what was learnt before is lost.")
     checkpoint_every: int = Field(default=100, ge=1, description="Steps between checkpoints.")
 
     def retains(self, kind: type[Kind]) -> Kind | None:

@@ -28,6 +28,7 @@ from madrigal.training.checkpoint import (
     snapshot,
 )
 from madrigal.training.files import flush
+from madrigal.training.guard import Guard
 from madrigal.training.interrupt import finish_step_on_interrupt
 from madrigal.training.lockstep import by_first
 from madrigal.training.look_ahead import look_ahead
@@ -64,6 +65,7 @@ class StageRun:
     validation_losses: ValidationLosses | None = None
     strata: Mapping[str, Sequence[str]] = field(default_factory=dict)
     look_ahead_every: int = 0
+    guard: Guard | None = None
 
 
 class _Trainer:
@@ -236,9 +238,25 @@ class _Trainer:
         self.observe(Event(step, "rolled_back", text))
 
     def validate(self) -> None:
-        """Score the validation sets, note gains, let tasks leave, keep the best."""
-        validate, processes = self.run.validate, self.run.parts.processes
-        assert validate is not None
+        """Score the validation sets, note gains, let tasks leave, keep the best, ask the guard."""
+        if self.run.validate is not None:
+            self._judge(self.run.validate)
+        if self.run.guard is not None:
+            self._ask(self.run.guard)
+
+    def _ask(self, guard: Guard) -> None:
+        """End the stage where the guard says so; else remember that all was well here."""
+        processes, progress = self.run.parts.processes, self.progress
+        said = processes.from_first(by_first(processes, self.run.parts.model, guard.tripped))
+        if said:
+            progress.stopped, progress.guarded = said, guard.roll_back
+            self.observe(Event(progress.step, "guard", said))
+        elif guard.roll_back:
+            progress.safe_step = progress.step
+            self.save()
+
+    def _judge(self, validate: Validate) -> None:
+        processes = self.run.parts.processes
         # One process measures: rounding must not make two of them decide differently.
         found = by_first(processes, self.run.parts.model, validate)
         scores = processes.from_first(dict(found or {}))
@@ -256,6 +274,9 @@ class _Trainer:
 
     def keep_best(self) -> None:
         """Where early stopping asks for it, end with the best weights rather than the last."""
+        if self.progress.guarded:
+            self._go_to_safety()
+            return
         if self.run.settings.early_stop is None or self.progress.best_step is None:
             return
         found = load_checkpoint(self.run.checkpoints, self.progress.best_step)
@@ -263,6 +284,18 @@ class _Trainer:
             restore(self.run.parts.model, None, found)
             self.best_parts.put_back(self.progress.done)
             self.progress.ends_with_best = True
+
+    def _go_to_safety(self) -> None:
+        """End with the weights of the last time that the guard was quiet."""
+        step = self.progress.safe_step
+        assert step is not None
+        found = load_checkpoint(self.run.checkpoints, step)
+        if found is None:
+            raise RunStopped(
+                f"stage {self.run.settings.name}: the guard asks for step {step}, whose checkpoint "
+                "is missing or damaged; write `guard.then: stop`, or start anew"
+            )
+        restore(self.run.parts.model, None, found)
 
 
 def train(run: StageRun, observe: Observer) -> Progress:
@@ -276,12 +309,13 @@ def train(run: StageRun, observe: Observer) -> Progress:
     trainer = _Trainer(run, observe)
     progress, steps = trainer.progress, run.source.steps
     if progress.step == 0:
+        progress.safe_step = 0 if run.guard is not None else None
         trainer.save()  # what a roll-back returns to before the first regular checkpoint
     run.parts.model.network.train()
     with finish_step_on_interrupt() as interrupt:
         while progress.step < steps and not progress.stopped:
             trainer.step()
-            if run.validate and run.validate_every and progress.step % run.validate_every == 0:
+            if run.validate_every and progress.step % run.validate_every == 0:
                 trainer.validate()
                 run.parts.model.network.train()
             last = progress.step == steps or bool(progress.stopped)

@@ -25,6 +25,8 @@ class Progress:
     done: list[str] = field(default_factory=list)  # tasks that left the mixture
     stopped: str = ""  # why the stage ended early
     ends_with_best: bool = False  # the stage's result is the best checkpoint, not the last
+    safe_step: int | None = None  # the last validation at which the guard was quiet
+    guarded: bool = False  # the guard ended the stage, and its result is that of `safe_step`
 
     def gained(self, task: str) -> bool:
         """Whether the last validation was a task's best so far."""
@@ -32,8 +34,15 @@ class Progress:
 
     def needed(self) -> set[int]:
         """Steps whose checkpoints a later decision may go back to."""
-        best = set() if self.best_step is None else {self.best_step}
-        return best | {self.regular_step}
+        kept = {step for step in (self.best_step, self.safe_step) if step is not None}
+        return kept | {self.regular_step}
+
+    @property
+    def result_step(self) -> int:
+        """The step whose weights are the stage's result."""
+        if self.guarded and self.safe_step is not None:
+            return self.safe_step
+        return self.best_step if self.ends_with_best and self.best_step is not None else self.step
 
     def state_dict(self) -> dict[str, Any]:
         return asdict(self)
