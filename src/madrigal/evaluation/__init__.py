@@ -6,6 +6,8 @@ everything named here is a function of such rows alone.
 
 from madrigal.evaluation.compare import Comparison, compare_runs
 from madrigal.evaluation.intervals import Resampling, Score, score
+from madrigal.evaluation.intransigence import intransigence_of
+from madrigal.evaluation.learning_curve import LearningCurve, learning_curve
 from madrigal.evaluation.metrics import METRICS, Metric
 from madrigal.evaluation.paired import Difference, difference, holm
 from madrigal.evaluation.plan import Plan
@@ -17,6 +19,7 @@ __all__ = [
     "METRICS",
     "Comparison",
     "Difference",
+    "LearningCurve",
     "Metric",
     "Plan",
     "Prediction",
@@ -26,6 +29,8 @@ __all__ = [
     "compare_runs",
     "difference",
     "holm",
+    "intransigence_of",
+    "learning_curve",
     "over_seeds",
     "read_predictions",
     "recompute",
