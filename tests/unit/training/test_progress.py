@@ -73,6 +73,21 @@ def test_a_task_leaves_when_its_own_score_stops_gaining():
     assert progress.stopped == "every task stopped gaining on its own"
 
 
+def test_a_tasks_gain_too_must_be_as_large_as_asked():
+    """Of its best and its step the same: a part goes back to where it surely gained."""
+    rule = EarlyStop(patience=2, per_task=True, min_gain=0.05)
+    rows = [{"a": a, "b": b} for a, b in ((0.50, 0.1), (0.54, 0.3), (0.58, 0.5), (0.60, 0.7))]
+    progress, _ = judged(rule, *rows)
+    assert (progress.task_best, progress.task_best_step) == (
+        {"a": 0.58, "b": 0.7},
+        {"a": 30, "b": 40},
+    )
+    assert progress.task_without_gain == {"a": 1, "b": 0}
+    assert [progress.gained(task) for task in "ab"] == [False, True]
+    progress, said = judged(rule, *rows, {"a": 0.62, "b": 0.9})
+    assert said[-1][1] == ["a"]
+
+
 def test_state_survives_json():
     progress, _ = judged(
         EarlyStop(patience=1, per_task=True), {"a": 0.5, "b": 0.1}, {"a": 0.4, "b": 0.9}
