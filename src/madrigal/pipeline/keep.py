@@ -80,7 +80,7 @@ def _timed(work: Callable[[], T]) -> tuple[T, float]:
 
 def _costs(
     folder: Path, files: Mapping[str, Sequence[str]], seconds: Mapping[str, Sequence[float]]
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, int | float]]:
     """Seconds and bytes that keeping cost, by kind."""
     found = {}
     for kind, names in files.items():
