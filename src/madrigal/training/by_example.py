@@ -6,12 +6,14 @@ from itertools import accumulate
 import torch
 
 from madrigal.gradients import Ledger, Span, Spans
+from madrigal.model.head import Around, nothing_around
 from madrigal.training.layout import Microbatch, Placed
 from madrigal.training.lockstep import empty_pass
 from madrigal.training.passes import Passes, cut_along
 
-# Gives a microbatch of some examples other targets, after one forward pass of its own.
-Changed = Callable[[Microbatch, Sequence[Placed]], Microbatch]
+# Gives a microbatch of some examples other targets, after one forward pass of its own, whose head
+# runs inside of what is given.
+Changed = Callable[[Microbatch, Sequence[Placed], Around], Microbatch]
 
 
 def split_by_example(
@@ -21,10 +23,10 @@ def split_by_example(
     for index in passes.own():
         batch = passes.batch(index)
         spans = _spans(batch, [len(example.rows) for example in passes.groups[index]])
-        positions = Spans(len(batch.targets), _by_positions(batch, spans))
+        around = cut_along(Spans(len(batch.targets), _by_positions(batch, spans)), ledger)
         with ledger.following(spans):
-            batch = batch if changed is None else changed(batch, passes.groups[index])
-            whole = passes.losses(batch, cut_along(positions, ledger)).whole()
+            batch = batch if changed is None else changed(batch, passes.groups[index], around)
+            whole = passes.losses(batch, around).whole()
             torch.stack(list(whole.values())).sum().backward()
         yield
     with ledger.following(Spans(1, ())):
@@ -35,7 +37,8 @@ def one_at_a_time(passes: Passes, changed: Changed | None = None) -> Iterator[li
     """The same for groups of one example, in `parameter.grad`; names of those that have one."""
     for index in passes.own():
         batch = passes.batch(index)
-        batch = batch if changed is None else changed(batch, passes.groups[index])
+        if changed is not None:
+            batch = changed(batch, passes.groups[index], nothing_around)
         whole = passes.losses(batch).whole()
         torch.stack(list(whole.values())).sum().backward()
         yield [name for name, p in passes.model.trainable() if p.grad is not None]

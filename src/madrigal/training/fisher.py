@@ -1,7 +1,9 @@
 """The diagonal of the Fisher information of what a stage has learnt."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from typing import Literal
 
 import numpy as np
@@ -11,6 +13,7 @@ from torch import Tensor
 
 from madrigal.errors import RunStopped
 from madrigal.gradients import Ledger, per_task, uncovered
+from madrigal.model.head import Around
 from madrigal.tasks.encoded import Example
 from madrigal.training.by_example import one_at_a_time, split_by_example
 from madrigal.training.chance import derive
@@ -37,7 +40,8 @@ def fisher(parts: StepParts, drawn: Drawn, labels: Labels) -> dict[str, Float[Te
     (Kirkpatrick et al., 2017). With `labels="model"` the targets of each example are drawn from the
     model's own distribution at the trained positions, given the data's tokens before them, which
     makes it the Fisher information; with "data" it is the empirical one, larger where the model
-    errs. Without dropout. Examples are shared out over processes and the sums added up. Chance
+    errs. Where an objective divides a row's nats by its n tokens, F is 1/n of the curvature. Without
+    dropout. Examples are shared out over processes and the sums added up. Chance
     follows from the seed, the stage and the example's place.
 
     Raises:
@@ -109,7 +113,7 @@ class _OwnTargets:
         self._places = {id(example): number for number, example in enumerate(placed)}
 
     @torch.no_grad()
-    def __call__(self, batch: Microbatch, examples: Sequence[Placed]) -> Microbatch:
+    def __call__(self, batch: Microbatch, examples: Sequence[Placed], around: Around) -> Microbatch:
         model = self._model
         whose = [example.task for example in examples for _ in example.rows]
         with model.autocast():
@@ -117,13 +121,18 @@ class _OwnTargets:
                 states = model.states(batch.tokens)
             picked = states.reshape(-1, states.shape[-1])[batch.state_index]
             sizes = [sum(int(r.trained.sum()) for r in example.rows) for example in examples]
-            own = zip(examples, picked.split(sizes), strict=True)
-            drawn = torch.cat([self._drawn(example, some) for example, some in own])
-        return replace(batch, targets=drawn.to(batch.targets.device))
+            ends = pairwise(accumulate(sizes, initial=0))
+            drawn = [
+                self._drawn(example, picked[first:last], around(first, last))
+                for example, (first, last) in zip(examples, ends, strict=True)
+            ]
+        return replace(batch, targets=torch.cat(drawn).to(batch.targets.device))
 
-    def _drawn(self, example: Placed, states: Float[Tensor, "N D"]) -> Int[Tensor, " N"]:
+    def _drawn(
+        self, example: Placed, states: Float[Tensor, "N D"], around: AbstractContextManager[object]
+    ) -> Int[Tensor, " N"]:
         """One token a state, by the inverse of the distribution function on the host."""
-        with self._model.routed(example.task):
+        with self._model.routed(example.task), around:
             chances = self._model.logits(states).float().softmax(-1).cpu()
         upto = chances.double().cumsum(-1)
         chance = np.random.default_rng(derive(*self._chance, self._places[id(example)]))
