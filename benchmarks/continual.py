@@ -13,11 +13,11 @@ over runs (seeds and orders) and over test examples, which are the same in all r
 sequential training are between runs of one seed and order; Holm's correction over the rows of a
 table decides which are called sure.
 
-    python benchmarks/continual.py [lora|full [PART/PARTS]]
+    python benchmarks/continual.py [so-far | lora|full [PART/PARTS]]
 
 Runs are kept under runs/continual and not repeated when they are there. `lora` and `full` make the
 runs of one half, `lora 1/2` those of every second row, for a process a core; without a word what is
-missing is made, and the tables.
+missing is made, and the tables. `so-far` prints the tables of the runs that are there.
 """
 
 import fcntl
@@ -181,9 +181,13 @@ def rows(adapter: str) -> dict[str, Row]:
     return {row.title: row for row in ROWS if adapter in row.adapters}
 
 
+def place(trial: Trial, seed: int, order: int) -> Path:
+    return RUNS / trial.name / f"{order if trial.row.ordered else 0}-{seed}"
+
+
 def trained(trial: Trial, seed: int, order: int) -> Path:
     """The run's folder; trained, judged on validation and made small unless it is there."""
-    folder = RUNS / trial.name / f"{order if trial.row.ordered else 0}-{seed}"
+    folder = place(trial, seed, order)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be at it
@@ -221,8 +225,8 @@ def judge(folder: Path, trial: Trial, seconds: float) -> None:
     """Note what the run's weights are asked for, and remove them: half a gigabyte a run."""
     body = {"validation": validation(folder, trial), "seconds": seconds}
     (folder / JUDGED).write_text(json.dumps(body), encoding="utf-8")
-    for place in ("stages", "baselines"):
-        for weights in (folder / place).rglob("*.safetensors"):
+    for held in ("stages", "baselines"):
+        for weights in (folder / held).rglob("*.safetensors"):
             weights.unlink()
 
 
@@ -247,8 +251,8 @@ def validation(folder: Path, trial: Trial) -> dict[str, float]:
 
 
 def _alone(folder: Path, recipe: Recipe, task: str) -> Trained:
-    place = next((folder / "baselines" / task).rglob("*.safetensors")).parent
-    return Trained(recipe, SINGLE, place)
+    weights = next((folder / "baselines" / task).rglob("*.safetensors"))
+    return Trained(recipe, SINGLE, weights.parent)
 
 
 @cache
@@ -276,7 +280,7 @@ class Measured:
 @cache
 def measured(trial: Trial, seed: int, order: int) -> Measured:
     folder = trained(trial, seed, order)
-    costs = (noted(folder, "seconds"), *held(folder))
+    costs = (noted(folder, "seconds"), *bytes_of(folder))
     if trial.row.title in (JOINT, SINGLE):
         label = SINGLES if trial.row.title == SINGLE else "01-together"
         found = mean([level(cell(folder, label, task)) for task in TASKS])
@@ -309,7 +313,7 @@ def cell(folder: Path, label: str, task: str) -> Drawn:
     return drawn(rows, "accuracy", RESAMPLING)
 
 
-def held(folder: Path) -> tuple[int, int]:
+def bytes_of(folder: Path) -> tuple[int, int]:
     """Bytes that retention holds in the last stage, and that the tasks' models add to the base."""
     told = json.loads((max((folder / "stages").iterdir()) / "retention.json").read_text())
     return sum(told["memory_bytes"].values()), told["inference_bytes"]
@@ -321,6 +325,7 @@ class Result:
 
     tuned: str
     trials: Mapping[str, float]
+    runs: int
     average: SeedScore
     learning_accuracy: SeedScore
     bwt: SeedScore | None
@@ -336,10 +341,30 @@ def over_runs(parts: Sequence[Part]) -> SeedScore:
     return spread(joined[:, 0], joined[:, 1:], RESAMPLING)
 
 
-def result(row: Row, adapter: str) -> Result:
+EVERY = [(seed, order) for order in range(len(ORDERS)) for seed in SEEDS]
+
+
+def is_there(trial: Trial, seed: int, order: int) -> bool:
+    return (place(trial, seed, order) / JUDGED).exists()
+
+
+def so_far(adapter: str) -> dict[str, Result]:
+    """Rows of which all trials and at least two runs are there."""
+    found: dict[str, Result] = {}
+    for title, row in rows(adapter).items():
+        reference = [REFERENCE] if found or title == REFERENCE else []
+        if reference and all(is_there(one, SEEDS[0], 0) for one in trials(row, adapter)):
+            plain = tuned(rows(adapter)[REFERENCE], adapter)
+            both = (tuned(row, adapter), plain)
+            pairs = [one for one in EVERY if all(is_there(trial, *one) for trial in both)]
+            if len({place(both[0], *one) for one in pairs}) > 1:
+                found[title] = result(row, adapter, pairs)
+    return found
+
+
+def result(row: Row, adapter: str, every: Sequence[tuple[int, int]] = EVERY) -> Result:
     best, plain = tuned(row, adapter), tuned(rows(adapter)[REFERENCE], adapter)
-    every = [(seed, order) for order in range(len(ORDERS)) for seed in SEEDS]
-    own = every if row.ordered else [(seed, 0) for seed in SEEDS]
+    own = list({place(best, *one): one for one in every}.values())
     runs = [measured(best, *one) for one in own]
     pairs = [(measured(best, *one), measured(plain, *one)) for one in every]
     gains = [np.subtract(a.average.joined, b.average.joined) for a, b in pairs]
@@ -347,6 +372,7 @@ def result(row: Row, adapter: str) -> Result:
     return Result(
         tuned=best.said,
         trials={trial.said: judged(trial) for trial in trials(row, adapter)},
+        runs=len(runs),
         average=over_runs([found.average for found in runs]),
         learning_accuracy=over_runs([found.learning_accuracy for found in runs]),
         bwt=over_runs(moved) if moved else None,
@@ -375,8 +401,9 @@ def table(results: Mapping[str, Result]) -> str:
     ps = holm([two_sided_p(found.difference) for found in others.values()])
     sure = dict(zip(others, ps, strict=True))
     lines = [
-        "| | average | difference | sure | BWT | learning accuracy | time | held | model | tuned |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| | average | difference | sure | BWT | learning accuracy "
+        "| time | held | model | tuned | runs |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for title, found in sorted(results.items(), key=lambda one: -one[1].average.mean):
         told = "yes" if sure.get(title, 1) <= LEVEL else ""
@@ -385,7 +412,8 @@ def table(results: Mapping[str, Result]) -> str:
         holds, model = (f"{size / 1e6:.1f}" for size in (found.held_bytes, found.model_bytes))
         lines.append(
             f"| {title} | {said(found.average)} | {gain} | {told} | {said(found.bwt, '+')} "
-            f"| {said(found.learning_accuracy)} | {took} | {holds} | {model} | {found.tuned} |"
+            f"| {said(found.learning_accuracy)} | {took} | {holds} | {model} | {found.tuned} "
+            f"| {found.runs} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -408,6 +436,9 @@ HEADS = {"lora": "LoRA of rank 16", "full": "Full fine-tuning"}
 
 def main() -> None:
     words = sys.argv[1:]
+    if words == ["so-far"]:
+        print(page({adapter: so_far(adapter) for adapter in ADAPTERS}))
+        return
     if words:
         train(*words)
         return
@@ -415,7 +446,19 @@ def main() -> None:
         adapter: {title: result(row, adapter) for title, row in rows(adapter).items()}
         for adapter in ADAPTERS
     }
-    tables = [f"## {HEADS[adapter]}\n\n{table(found)}" for adapter, found in results.items()]
+    text = page(results)
+    print(text)
+    body = {
+        adapter: {title: asdict(found) for title, found in held.items()}
+        for adapter, held in results.items()
+    }
+    folder = HERE / "results"
+    (folder / "continual.md").write_text(text, encoding="utf-8")
+    (folder / "continual.json").write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+
+
+def page(results: Mapping[str, Mapping[str, Result]]) -> str:
+    tables = [f"## {HEADS[name]}\n\n{table(found)}" for name, found in results.items() if found]
     notes = (
         "Percent; differences to sequential training in points; 95 % intervals over seeds "
         f"{', '.join(map(str, SEEDS))}, {len(ORDERS)} orders and test examples. Sure: after Holm's "
@@ -425,15 +468,7 @@ def main() -> None:
         "Tuned: the chosen one of three learning rates or strengths. Joint and single-task models "
         "have no order. Made by `python benchmarks/continual.py`.\n"
     )
-    text = "\n".join([*tables, notes])
-    print(text)
-    body = {
-        adapter: {title: asdict(found) for title, found in held.items()}
-        for adapter, held in results.items()
-    }
-    place = HERE / "results"
-    (place / "continual.md").write_text(text, encoding="utf-8")
-    (place / "continual.json").write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+    return "\n".join([*tables, notes])
 
 
 if __name__ == "__main__":
