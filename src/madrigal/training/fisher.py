@@ -40,9 +40,9 @@ def fisher(parts: StepParts, drawn: Drawn, labels: Labels) -> dict[str, Float[Te
     (Kirkpatrick et al., 2017). With `labels="model"` the targets of each example are drawn from the
     model's own distribution at the trained positions, given the data's tokens before them, which
     makes it the Fisher information; with "data" it is the empirical one, larger where the model
-    errs. Where an objective divides a row's nats by its n tokens, F is 1/n of the curvature. Without
-    dropout. Examples are shared out over processes and the sums added up. Chance
-    follows from the seed, the stage and the example's place.
+    errs. Where an objective divides a row's nats by its n tokens, F is 1/n of the curvature.
+    Without dropout. Examples are shared out over processes and the sums added up. Chance follows
+    from the seed, the stage and the example's place.
 
     Raises:
         RunStopped: it is not finite.
