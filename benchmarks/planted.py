@@ -10,7 +10,8 @@ grouped     the same with the groups that `madrigal group` finds in the run of `
 friendship  a task of 24 examples and one of many that asks the same of other sentences
 strangers   three bundled tasks that have nothing to do with each other
 
-Conflict is looked for in the first 50 steps alone; harm is the paired difference to single-task
+Gradients are measured as often as a recipe that does not say gets it. Conflict is looked for in the
+first 50 steps alone; harm is the paired difference to single-task
 models that saw the same examples at the same steps. Runs are kept under runs/planted.
 """
 
@@ -38,7 +39,6 @@ from madrigal.report.scoreboard import read_scores
 HERE = Path(__file__).parent
 RUNS = HERE.parent / "runs" / "planted"
 EARLY = 50  # steps
-DEFAULT = 4  # `measure_every: auto` with adapters
 STEPS = 60
 ROWS = 48
 PROMPT = "{text}:"
@@ -172,7 +172,6 @@ def written(case: str, seed: int, folder: Path) -> Path:
                 "batch": {"rows": ROWS},
                 "mixture": mixture,
                 "balance": "equal",
-                "gradients": {"measure_every": 1},
                 "optimiser": {"learning_rate": 1e-3},
             }
         ],
@@ -183,10 +182,10 @@ def written(case: str, seed: int, folder: Path) -> Path:
     return path
 
 
-def early_conflicts(folder: Path, every: int = 1) -> list[tuple[str, str]]:
-    """Pairs that conflict by the diagnostics of the first steps, measured at every so-manieth."""
+def early_conflicts(folder: Path) -> list[tuple[str, str]]:
+    """Pairs that conflict by the diagnostics of the first steps."""
     lines = (folder / "stages" / "01-together" / "steps.jsonl").read_text("utf-8").splitlines()
-    found = interference([json.loads(line) for line in lines[:EARLY:every]])
+    found = interference([json.loads(line) for line in lines[:EARLY]])
     return [] if found is None else [tuple(sorted(pair.tasks)) for pair in found.conflicts]
 
 
@@ -232,18 +231,12 @@ def main() -> None:
     seeds = range(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
     runs = {case: [trained(case, seed) for seed in seeds] for case in (*CASES, "grouped")}
     early = {c: [early_conflicts(folder) for folder in folders] for c, folders in runs.items()}
-    seldom = [early_conflicts(folder, DEFAULT) for folder in runs["conflict"]]
     verdicts = {c: [named(folder) for folder in folders] for c, folders in runs.items()}
     told, all_seeds = verdicts["conflict"], len(seeds)
     lines = [
         _gain("conflict", "kind", seeds),
         _gain("conflict", "contrary", seeds),
         _of(f"conflict: found in {EARLY} steps", [PAIR in f for f in early["conflict"]], all_seeds),
-        Line(
-            f"conflict: found so, measured at every {DEFAULT}th step",
-            sum(PAIR in f for f in seldom),
-            f"of {all_seeds} seeds",
-        ),
         _of("conflict: bystander accused", [_accuses(f, "clock") for f in early["conflict"]], 0),
         _of("conflict: both called hurt", [{*PAIR} <= {*hurt} for hurt, _ in told], all_seeds),
         _of("conflict: both named", [all(t in text for t in PAIR) for _, text in told], all_seeds),

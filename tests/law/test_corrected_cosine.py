@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from madrigal.evaluation.blocks import Blocks
-from madrigal.evaluation.cosine import MARGIN, cosines
+from madrigal.evaluation.cosine import LEAST_STEPS, MARGIN, cosines
 from madrigal.evaluation.gradient_log import read_gradients
 from madrigal.evaluation.interference import ALARM, judged
 from madrigal.evaluation.task_gradients import noise_scale
@@ -57,6 +57,26 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(cosine, how):
     covered = sum(one.low <= cosine <= one.high for one in found)
     low, high = stats.binom.ppf([0.001, 0.999], SIMULATIONS, 0.95)
     assert low <= covered <= high
+
+
+# `measure_every: auto`: every second of 50 steps, then every 16th.
+AUTO = sorted({*range(0, 50, 2), *range(0, 250, 16)})
+
+
+@pytest.mark.parametrize("pace", ["fewest", "auto"])
+def test_the_fewest_steps_and_an_uneven_pace_still_cover(pace):
+    """Over cosines and noise together; few steps cost up to five of the promised 95 in 100."""
+    cases = [(0.5, 3.0), (-0.3, 10.0), (0.0, 10.0)]
+    covered = many = 0
+    for number, (cosine, noise) in enumerate(cases):
+        for seed in range(120):
+            at = range(LEAST_STEPS) if pace == "fewest" else AUTO
+            lines = planted(1000 * number + seed, len(at), {(0, 1): cosine}, noise=noise)
+            lines = [line | {"step": step + 1} for line, step in zip(lines, at, strict=True)]
+            (one,) = cosines(read_gradients(lines), [0], BLOCKS)
+            covered += one.low <= cosine <= one.high
+            many += 1
+    assert covered / many >= 0.9
 
 
 def test_noise_draws_the_raw_cosine_to_zero_and_not_the_corrected_one():

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from madrigal.evaluation.gradient_log import Line, read_gradients
+from madrigal.evaluation.gradient_log import Line, read_gradients, standing
 from madrigal.evaluation.task_gradients import falls
 
 Measure = Literal["first_order", "look_ahead"]
@@ -20,31 +20,37 @@ class StepAffinity:
     """Z_ij(t): the relative fall of task j's loss by a step on task i alone, T steps, K tasks.
 
     NaN where it was not measured. `metric` is that of the gradients' inner product and of the step:
-    plain ("raw"), AdamW's ("adam") or of updates ("update").
+    plain ("raw"), AdamW's ("adam") or of updates ("update"). `steps` are the measured ones, where
+    their distances differ.
     """
 
     tasks: tuple[str, ...]
     measure: Measure
     metric: str
     values: Float[np.ndarray, "T K K"]
+    steps: Int[np.ndarray, " T"] | None = None
 
     def of(self, tasks: Sequence[str]) -> "StepAffinity":
         """The same in another order of the tasks."""
         places = [self.tasks.index(task) for task in tasks]
         values = self.values[:, places][:, :, places]
-        return StepAffinity(tuple(tasks), self.measure, self.metric, values)
+        return replace(self, tasks=tuple(tasks), values=values)
 
 
 def read_affinity(lines: Sequence[Line], measure: Measure) -> StepAffinity | None:
     """The affinities of the later half of a stage's measured steps; None where there are none.
 
     In the first steps all tasks learn what an answer looks like. Their gradients are long and agree
-    then, and would hide what comes after.
+    then, and would hide what comes after. Each value is weighted by how many steps it stands for.
     """
     found = first_order(lines) if measure == "first_order" else look_ahead(lines)
     if found is None:
         return None
-    return replace(found, values=found.values[len(found.values) // 2 :])
+    later = slice(len(found.values) // 2, None)
+    values, steps = found.values[later], found.steps
+    if steps is not None:
+        values, steps = standing(steps[later])[:, None, None] * values, None
+    return replace(found, values=values, steps=steps)
 
 
 def first_order(lines: Sequence[Line]) -> StepAffinity | None:
@@ -55,9 +61,9 @@ def first_order(lines: Sequence[Line]) -> StepAffinity | None:
     values = falls(log)
     values[:, np.arange(len(log.tasks)), np.arange(len(log.tasks))] = np.nan
     known = np.isfinite(values).any(axis=(1, 2))
-    return (
-        StepAffinity(log.tasks, "first_order", log.metric, values[known]) if known.any() else None
-    )
+    if not known.any():
+        return None
+    return StepAffinity(log.tasks, "first_order", log.metric, values[known], log.steps[known])
 
 
 def look_ahead(lines: Sequence[Line]) -> StepAffinity | None:

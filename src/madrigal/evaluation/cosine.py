@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from madrigal.evaluation.blocks import Blocks
-from madrigal.evaluation.gradient_log import GradientLog
+from madrigal.evaluation.gradient_log import GradientLog, as_many_as
 
 MARGIN = 0.05  # a cosine nearer to 0 than this is nobody's trouble
-LEAST_STEPS = 8  # fewer measured steps give no interval
+LEAST_STEPS = 12  # fewer measured steps give no interval: it would be too narrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ def cosines(log: GradientLog, pairs: Sequence[int], blocks: Blocks) -> list[Cosi
     examples differ; s_i(t) that of the halves of task i, an unbiased estimate of |E g_i|^2 where
     the squared norm is too large by the noise. All are divided by how long the tasks' gradients are
     around step t, so that every step counts about the same: otherwise the large gradients of the
-    first steps decide alone, and what comes later cannot be seen. Where lengths jump from step to
+    first steps decide alone, and what comes later cannot be seen. A measured step counts for all
+    steps around it (`gradient_log.standing`). Where lengths jump from step to
     step by more than that, the cosine comes out a little nearer to 0 than it is.
 
     Where examples are drawn evenly over labels and a label has an odd number of them in the step,
@@ -68,7 +69,8 @@ def cosines(log: GradientLog, pairs: Sequence[int], blocks: Blocks) -> list[Cosi
     for mask in {used.tobytes(): used for _, _, used, _ in known}.values():
         same = [entry for entry in known if np.array_equal(entry[2], mask)]
         values = np.concatenate([entry[1][mask] for entry in same], axis=1)
-        estimates = _estimates(values.reshape(len(values), len(same), 3), blocks)
+        known_by = as_many_as(log.stands_for[mask])
+        estimates = _estimates(values.reshape(len(values), len(same), 3), blocks, known_by)
         steps = log.steps[mask]
         for (place, _, _, corrected), one in zip(same, estimates, strict=True):
             if one is None:
@@ -86,9 +88,10 @@ def _bounded(
     blocks: Blocks,
 ) -> Cosine:
     """What can be said without the noise taken out, of a pair whose signal is hidden."""
-    (one,) = _estimates(_products(log, scale, pair, log.norm**2)[mask][:, None, :], blocks)
+    values = _products(log, scale, pair, log.norm**2)[mask][:, None, :]
+    (one,) = _estimates(values, blocks, as_many_as(log.stands_for[mask]))
     assert one is not None, "a norm is surely there"
-    raw = float(np.nanmean(log.cosine[mask, pair]))
+    raw = float(np.average(log.cosine[mask, pair], weights=log.stands_for[mask]))
     low = one.low if one.low is not None and one.low > 0 else -1.0
     high = one.high if one.high is not None and one.high < 0 else 1.0
     return replace(one, value=min(max(raw, low), high), low=low, high=high)
@@ -106,8 +109,8 @@ def _terms(log: GradientLog, scale: Float[np.ndarray, "T K"], pair: int) -> _Ter
     plain = np.isfinite(log.cosine[:, pair])
     if not plain.any():
         return None
-    ones = np.ones_like(log.cosine[:, pair])
-    return np.stack([log.cosine[:, pair], ones, ones], axis=1), plain, False
+    stand = log.stands_for
+    return np.stack([stand * log.cosine[:, pair], stand, stand], axis=1), plain, False
 
 
 def _products(
@@ -118,7 +121,7 @@ def _products(
 ) -> Float[np.ndarray, "T 3"]:
     """d_ij and the two squared lengths in each step, by how long gradients are around it."""
     i, j = log.pairs[pair]
-    return np.stack(
+    found = np.stack(
         [
             log.dot(pair) / (scale[:, i] * scale[:, j]),
             squared[:, i] / scale[:, i] ** 2,
@@ -126,10 +129,13 @@ def _products(
         ],
         axis=1,
     )
+    return log.stands_for[:, None] * found
 
 
-def _estimates(values: Float[np.ndarray, "T P 3"], blocks: Blocks) -> list[Cosine | None]:
-    """None where a signal is not surely there."""
+def _estimates(
+    values: Float[np.ndarray, "T P 3"], blocks: Blocks, known_by: int
+) -> list[Cosine | None]:
+    """None where a signal is not surely there; the steps tell as much as `known_by` equal ones."""
     steps, pairs, _ = values.shape
     total = values.sum(axis=0)
     value = _ratio(total)
@@ -137,9 +143,9 @@ def _estimates(values: Float[np.ndarray, "T P 3"], blocks: Blocks) -> list[Cosin
     if steps < LEAST_STEPS:
         return [*plain]
     draws = blocks.sums(values.reshape(steps, pairs * 3)).reshape(-1, pairs, 3)
-    low, high = blocks.ends(_ratio(draws), steps)
-    conflict = blocks.p_below(_above(total, MARGIN), _above(draws, MARGIN), steps)
-    agreement = blocks.p_below(-_above(total, -MARGIN), -_above(draws, -MARGIN), steps)
+    low, high = blocks.ends(_ratio(draws), known_by)
+    conflict = blocks.p_below(_above(total, MARGIN), _above(draws, MARGIN), known_by)
+    agreement = blocks.p_below(-_above(total, -MARGIN), -_above(draws, -MARGIN), known_by)
     hidden = (_size(draws) == 0).mean(axis=0) > (1 - blocks.confidence) / 2
     return [
         None

@@ -38,6 +38,11 @@ class GradientLog:
     rate: Float[np.ndarray, " T"]  # learning rate
 
     @property
+    def stands_for(self) -> Float[np.ndarray, " T"]:
+        """How many steps each measured one stands for, 1 on average; see `standing`."""
+        return standing(self.steps)
+
+    @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
         """The tasks' places, pair by pair, in the order of the columns of `cosine`."""
         return tuple(combinations(range(len(self.tasks)), 2))
@@ -79,6 +84,27 @@ def read_gradients(lines: Sequence[Line], group: str | None = None) -> GradientL
         weight=_table((line.get("weight") for line, _ in kept), tasks),
         rate=np.array([_number(line.get("lr")) for line, _ in kept]),
     )
+
+
+def standing(steps: Int[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
+    """The steps around each measured one that are nearer to it than to any other, 1 on average.
+
+    Where the first steps of a stage are measured more often than the rest, sums over the measured
+    steps would speak of the start alone; with these weights they speak of the stage. The first and
+    the last one reach outwards as far as inwards, but no further than the median distance.
+    """
+    if len(steps) < 2:
+        return np.ones(len(steps))
+    gaps = np.maximum(np.diff(steps), 1).astype(np.float64)
+    ends = np.minimum(gaps[[0, -1]], np.median(gaps))
+    gaps = np.concatenate([ends[:1], gaps, ends[1:]])
+    reach = (gaps[:-1] + gaps[1:]) / 2
+    return reach / reach.mean()
+
+
+def as_many_as(stand: Float[np.ndarray, " T"]) -> int:
+    """How many steps of equal weight would tell as much as these: (sum w)^2 / sum w^2 (Kish)."""
+    return max(1, round(float(stand.sum() ** 2 / (stand**2).sum())))
 
 
 def layer_groups(lines: Iterable[Line]) -> tuple[str, ...]:

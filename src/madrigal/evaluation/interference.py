@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from madrigal.evaluation.blocks import Blocks
-from madrigal.evaluation.cosine import MARGIN, Cosine, cosines
+from madrigal.evaluation.cosine import LEAST_STEPS, MARGIN, Cosine, cosines
 from madrigal.evaluation.gradient_log import GradientLog, Line, layer_groups, read_gradients
 from madrigal.evaluation.paired import holm
 from madrigal.evaluation.spell import Spell, between, finest, part, spell, windows
@@ -19,7 +19,7 @@ from madrigal.evaluation.task_gradients import (
 )
 
 ALARM = 0.05  # of the adjusted p
-_HALVES = 24  # measured steps from which the halves are looked at too
+_HALVES = 2 * LEAST_STEPS  # measured steps from which the halves are looked at too
 SHOWN = 6  # pairs with windows and layers beside those that conflict: the worst
 
 State = Literal["conflict", "agreement", "unclear"]
@@ -149,12 +149,13 @@ def _state(p_conflict: float, p_agreement: float) -> State:
 
 def _pair(log: GradientLog, place: int, cosine: Cosine, state: State, p: float) -> Pair:
     i, j = log.pairs[place]
-    raw = log.cosine[:, place]
-    raw = raw[np.isfinite(raw)]
+    raw, stand = log.cosine[:, place], log.stands_for
+    known = np.isfinite(raw)
+    raw, each = raw[known], stand[known]
     a, b = log.norm[:, i], log.norm[:, j]
     with np.errstate(invalid="ignore", divide="ignore"):
         similarity = 2 * a * b / (a**2 + b**2)
-    similarity = similarity[np.isfinite(similarity)]
+    alike = np.isfinite(similarity)
     return Pair(
         first=log.tasks[i],
         second=log.tasks[j],
@@ -162,9 +163,11 @@ def _pair(log: GradientLog, place: int, cosine: Cosine, state: State, p: float) 
         told=cosine,
         state=state,
         p_holm=p,
-        raw=float(raw.mean()),
-        rate=float((raw < 0).mean()),
-        magnitude=float(similarity.mean()) if len(similarity) else 0.0,
+        raw=float(np.average(raw, weights=each)),
+        rate=float(np.average(raw < 0, weights=each)),
+        magnitude=float(np.average(similarity[alike], weights=stand[alike]))
+        if alike.any()
+        else 0.0,
     )
 
 

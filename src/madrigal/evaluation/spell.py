@@ -7,10 +7,10 @@ from itertools import pairwise
 import numpy as np
 
 from madrigal.evaluation.blocks import Blocks
-from madrigal.evaluation.cosine import Cosine, cosines
+from madrigal.evaluation.cosine import LEAST_STEPS, Cosine, cosines
 from madrigal.evaluation.gradient_log import GradientLog
 
-_WINDOW = 10  # measured steps in a window, at least
+_WINDOW = LEAST_STEPS  # measured steps in a window, at least
 _MOST = 10  # windows
 
 

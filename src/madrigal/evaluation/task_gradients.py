@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from madrigal.evaluation.blocks import Blocks
 from madrigal.evaluation.cosine import LEAST_STEPS
-from madrigal.evaluation.gradient_log import GradientLog
+from madrigal.evaluation.gradient_log import GradientLog, as_many_as
 
 _ENDLESS = 1e300  # stands for infinity: a quantile between that and a number would be no number
 
@@ -60,9 +60,9 @@ def task_gradients(log: GradientLog, blocks: Blocks) -> tuple[TaskGradient, ...]
     return tuple(
         TaskGradient(
             task=task,
-            norm=_mean(log.norm[:, k]) or 0.0,
-            pull=_mean(pulls[:, k]),
-            examples=_mean(log.rows[:, k]),
+            norm=_mean(log.norm[:, k], log) or 0.0,
+            pull=_mean(pulls[:, k], log),
+            examples=_mean(log.rows[:, k], log),
             noise_scale=noise_scale(log, k, blocks),
         )
         for k, task in enumerate(log.tasks)
@@ -85,11 +85,13 @@ def noise_scale(log: GradientLog, task: int, blocks: Blocks) -> Bounded | None:
         ],
         axis=1,
     )
-    terms = terms[np.isfinite(terms).all(axis=1)]
+    used = np.isfinite(terms).all(axis=1)
+    stand = log.stands_for[used]
+    terms = stand[:, None] * terms[used]
     if len(terms) < LEAST_STEPS:
         return None
     value = _scale(terms.sum(axis=0))
-    low, high = blocks.ends(_scale(blocks.sums(terms))[:, None], len(terms))
+    low, high = blocks.ends(_scale(blocks.sums(terms))[:, None], as_many_as(stand))
     low, high = min(float(low[0]), float(value)), max(float(high[0]), float(value))
     return Bounded(
         math.inf if value >= _ENDLESS else float(value),
@@ -106,22 +108,25 @@ def _scale(sums: Float[np.ndarray, "*draws 2"]) -> Float[np.ndarray, "*draws"]:
 def affinities(log: GradientLog, blocks: Blocks) -> tuple[Affinity, ...]:
     """First-order affinity of every task to every other (TAG, Fifty et al., 2021).
 
-        Z_ij = sum_t lr(t) g_i(t) . g_j(t) / L_j(t)
+        Z_ij = sum_t w(t) lr(t) g_i(t) . g_j(t) / L_j(t)
 
-    To first order, the relative fall of task j's loss through steps of size lr along task i's
-    gradient. Differs from the paper: no step is taken to try, and sums stand for means. With a raw
-    metric the step is that of plain gradient descent, whatever the optimiser: compare the numbers
-    of one run, and do not read them as losses.
+    w(t) is how many steps a measured one stands for, 1 on average. To first order, the relative
+    fall of task j's loss through steps of size lr along task i's gradient. Differs from the paper:
+    no step is taken to try, and sums stand for means. With a raw metric the step is that of plain
+    gradient descent, whatever the optimiser: compare the numbers of one run, and do not read them
+    as losses.
     """
-    fall = falls(log)
+    stand = log.stands_for
+    fall = stand[:, None, None] * falls(log)
     owns = [_total(fall[:, j, j]) for j in range(len(log.tasks))]
     found = []
     for i, j in log.pairs:
         for giver, receiver in ((i, j), (j, i)):
             given = fall[:, giver, receiver]
-            if not np.isfinite(given).any():
+            known = np.isfinite(given)
+            if not known.any():
                 continue
-            effect = _bounded(given[np.isfinite(given)], blocks)
+            effect = _bounded(given[known], blocks, as_many_as(stand[known]))
             share = _share(given, fall[:, receiver, receiver]) if owns[receiver] > 0 else None
             found.append(Affinity(log.tasks[giver], log.tasks[receiver], effect, share))
     return tuple(found)
@@ -153,14 +158,14 @@ def _share(given: Float[np.ndarray, " T"], own: Float[np.ndarray, " T"]) -> floa
     return float(given[both].sum()) / whole if whole > 0 else None
 
 
-def _bounded(values: Float[np.ndarray, " N"], blocks: Blocks) -> Bounded:
+def _bounded(values: Float[np.ndarray, " N"], blocks: Blocks, known_by: int) -> Bounded:
     total = float(values.sum())
     if len(values) < LEAST_STEPS:
         return Bounded(total)
-    low, high = blocks.ends(blocks.sums(values[:, None]), len(values))
+    low, high = blocks.ends(blocks.sums(values[:, None]), known_by)
     return Bounded(total, min(float(low[0]), total), max(float(high[0]), total))
 
 
-def _mean(values: Float[np.ndarray, " T"]) -> float | None:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else None
+def _mean(values: Float[np.ndarray, " T"], log: GradientLog) -> float | None:
+    known = np.isfinite(values)
+    return float(np.average(values[known], weights=log.stands_for[known])) if known.any() else None

@@ -25,7 +25,7 @@ from madrigal.retention import Pull
 from madrigal.training.chance import derive
 from madrigal.training.loop import ValidationLosses
 from madrigal.training.processes import Processes
-from madrigal.training.split import Split, layer_groups, measure_every
+from madrigal.training.split import Split, early_steps, layer_groups, measure_every
 from madrigal.training.step import StepParts, losses_of
 
 VALIDATION_EXAMPLES = 8  # of each task, for balancers that follow validation losses
@@ -105,6 +105,7 @@ def build_split(
         layers=layer_groups(contested) if settings.by_layer else {},
         memory=Memory(ledger) if isinstance(balancer, Remembers) else None,
         products=UpdateProducts(low_rank_pairs(model.network, contested)) if updates else PLAIN,
+        early=early_steps(settings),
     )
 
 

@@ -24,17 +24,19 @@ from madrigal.training.passes import Passes, Sums, head_spans, row_spans
 # norm: rounding, in the number format of the products.
 _ROUNDING = {torch.float32: 1e-4, torch.bfloat16: 5e-2}
 
-_ADAPTER = 4  # at most one parameter in so many is trained
-_MEASURE_ADAPTER, _MEASURE_FULL = 4, 16  # steps
+EARLY_STEPS, EARLY_EVERY, LATE_EVERY = 50, 2, 16  # of `measure_every: auto`
 _LEDGER_BYTES = 1 << 30
+_LEDGER_SHARE = 4  # of what training holds, the ledger may take one part in so many
+_TRAINED_BYTES = 12  # of gradient and moments a trained parameter
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
     """What splits the gradients of a stage by task.
 
-    `order` holds the place of every task of the stage; `measure_every` is in steps, 0 for never;
-    `layers` names the parameters of each layer group that is measured apart.
+    `order` holds the place of every task of the stage; `measure_every` is in steps, 0 for never,
+    and among the first `early` steps every second is measured as well; `layers` names the
+    parameters of each layer group that is measured apart.
     """
 
     model: LanguageModel
@@ -45,6 +47,7 @@ class Split:
     layers: Mapping[str, frozenset[str]]
     memory: Memory | None = None  # for balancers of remembered gradients
     products: Products = PLAIN
+    early: int = 0
     taps: Taps = field(init=False)
 
     def __post_init__(self) -> None:
@@ -52,7 +55,10 @@ class Split:
 
     def measures(self, step: int) -> bool:
         """Whether the angles between the tasks are measured at this step (from 0)."""
-        return self.measure_every > 0 and step % self.measure_every == 0
+        if self.measure_every == 0:
+            return False
+        early = step < self.early and step % EARLY_EVERY == 0
+        return early or step % self.measure_every == 0
 
     def gather(self, passes: Passes) -> Sums:
         """Run the step's passes into the ledger, summed over processes; the summed losses here."""
@@ -170,20 +176,25 @@ class Split:
 def measure_every(
     settings: Gradients, parameters: Mapping[str, nn.Parameter], model: LanguageModel, tasks: int
 ) -> int:
-    """Steps between measurements; 0 for never.
+    """Steps between measurements, after the early ones of `early_steps`; 0 for never.
 
-    `auto` measures adapters at every fourth step and full fine-tuning, where splitting costs more
-    time, at every sixteenth; neither where the ledger would take more than a gigabyte.
+    `auto` measures nothing where the ledger would take more than a gigabyte and more than a quarter
+    of what training holds anyway: weights, gradients and moments. That follows from the recipe
+    alone, so it is the same in every process and on every machine.
     """
     if tasks < 2:
         return 0
     if settings.measure_every != "auto":
         return settings.measure_every
-    split = sum(p.numel() for p in parameters.values())
-    if 4 * HALVES * tasks * split > _LEDGER_BYTES:
-        return 0
-    every, _ = model.parameter_counts()
-    return _MEASURE_ADAPTER if split <= every / _ADAPTER else _MEASURE_FULL
+    ledger = 4 * HALVES * tasks * sum(p.numel() for p in parameters.values())
+    weights = sum(p.numel() * p.element_size() for p in model.network.parameters())
+    held = weights + _TRAINED_BYTES * model.parameter_counts()[1]
+    return LATE_EVERY if ledger <= max(_LEDGER_BYTES, held // _LEDGER_SHARE) else 0
+
+
+def early_steps(settings: Gradients) -> int:
+    """How many first steps of a stage are measured more often: a conflict shall be found early."""
+    return EARLY_STEPS if settings.measure_every == "auto" else 0
 
 
 def layer_groups(names: Mapping[str, object]) -> dict[str, frozenset[str]]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from madrigal.evaluation.gradient_log import layer_groups, read_gradients
+from madrigal.evaluation.gradient_log import layer_groups, read_gradients, standing
 
 
 def line(step, cosine, norm=None, signal=None, **rest):
@@ -72,3 +72,14 @@ def test_the_length_around_a_step_leaves_the_step_out():
     log = read_gradients([line(n, {"a|b": 0.0}, {"a": x, "b": 1.0}) for n, x in enumerate(norms)])
     assert log.scale()[2, 0] == pytest.approx(1.0)
     assert log.scale()[1, 0] > 4
+
+
+def test_a_measured_step_stands_for_the_steps_around_it():
+    even = standing(np.arange(1, 60, 4))
+    assert (even == 1).all()
+    # Every second of the first steps, then every eighth: half of the way to each neighbour.
+    found = standing(np.array([1, 3, 5, 7, 15, 23]))
+    np.testing.assert_allclose(found / found[0], [1, 1, 1, 2.5, 4, 2.5])
+    assert found.mean() == pytest.approx(1)
+    assert standing(np.array([7])).tolist() == [1.0]
+    assert (standing(np.array([5, 5, 3])) > 0).all()

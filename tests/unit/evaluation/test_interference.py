@@ -105,18 +105,18 @@ def test_rate_and_magnitude_are_those_of_the_papers():
          "weight": {"a": 1.0, "b": 1.0},
          "conflict": {"cosine": {"a|b": c}, "norm": {"a": 1.0, "b": 3.0},
                       "signal": {"a": 0.5, "b": 4.0}}}
-        for n, c in enumerate((-0.5, 0.25, -0.25, 0.25, 0.5, 0.5, 0.5, 0.5), 1)
+        for n, c in enumerate((-0.5, 0.25, -0.25, 0.25, 0.5, 0.5, 0.5, 0.5, 0, 0, 0, 0), 1)
     ]  # fmt: skip
     (only,) = interference(steps).pairs
-    assert only.rate == pytest.approx(2 / 8)
+    assert only.rate == pytest.approx(2 / 12)
     assert only.magnitude == pytest.approx(2 * 3 / (1 + 9))
-    # 3 (1.75) over sqrt(8 x 0.5 x 8 x 4), lengths being constant.
-    assert only.cosine.value == pytest.approx(3 * 1.75 / (8 * 2**0.5))
+    # 3 (1.75) over sqrt(12 x 0.5 x 12 x 4), lengths being constant.
+    assert only.cosine.value == pytest.approx(3 * 1.75 / (12 * 2**0.5))
     found = {(a.giver, a.receiver): a for a in interference(steps).affinities}
     # lr g_a . g_b / L_b, summed; and against b's own, whose signal is 4 a step.
     assert found["a", "b"].effect.value == pytest.approx(3 * 1.75 / 2.0)
     assert found["b", "a"].effect.value == pytest.approx(3 * 1.75 / 1.0)
-    assert found["a", "b"].share == pytest.approx(3 * 1.75 / (8 * 4))
+    assert found["a", "b"].share == pytest.approx(3 * 1.75 / (12 * 4))
     noise = interference(steps).of("b").noise_scale
     # n (norm^2 - signal) / signal
     assert noise.value == pytest.approx(4 * (9 - 4) / 4)

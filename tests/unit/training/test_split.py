@@ -46,16 +46,34 @@ class Asks:
 
 
 class TestWhen:
-    def test_adapters_are_measured_often_and_whole_models_seldom(self):
-        assert when_split(AUTO, model("llama", LORA), Mean(), ("a", "b")) == 4
-        assert when_split(AUTO, model("llama"), Mean(), ("a", "b")) == 16
+    @pytest.mark.parametrize("adapter", [LORA, None], ids=["lora", "full"])
+    def test_often_in_the_first_steps_and_seldom_after(self, adapter):
+        split = build_split(AUTO, model("llama", adapter), Mean(), ("a", "b"))
+        measured = [step for step in range(100) if split.measures(step)]
+        assert measured == [*range(0, 50, 2), 64, 80, 96]
+
+    def test_a_pace_that_the_recipe_gives_is_the_same_all_along(self):
+        split = build_split(Gradients(measure_every=20), model("llama", LORA), Mean(), ("a", "b"))
+        assert [step for step in range(100) if split.measures(step)] == [0, 20, 40, 60, 80]
+        never = build_split(NEVER, model("llama", LORA), Asks(), ("a", "b"))
+        assert not any(never.measures(step) for step in range(100))
+
+    def test_the_ledger_may_grow_with_what_training_holds(self, monkeypatch):
+        held = model("llama", LORA)
+        monkeypatch.setattr(split_module, "_LEDGER_BYTES", 0)
+        every, trained = held.parameter_counts()
+        room = 4 * every + 12 * trained  # weights in float32, gradients and two moments
+        most = room // 4 // (4 * HALVES * trained)
+        for tasks, found in ((most, 16), (most + 1, 0)):
+            assert split_module.measure_every(AUTO, dict(held.trainable()), held, tasks) == found
 
     def test_not_where_the_ledger_would_be_too_large(self, monkeypatch):
+        monkeypatch.setattr(split_module, "_LEDGER_SHARE", 1 << 40)
         asked, full, adapter = Gradients(measure_every=3), model("llama"), model("llama", LORA)
         needed = 4 * HALVES * 2 * adapter.parameter_counts()[1]
         monkeypatch.setattr(split_module, "_LEDGER_BYTES", needed)
         assert when_split(AUTO, full, Mean(), ("a", "b")) is None
-        assert when_split(AUTO, adapter, Mean(), ("a", "b")) == 4
+        assert when_split(AUTO, adapter, Mean(), ("a", "b")) == 16
         assert when_split(AUTO, adapter, Mean(), ("a", "b", "c")) is None
         assert when_split(asked, adapter, Mean(), ("a", "b", "c")) == 3
         assert when_split(asked, full, Mean(), ("a", "b")) == 3
@@ -76,7 +94,8 @@ class TestWhen:
                 when_split(settings, held, balancer, ("a", "b"))
 
     def test_the_ledger_holds_both_halves_of_every_task(self):
-        split = build_split(Gradients(by_layer=True), model("llama", LORA), Mean(), ("a", "b"))
+        settings = Gradients(by_layer=True, measure_every=4)
+        split = build_split(settings, model("llama", LORA), Mean(), ("a", "b"))
         assert split.ledger.rows == HALVES * 2
         assert split.order == {"a": 0, "b": 1}
         assert set(split.layers) == {"block 0", "block 1"}
