@@ -1,5 +1,6 @@
 """The closing table in the terminal: the same numbers and the same verdict as the page."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -7,6 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from madrigal.report.folder import read_run
+from madrigal.report.forgetting import Forgetting, forgetting
+from madrigal.report.retention import stage_costs
 from madrigal.report.scoreboard import FEW_SHOT, Scoreboard, read_scores
 from madrigal.report.summary import TaskRow, columns, task_rows
 from madrigal.report.verdict import headline, judgements
@@ -17,10 +20,12 @@ _STYLES = {"better": "bold green", "worse": "bold red", "unclear": "", "unknown"
 
 def closing_table(run: Path) -> RenderableType:
     """Tasks by models with the changes and their intervals, then the verdict in one sentence."""
-    board = read_scores(read_run(run))
+    folder = read_run(run)
+    board = read_scores(folder)
     if not board.tasks:
         return Text("No scores in this run.")
-    return Group(_table(board), *_verdict(board))
+    told = forgetting(board, stage_costs(folder))
+    return Group(_table(board), *_verdict(board), *(_forgotten(told) if told else ()), _key())
 
 
 def _table(board: Scoreboard) -> Table:
@@ -31,19 +36,27 @@ def _table(board: Scoreboard) -> Table:
     for row, title, _ in columns(board):
         if row != FEW_SHOT:
             table.add_column(title.removesuffix("-task"), justify="right")
-    for title, _ in rows[0].changes:
+    shown = _shown([title for title, _ in rows[0].changes])
+    for title in shown:
         table.add_column(title.removeprefix("change ").removesuffix("-task"))
     table.add_column("n", justify="right")
     for row in rows:
-        table.add_row(*_cells(row))
+        table.add_row(*_cells(row, shown))
     return table
 
 
-def _cells(row: TaskRow) -> list[Text]:
+def _shown(titles: Sequence[str]) -> Sequence[str]:
+    """Two changes at most: the base model's scores stand in the table anyway."""
+    return titles if len(titles) < 3 else [titles[0], titles[-1]]
+
+
+def _cells(row: TaskRow, shown: Sequence[str]) -> list[Text]:
     metric = row.metric + (" ↓" if "lower is better" in row.note else "")
     cells = [Text.assemble(row.name, "\n", (metric, "dim"))]
     cells += [Text(cell.value) for key, _, cell in row.cells if key != FEW_SHOT]
-    for _, change in row.changes:
+    for title, change in row.changes:
+        if title not in shown:
+            continue
         if change is None:
             cells.append(Text("–", style="dim"))
             continue
@@ -59,5 +72,18 @@ def _verdict(board: Scoreboard) -> list[Text]:
     worst = worst_task(board)
     if worst:
         lines.append(Text(worst.sentence))
-    lines.append(Text("▲ better  ▼ worse  ≈ no clear difference; below, the interval", style="dim"))
     return lines
+
+
+def _forgotten(told: Forgetting) -> list[Text]:
+    """Each task that was forgotten, how sure that is, and what to try first."""
+    lines = [Text.assemble("▼ ", (one.task, "bold"), f" {one.said}") for one in told.lost]
+    lines += [Text(said) for said in told.others]
+    if told.attempts:
+        first = told.attempts[0]
+        lines.append(Text(f"Try {first.attempt.replace('`', '')}: {first.because}."))
+    return lines
+
+
+def _key() -> Text:
+    return Text("▲ better  ▼ worse  ≈ no clear difference; below, the interval", style="dim")

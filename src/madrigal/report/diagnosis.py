@@ -25,6 +25,11 @@ class Hurt:
     known: Evidence
     remedies: tuple[Remedy, ...]
 
+    @property
+    def only_forgot(self) -> bool:
+        """Whether a later stage is all that there is to it."""
+        return all(remedy.name == "forgetting" for remedy in self.remedies)
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:

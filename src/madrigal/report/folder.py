@@ -6,7 +6,7 @@ page can say so: a run that was killed deserves a report too.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ import yaml
 from madrigal.errors import RunFolderError
 
 Json = Mapping[str, Any]
+
+_BEFORE = "00-before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class StageLog:
     steps: tuple[Json, ...] = ()
     validation: tuple[Json, ...] = ()
     events: tuple[Json, ...] = ()
+    retention: Json = field(default_factory=dict)  # what keeping the past cost here
+    kept: Json = field(default_factory=dict)  # what was kept for later stages, by kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class RunFolder:
     recipe_text: str
     scores: Json
     cards: Mapping[str, Json]  # data cards by task
+    before: StageLog  # what was kept of the run that this one goes on from
     stages: tuple[StageLog, ...]
     baselines: Mapping[str, Mapping[str, StageLog]]  # task -> stage, or "" in a run of one stage
     predictions: Mapping[str, Mapping[str, Path]]  # variant -> task -> file
@@ -65,6 +70,7 @@ def read_run(path: Path) -> RunFolder:
         recipe_text=_text(path / "recipe.yaml", path, problems),
         scores=_json_object(path / "scores.json", path, problems),
         cards=_cards(path, problems),
+        before=_stage(path / "stages" / _BEFORE, _BEFORE, path, problems),
         stages=_stages(path, problems),
         baselines=_baselines(path, problems),
         predictions=_prediction_files(path),
@@ -142,11 +148,14 @@ def _stage(folder: Path, name: str, root: Path, problems: list[str]) -> StageLog
         read_lines(folder / file, root, problems)
         for file in ("steps.jsonl", "validation.jsonl", "events.jsonl")
     )
-    return StageLog(name, steps, validation, events)
+    retention = _json_object(folder / "retention.json", root, problems)
+    kept = _json_object(folder / "kept" / "costs.json", root, problems)
+    return StageLog(name, steps, validation, events, retention, kept)
 
 
 def _stages(path: Path, problems: list[str]) -> tuple[StageLog, ...]:
-    folders = sorted(folder for folder in (path / "stages").glob("*") if folder.is_dir())
+    found = (folder for folder in (path / "stages").glob("*") if folder.is_dir())
+    folders = sorted(folder for folder in found if folder.name != _BEFORE)
     return tuple(_stage(folder, folder.name, path, problems) for folder in folders)
 
 

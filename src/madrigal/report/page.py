@@ -22,14 +22,19 @@ from madrigal.report.definitions import definitions
 from madrigal.report.diagnosis import diagnose
 from madrigal.report.fights import NOT_MEASURED, meaning
 from madrigal.report.folder import RunFolder, read_run
+from madrigal.report.forgetting import forgetting
+from madrigal.report.forgetting_curves import forgetting_curves
 from madrigal.report.interference import Measured, interference_views, measured
 from madrigal.report.manifest import manifest_view
+from madrigal.report.order_matrix import order_matrix
 from madrigal.report.outputs import reading
+from madrigal.report.retention import stage_costs
+from madrigal.report.retention_view import retention_view
 from madrigal.report.scoreboard import Scoreboard, label, read_scores
 from madrigal.report.stage_matrix import matrix, measures
 from madrigal.report.story import base_model, method, story
 from madrigal.report.strips import strips
-from madrigal.report.summary import columns, task_rows
+from madrigal.report.summary import LEARNT, columns, task_rows
 from madrigal.report.training import stage_views, trained_tasks
 from madrigal.report.verdict import SIGNS, headline, judgements, unified_range
 from madrigal.report.worst import worst_task
@@ -84,7 +89,8 @@ def _content(
     names |= dict.fromkeys([*outputs.get("tasks", ()), *sorted(set(chain(*trained.values())))])
     palette = Palette(tuple(names))
     found = judgements(board)
-    script, style = _asset("page.js"), _asset("page.css")
+    script, style = _asset("page.js"), _asset("page.css") + _asset("order.css")
+    costs = stage_costs(run)
     return {
         "run": run,
         "board": board,
@@ -95,7 +101,12 @@ def _content(
         "columns": columns(board),
         "strips": strips(board),
         "task_rows": task_rows(board),
+        "since_learnt": LEARNT,
         "matrix": matrix(board, trained) if len(board.rows) > 1 else None,
+        "order": order_matrix(board),
+        "curves": forgetting_curves(board),
+        "retention": retention_view(board, costs),
+        "forgetting": forgetting(board, costs),
         "measures": measures(board),
         "stages": stage_views(run, board, palette, max(30, int(POINTS * share))),
         "interference": interference_views(run, gradients, palette),

@@ -43,6 +43,7 @@ class Scoreboard:
     delta_m: Difference | None  # gain convention, in percent
     summary: Json
     learned: Mapping[str, tuple[str, ...]]  # tasks by the stage that trains them
+    before: tuple[str, ...]  # tasks that the base model of the run had been taught already
     definitions: Mapping[str, str]  # of the overall scores, in words
     level: float  # of the intervals
 
@@ -112,6 +113,7 @@ def read_scores(run: RunFolder) -> Scoreboard:
             for stage, row in lines.items()
             if (tasks := _list(row.get("learned")))
         },
+        before=tuple(map(str, _list(scores.get("before")))),
         definitions={key: str(text) for key, text in mapping(scores.get("definitions")).items()},
         level=level,
     )

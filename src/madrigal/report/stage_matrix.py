@@ -1,6 +1,7 @@
 """The score matrix as a heat map, tasks down and stages across; and the measures over stages."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,7 +32,7 @@ def matrix(board: Scoreboard, learnt: Mapping[str, Sequence[str]]) -> Matrix | N
     rows = []
     for task in board.tasks:
         cells = tuple(
-            score_cell(value, task, _shade(task, value), task.name in learnt.get(row, ()))
+            score_cell(value, task, shade(task, value), task.name in learnt.get(row, ()))
             for row in across
             for value in (board.score(task, row),)
         )
@@ -39,7 +40,7 @@ def matrix(board: Scoreboard, learnt: Mapping[str, Sequence[str]]) -> Matrix | N
     return Matrix(tuple(titles), tuple(rows), board.has_single)
 
 
-def _shade(task: TaskScores, value: Interval | None) -> int:
+def shade(task: TaskScores, value: Interval | None) -> int:
     """How far from chance (or from the worst perplexity seen) to the best there can be (or was)."""
     if value is None:
         return 0
@@ -80,5 +81,6 @@ def measures(board: Scoreboard) -> tuple[tuple[str, str, str], ...]:
             shown = numbers.score(value, "")
             if key not in _LEVELS:
                 shown = numbers.signed(value.value, "") + numbers.difference_range(value, "")
-            found.append((name, shown, board.definitions.get(key, words)))
+            definition = board.definitions.get(key, words)
+            found.append((name, shown, re.sub(r"^version \d+: ", "", definition)))
     return tuple(found)

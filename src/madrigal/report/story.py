@@ -6,13 +6,17 @@ from madrigal.report import numbers
 from madrigal.report.folder import RunFolder
 from madrigal.report.numbers import counted
 from madrigal.report.scoreboard import BASE, SINGLE, Scoreboard
-from madrigal.report.verdict import judgements
+from madrigal.report.verdict import EARLIER, judgements
 
 
 def story(run: RunFolder, board: Scoreboard) -> tuple[str, ...]:
     """Up to two plain sentences: what was done, and what it gave. The third is the worst task's."""
-    others = {BASE: "the base model", SINGLE: "single-task models of equal budget"}
-    told = [f"against {others[j.against]}: {j.tally}" for j in judgements(board) if j.tally]
+    others = {
+        EARLIER: "since each task was learnt",
+        BASE: "against the base model",
+        SINGLE: "against single-task models of equal budget",
+    }
+    told = [f"{others[j.against]}: {j.tally}" for j in judgements(board) if j.tally]
     gave = "; ".join(told)
     found = (_done(run, board), f"{gave[:1].upper()}{gave[1:]}." if gave else "")
     return tuple(sentence for sentence in found if sentence)

@@ -1,12 +1,14 @@
 """Sections 1 and 3: the table of tasks, the strips at a glance, the matrix of stages and tasks."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
 from madrigal.report import numbers, strip_figures
 from madrigal.report.numbers import Interval
+from madrigal.report.remembered import remembered
 from madrigal.report.scoreboard import (
     BASE,
     FEW_SHOT,
@@ -16,6 +18,8 @@ from madrigal.report.scoreboard import (
     TaskScores,
 )
 from madrigal.report.verdict import OUTCOME_WORDS, SIGNS, against_of
+
+LEARNT = "change since learnt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +74,30 @@ def columns(board: Scoreboard) -> tuple[tuple[str, str, str], ...]:
 
 def task_rows(board: Scoreboard) -> tuple[TaskRow, ...]:
     """The table of tasks."""
-    limits = {against: _limit(board, against) for against in (BASE, SINGLE)}
-    return tuple(_task_row(board, task, limits) for task in board.tasks)
+    compared = _compared(board)
+    return tuple(_task_row(board, task, compared) for task in board.tasks)
 
 
-def _task_row(board: Scoreboard, task: TaskScores, limits: dict[str, float]) -> TaskRow:
-    cells = [(row, title, _summary_cell(board, task, row)) for row, title, _ in columns(board)]
-    changes = []
+Compared = Sequence[tuple[str, Mapping[str, Difference]]]  # title, differences by task
+
+
+def _compared(board: Scoreboard) -> Compared:
+    """What the trained model is held against, as far as any task has it."""
+    found: list[tuple[str, Mapping[str, Difference]]] = [
+        (LEARNT, {one.task.name: one.change for one in remembered(board)})
+    ]
     for against, title in ((BASE, "change from base"), (SINGLE, "change from single-task")):
-        if any(against_of(other, against) for other in board.tasks):
-            changes.append((title, _change(task, against_of(task, against), limits[against])))
+        pairs = ((task.name, against_of(task, against)) for task in board.tasks)
+        found.append((title, {name: change for name, change in pairs if change}))
+    return [(title, changes) for title, changes in found if changes]
+
+
+def _task_row(board: Scoreboard, task: TaskScores, compared: Compared) -> TaskRow:
+    cells = [(row, title, _summary_cell(board, task, row)) for row, title, _ in columns(board)]
+    changes = [
+        (title, _change(task, found.get(task.name), _limit(board, found)))
+        for title, found in compared
+    ]
     notes = []
     if task.lower_is_better:
         notes.append("lower is better")
@@ -147,12 +165,10 @@ def _hint(task: TaskScores, difference: Difference) -> str:
     return "; ".join(parts)
 
 
-def _limit(board: Scoreboard, against: str) -> float:
-    reaches = [
-        _reach(difference.interval)
-        for task in board.tasks
-        if (difference := against_of(task, against)) and not numbers.has_own_scale(task.metric)
-    ]
+def _limit(board: Scoreboard, changes: Mapping[str, Difference]) -> float:
+    """How far the bars of a column have to reach."""
+    shared = [task.name for task in board.tasks if not numbers.has_own_scale(task.metric)]
+    reaches = [_reach(changes[name].interval) for name in shared if name in changes]
     return max(reaches, default=1.0)
 
 

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from madrigal.report import fates as of_sequence
 from madrigal.report import numbers
-from madrigal.report.differences import Outcome
+from madrigal.report.differences import Outcome, interval_of
 from madrigal.report.numbers import counted
+from madrigal.report.remembered import Remembered, remembered
 from madrigal.report.scoreboard import (
     BASE,
     SINGLE,
@@ -25,6 +27,7 @@ OUTCOME_WORDS = {
     "mixed": "mixed",
 }
 SIGNS = {"better": "▲", "worse": "▼", "unclear": "≈", "unknown": "·", "mixed": "◆"}
+EARLIER = "earlier"
 _OTHERS = {BASE: "the base model", SINGLE: "single-task training"}
 _HEADLINES = {
     "better": "Better than {other}",
@@ -39,7 +42,7 @@ _HEADLINES = {
 class Judgement:
     """The trained model against one other, on the whole."""
 
-    against: str  # base | single
+    against: str  # earlier | base | single
     verdict: Verdict
     headline: str
     figure: str  # the number behind it, with its interval
@@ -47,8 +50,10 @@ class Judgement:
 
 
 def judgements(board: Scoreboard) -> tuple[Judgement, ...]:
-    """Against the base model and against single-task models, as far as they were scored."""
-    found = []
+    """Against itself when each task was learnt, against the base model and against single-task
+    models, as far as they were scored."""
+    earlier = remembered(board)
+    found = [_against_earlier(board, earlier)] if earlier else []
     if board.last and any(BASE in task.scores for task in board.tasks):
         found.append(_against_base(board))
     if board.last and board.has_single:
@@ -62,6 +67,17 @@ def headline(found: Sequence[Judgement]) -> str:
         return "There is nothing to compare with: neither the base model nor baselines were scored."
     first, *rest = [judgement.headline for judgement in found]
     return "; ".join([first, *(text[0].lower() + text[1:] for text in rest)]) + "."
+
+
+def _against_earlier(board: Scoreboard, tasks: Sequence[Remembered]) -> Judgement:
+    """What became of earlier tasks; the mean over them is the figure, each task decides."""
+    fates = {one.fate for one in tasks}
+    verdict: Verdict = "better" if "helped" in fates else "unclear"
+    if "forgotten" in fates:
+        verdict = "mixed" if "helped" in fates else "worse"
+    bwt = interval_of(board.summary.get("bwt"))
+    figure = f"backward transfer {numbers.difference(bwt, '')}" if bwt else ""
+    return Judgement(EARLIER, verdict, of_sequence.verdict(tasks), figure, of_sequence.tally(tasks))
 
 
 def _against_base(board: Scoreboard) -> Judgement:

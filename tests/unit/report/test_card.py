@@ -40,7 +40,10 @@ def test_what_only_a_person_knows_is_marked_and_listed(card):
 
 
 def test_what_the_run_knows_is_filled_in(card):
-    assert "Better than the base model; worse than single-task training." in card
+    told = (
+        "Forgot 1 of 3 earlier tasks; better than the base model; worse than single-task training."
+    )
+    assert told in card
     assert "- `together`: tasks sentiment, inference, passages, titles; 240 steps;" in card
     assert "2,143 train, 107 validation, 150 test, 12 duplicates, 0 dropped" in card
     assert 'AutoPeftModelForCausalLM.from_pretrained("stages/02-law/adapter")' in card

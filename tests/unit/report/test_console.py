@@ -25,7 +25,7 @@ def test_the_terminal_says_what_the_page_says(run):
         assert task.name in text
     head = [part.strip() for part in text.splitlines()[0].split("  ") if part.strip()]
     models = ["base", "single", "multi"]
-    assert head == ["task", *models, "from base", "from single", "n"]
+    assert head == ["task", *models, "since learnt", "from single", "n"]
     assert "perplexity ↓" in text
 
 
