@@ -33,8 +33,9 @@ from madrigal.pipeline.build import build
 from madrigal.pipeline.parts import fresh_model, step_parts, validation_losses
 from madrigal.pipeline.run import run
 from madrigal.recipe.load import load_recipe
-from madrigal.training.loop import StageRun, _Trainer
+from madrigal.training.loop import _Trainer
 from madrigal.training.processes import Processes
+from madrigal.training.stage_run import StageRun
 
 HERE = Path(__file__).parent
 RECIPE = HERE.parent / "recipes" / "real" / "balancers.yaml"

@@ -29,10 +29,10 @@ from madrigal.model.language_model import LanguageModel
 from madrigal.objectives import Likelihood
 from madrigal.recipe.model import LoraAdapter
 from madrigal.recipe.stage import StageSettings
-from madrigal.training.loop import StageRun, _Trainer
+from madrigal.training.loop import _Trainer
 from madrigal.training.processes import Processes
-from madrigal.training.pull import Pull
 from madrigal.training.ride_along import Alone, _Rider
+from madrigal.training.stage_run import StageRun
 from madrigal.training.step import StepParts
 
 ROWS, TASKS, LAPS = 32, 8, 15
@@ -74,7 +74,6 @@ def stage_run(
         stage="stage",
         seed=0,
         processes=Processes(),
-        pull=Pull((), {}),
     )
     settings = StageSettings.model_validate({"name": "stage", "learn": list(NAMES), "steps": LAPS})
     held = {n: [(r,) for r in rows[each * k : each * (k + 1)]] for k, n in enumerate(NAMES)}

@@ -95,10 +95,10 @@ def madrigal(side: Side, track: Track) -> None:
     from madrigal.objectives import Likelihood
     from madrigal.recipe.model import ModelSettings
     from madrigal.recipe.stage import Batch, StageSettings
-    from madrigal.training.loop import StageRun, train
+    from madrigal.training.loop import train
     from madrigal.training.processes import Processes
-    from madrigal.training.pull import Pull
     from madrigal.training.record import StepRecord, Watched
+    from madrigal.training.stage_run import StageRun
     from madrigal.training.step import StepParts
 
     steps_per_lap = len(track.rows) // track.rows_per_step
@@ -147,7 +147,6 @@ def madrigal(side: Side, track: Track) -> None:
         stage="stage",
         seed=0,
         processes=Processes(),
-        pull=Pull((), {}),
     )
     stage = StageSettings(name="stage", learn=("task",), steps=1, checkpoint_every=10**6)
     with tempfile.TemporaryDirectory() as folder:

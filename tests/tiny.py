@@ -18,8 +18,8 @@ from madrigal.recipe.model import FullAdapter, LoraAdapter, ModelSettings, NewMo
 from madrigal.recipe.stage import StageSettings
 from madrigal.retention import Pull
 from madrigal.tasks.encoded import Encoded
-from madrigal.training.loop import StageRun
 from madrigal.training.processes import Processes
+from madrigal.training.stage_run import StageRun
 from madrigal.training.step import StepParts
 
 torch.set_num_threads(1)

@@ -13,8 +13,9 @@ from madrigal.pipeline.parts import build_split
 from madrigal.recipe.model import LoraAdapter, PrivatePart
 from madrigal.recipe.stage import Gradients, Optimiser
 from madrigal.retention import Pull
-from madrigal.training.loop import StageRun, train
+from madrigal.training.loop import train
 from madrigal.training.processes import Processes
+from madrigal.training.stage_run import StageRun
 from madrigal.training.step import compute_gradient, verify_split
 from tiny import VOCABULARY, Schedule, drawn, examples, network, parts, private_model, stage
 

@@ -10,6 +10,7 @@ from madrigal.pipeline.run import run
 
 LIMIT = 0.15
 SEEDS = (0, 1, 2)
+COUNTS = {"train": 120, "validation": 60, "test": 40}
 SWAPPED = {"good": "bad", "bad": "good"}
 
 
@@ -24,7 +25,7 @@ def written(folder, second, seed, guard=None, **stage):
     folder.mkdir(parents=True, exist_ok=True)
     tasks = {}
     for name in ("mood", second):
-        for place, (split, count) in enumerate({"train": 120, "validation": 60, "test": 40}.items()):
+        for place, (split, count) in enumerate(COUNTS.items()):
             rows = moods(count, 10 * place + (name != "mood"), swapped=name == "against")
             path = folder / f"{name}.{split}.jsonl"
             path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

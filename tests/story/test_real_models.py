@@ -8,9 +8,10 @@ import tiny_run
 from madrigal.evaluation.evaluate import evaluate_task
 from madrigal.pipeline.build import build
 from madrigal.pipeline.parts import fresh_model, step_parts
-from madrigal.training.loop import StageRun, train
+from madrigal.training.loop import train
 from madrigal.training.processes import Processes
 from madrigal.training.record import StepRecord
+from madrigal.training.stage_run import StageRun
 from real import MODELS, needs_models
 
 NAMES = ("tinystories-260k", "tinystories-ternary-3m", "tinystories-chat-3m")

@@ -23,10 +23,10 @@ from madrigal.recipe.schema import Recipe
 from madrigal.recipe.stage import StageSettings
 from madrigal.training.checkpoint import newest_checkpoint
 from madrigal.training.files import write_whole, written_whole
-from madrigal.training.loop import StageRun, Validate
 from madrigal.training.processes import Processes
 from madrigal.training.record import Observer
 from madrigal.training.ride_along import Alone, ride_along
+from madrigal.training.stage_run import StageRun, Validate
 
 
 @dataclass(frozen=True, slots=True)

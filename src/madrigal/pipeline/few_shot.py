@@ -27,8 +27,9 @@ from madrigal.recipe.load import LoadedRecipe
 from madrigal.tasks.shots import with_shots
 from madrigal.tasks.task import Task
 from madrigal.training.checkpoint import newest_checkpoint
-from madrigal.training.loop import StageRun, train
+from madrigal.training.loop import train
 from madrigal.training.processes import Processes
+from madrigal.training.stage_run import StageRun
 
 
 @dataclass(frozen=True, slots=True)

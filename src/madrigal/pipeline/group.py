@@ -155,8 +155,9 @@ def _train(built: Any, stage: StageSettings, plan: Measuring, folder: Path) -> N
     from madrigal.pipeline.stage import all_watching
     from madrigal.pipeline.watch import Screen
     from madrigal.training.checkpoint import newest_checkpoint
-    from madrigal.training.loop import StageRun, train
+    from madrigal.training.loop import train
     from madrigal.training.processes import Processes
+    from madrigal.training.stage_run import StageRun
 
     source = built.source(stage)
     parts = step_parts(built, stage, fresh_model(built), Processes(), stage.learn)

@@ -23,9 +23,9 @@ from madrigal.recipe.retain import OLora
 from madrigal.recipe.stage import Gradients, Likelihood, ObjectiveSettings, StageSettings
 from madrigal.retention import Pull
 from madrigal.training.chance import derive
-from madrigal.training.loop import ValidationLosses
 from madrigal.training.processes import Processes
 from madrigal.training.split import Split, early_steps, layer_groups, measure_every
+from madrigal.training.stage_run import ValidationLosses
 from madrigal.training.step import StepParts, losses_of
 
 VALIDATION_EXAMPLES = 8  # of each task, for balancers that follow validation losses

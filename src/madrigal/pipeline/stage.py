@@ -26,10 +26,11 @@ from madrigal.recipe.stage import StageSettings
 from madrigal.training.best_parts import BestParts
 from madrigal.training.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint, restore
 from madrigal.training.files import write_whole
-from madrigal.training.loop import StageRun, Validate, train
+from madrigal.training.loop import train
 from madrigal.training.processes import Processes
 from madrigal.training.progress import Progress
 from madrigal.training.record import Observer, Watched
+from madrigal.training.stage_run import StageRun, Validate
 
 DONE = "done.json"
 

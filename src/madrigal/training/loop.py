@@ -3,9 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -13,9 +11,6 @@ from torch import Tensor
 from madrigal.balancing.base import wants_losses_after, wants_validation
 from madrigal.errors import RunStopped
 from madrigal.gradients.memory import Memory
-from madrigal.mixture.row import Source
-from madrigal.recipe.stage import StageSettings
-from madrigal.tasks.encoded import Example
 from madrigal.training.best_parts import BestParts
 from madrigal.training.chance import CHANCES, derive
 from madrigal.training.checkpoint import (
@@ -27,6 +22,7 @@ from madrigal.training.checkpoint import (
     save_checkpoint,
     snapshot,
 )
+from madrigal.training.ending import end_with_result
 from madrigal.training.files import flush
 from madrigal.training.guard import Guard
 from madrigal.training.interrupt import finish_step_on_interrupt
@@ -35,37 +31,12 @@ from madrigal.training.look_ahead import look_ahead
 from madrigal.training.optimiser import build_optimiser, clip, learning_rate, step_metric
 from madrigal.training.progress import Progress, judge, leaving_events
 from madrigal.training.record import Event, Observer, StepRecord, Validation
-from madrigal.training.step import Gradient, StepParts, compute_gradient, verify_split
+from madrigal.training.stage_run import StageRun, Validate
+from madrigal.training.step import Gradient, compute_gradient, verify_split
 
 BAD_STEPS_BEFORE_ROLLBACK = 3
 ROLLBACKS_BEFORE_STOP = 2
 CHECKPOINTS_KEPT = 2
-
-Validate = Callable[[], Mapping[str, float]]
-ValidationLosses = Callable[[int], Mapping[str, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class StageRun:
-    """One stage, ready to train.
-
-    `validate` gives a score for each task, higher is better; `validation_losses` the loss of a
-    step's draw of validation examples in nats per unit, for balancers that ask. At every
-    `look_ahead_every`-th step (0: never) a step on each task alone is tried, see `look_ahead`;
-    its gradients by task must be measured there.
-    """
-
-    settings: StageSettings
-    parts: StepParts
-    source: Source
-    examples: Mapping[str, Sequence[Example]]
-    checkpoints: Path
-    validate: Validate | None
-    validate_every: int
-    validation_losses: ValidationLosses | None = None
-    strata: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    look_ahead_every: int = 0
-    guard: Guard | None = None
 
 
 class _Trainer:
@@ -272,31 +243,6 @@ class _Trainer:
         if best:
             self.save()
 
-    def keep_best(self) -> None:
-        """Where early stopping asks for it, end with the best weights rather than the last."""
-        if self.progress.guarded:
-            self._go_to_safety()
-            return
-        if self.run.settings.early_stop is None or self.progress.best_step is None:
-            return
-        found = load_checkpoint(self.run.checkpoints, self.progress.best_step)
-        if found is not None:
-            restore(self.run.parts.model, None, found)
-            self.best_parts.put_back(self.progress.done)
-            self.progress.ends_with_best = True
-
-    def _go_to_safety(self) -> None:
-        """End with the weights of the last time that the guard was quiet."""
-        step = self.progress.safe_step
-        assert step is not None
-        found = load_checkpoint(self.run.checkpoints, step)
-        if found is None:
-            raise RunStopped(
-                f"stage {self.run.settings.name}: the guard asks for step {step}, whose checkpoint "
-                "is missing or damaged; write `guard.then: stop`, or start anew"
-            )
-        restore(self.run.parts.model, None, found)
-
 
 def train(run: StageRun, observe: Observer) -> Progress:
     """Train a stage to its end, from its newest checkpoint if it has one.
@@ -326,6 +272,6 @@ def train(run: StageRun, observe: Observer) -> Progress:
                 trainer.save(regular=False)
             if interrupted:
                 raise KeyboardInterrupt
-    trainer.keep_best()
+    end_with_result(run, progress, trainer.best_parts)
     run.parts.model.network.eval()
     return progress

@@ -29,13 +29,10 @@ from madrigal.training.checkpoint import (
 from madrigal.training.files import flush
 from madrigal.training.interrupt import finish_step_on_interrupt
 from madrigal.training.lockstep import by_first
-from madrigal.training.loop import (
-    BAD_STEPS_BEFORE_ROLLBACK,
-    CHECKPOINTS_KEPT,
-    StageRun,
-)
+from madrigal.training.loop import BAD_STEPS_BEFORE_ROLLBACK, CHECKPOINTS_KEPT
 from madrigal.training.optimiser import build_optimiser, learning_rate
 from madrigal.training.record import Event, Observer, StepRecord, Validation
+from madrigal.training.stage_run import StageRun
 from madrigal.training.step import Gradient, compute_gradient
 
 

@@ -1,0 +1,37 @@
+"""Whose weights a stage ends with: the last step's, the best, or the last that the guard passed."""
+
+from madrigal.errors import RunStopped
+from madrigal.training.best_parts import BestParts
+from madrigal.training.checkpoint import load_checkpoint, restore
+from madrigal.training.progress import Progress
+from madrigal.training.stage_run import StageRun
+
+
+def end_with_result(run: StageRun, progress: Progress, best_parts: BestParts) -> None:
+    """Give the model the weights that are the stage's result.
+
+    Raises:
+        RunStopped: the guard asks for a checkpoint that is gone.
+    """
+    if progress.guarded:
+        _end_where_it_was_quiet(run, progress)
+        return
+    if run.settings.early_stop is None or progress.best_step is None:
+        return
+    found = load_checkpoint(run.checkpoints, progress.best_step)
+    if found is not None:
+        restore(run.parts.model, None, found)
+        best_parts.put_back(progress.done)
+        progress.ends_with_best = True
+
+
+def _end_where_it_was_quiet(run: StageRun, progress: Progress) -> None:
+    step = progress.safe_step
+    assert step is not None
+    found = load_checkpoint(run.checkpoints, step)
+    if found is None:
+        raise RunStopped(
+            f"stage {run.settings.name}: the guard asks for step {step}, whose checkpoint is "
+            "missing or damaged; write `guard.then: stop`, or start anew"
+        )
+    restore(run.parts.model, None, found)
