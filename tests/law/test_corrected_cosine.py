@@ -65,7 +65,7 @@ AUTO = sorted({*range(0, 50, 2), *range(0, 250, 16)})
 
 @pytest.mark.parametrize("pace", ["fewest", "auto"])
 def test_the_fewest_steps_and_an_uneven_pace_still_cover(pace):
-    """Over cosines and noise together; few steps cost up to five of the promised 95 in 100."""
+    """Over cosines and noise together; few steps cost some of the promised 95 in 100."""
     cases = [(0.5, 3.0), (-0.3, 10.0), (0.0, 10.0)]
     covered = many = 0
     for number, (cosine, noise) in enumerate(cases):
@@ -76,7 +76,7 @@ def test_the_fewest_steps_and_an_uneven_pace_still_cover(pace):
             (one,) = cosines(read_gradients(lines), [0], BLOCKS)
             covered += one.low <= cosine <= one.high
             many += 1
-    assert covered / many >= 0.9
+    assert covered / many >= 0.92  # a fifth narrower, and it is 0.91
 
 
 def test_noise_draws_the_raw_cosine_to_zero_and_not_the_corrected_one():

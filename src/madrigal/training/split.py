@@ -55,10 +55,7 @@ class Split:
 
     def measures(self, step: int) -> bool:
         """Whether the angles between the tasks are measured at this step (from 0)."""
-        if self.measure_every == 0:
-            return False
-        early = step < self.early and step % EARLY_EVERY == 0
-        return early or step % self.measure_every == 0
+        return measures(step, self.measure_every, self.early)
 
     def gather(self, passes: Passes) -> Sums:
         """Run the step's passes into the ledger, summed over processes; the summed losses here."""
@@ -190,6 +187,13 @@ def measure_every(
     weights = sum(p.numel() * p.element_size() for p in model.network.parameters())
     held = weights + _TRAINED_BYTES * model.parameter_counts()[1]
     return LATE_EVERY if ledger <= max(_LEDGER_BYTES, held // _LEDGER_SHARE) else 0
+
+
+def measures(step: int, every: int, early: int) -> bool:
+    """Whether a step (from 0) is measured: a function of the step alone, so resumed runs agree."""
+    if every == 0:
+        return False
+    return (step < early and step % EARLY_EVERY == 0) or step % every == 0
 
 
 def early_steps(settings: Gradients) -> int:
