@@ -16,12 +16,18 @@ from madrigal.evaluation.seeds import SeedScore, over_seeds
 from madrigal.recipe.load import load_recipe
 from madrigal.report import numbers
 from madrigal.report.numbers import Interval
+from madrigal.report.side_by_side import COLUMNS, kept_runs, write_side_by_side
+from madrigal.report.side_by_side import table as side_by_side
 
+_TEXT = ("task", "metric", "run", "to keep the past")
 _MARKS = {"better": "▲", "worse": "▼", "unclear": "≈"}
 
 
-def compare(runs: Sequence[Path], stage: str | None) -> None:
+def compare(runs: Sequence[Path], stage: str | None, page: Path | None = None) -> None:
     """Prints each run against the first, and the spread of runs that differ by their seed only.
+
+    Runs that learnt tasks in sequence are also set side by side by what they kept and what that
+    cost, on the `page` too.
 
     Raises:
         RunFolderError: fewer than two runs, an unfinished one, or nothing in common.
@@ -35,10 +41,25 @@ def compare(runs: Sequence[Path], stage: str | None) -> None:
         console.print(sentence, markup=False)
     for note in found.notes:
         console.print(f"note: {note}", markup=False)
+    _kept(runs, found.runs, console, page)
     if only_seeds_differ(runs):
         plan = read_plan(runs[0])
         stages = [found.stages[name] for name in found.runs]
         console.print(_seed_table(plan, spread(runs, stages, plan), len(runs)))
+
+
+def _kept(runs: Sequence[Path], names: Sequence[str], console: Console, page: Path | None) -> None:
+    kept = kept_runs(runs, names)
+    if not kept:
+        if page is not None:
+            console.print("note: no run learnt tasks in sequence, so there is no page to write")
+        return
+    table = _empty("What was kept, and what that cost", COLUMNS)
+    for row in side_by_side(kept):
+        table.add_row(*row)
+    console.print(table)
+    if page is not None:
+        console.print(f"page: {write_side_by_side(kept, page)}", markup=False)
 
 
 def verdict(found: Comparison, run: str) -> str:
@@ -124,5 +145,5 @@ def _seed_table(plan: Plan, found: Mapping[str, SeedScore], runs: int) -> Table:
 def _empty(title: str, columns: Sequence[str]) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(column, justify="left" if column in ("task", "metric") else "right")
+        table.add_column(column, justify="left" if column in _TEXT else "right")
     return table

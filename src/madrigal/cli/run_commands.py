@@ -88,13 +88,17 @@ def compare(
         str | None,
         typer.Option(metavar="NAME", help="As 01-together, or base; left out: the last."),
     ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="HTML page: cost against retention of the runs."),
+    ] = None,
 ) -> Work:
     """Compare runs example by example with the first."""
 
     def work() -> None:
         from madrigal.cli.compare import compare
 
-        compare(runs, stage)
+        compare(runs, stage, page)
 
     return work
 

@@ -88,8 +88,9 @@ def _labels(places: Sequence[Place], x: Scale, y: Scale) -> Iterable[Markup]:
         free = [spot for spot in tried if not any(_meet(_box(*spot, wide), one) for one in taken)]
         start, line = (free or tried or [(_LEFT, height)])[0]
         taken.append(_box(start, line, wide))
-        yield Markup('<text class="name" x="{}" y="{}">{}</text>').format(
-            px(start), px(line), place.name
+        left = start < at
+        yield Markup('<text class="name" x="{}" y="{}" text-anchor="{}">{}</text>').format(
+            px(at - 9 if left else start), px(line), "end" if left else "start", place.name
         )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean
 
 from madrigal.report.curves import by_task
 from madrigal.report.folder import Json, RunFolder, StageLog
@@ -181,9 +180,3 @@ def _grown(kind: str, stages: Sequence[StageCost]) -> float | None:
         return 0.0
     sizes = [stage.inference for stage in stages if stage.inference is not None]
     return sizes[-1] - sizes[0] if len(sizes) > 1 else None
-
-
-def mean_step_seconds(stages: Sequence[StageCost]) -> float | None:
-    """A step's own seconds, mean over the stages."""
-    each = [stage.step_seconds for stage in stages if stage.step_seconds is not None]
-    return fmean(each) if each else None
