@@ -48,7 +48,6 @@ from madrigal.pipeline.parts import fresh_model, step_parts
 from madrigal.recipe.load import load_recipe
 from madrigal.recipe.model import ModelSettings
 from madrigal.recipe.stage import Gradients, Optimiser
-from madrigal.retention import Pull
 from madrigal.tasks.encoded import Encoded, Example
 from madrigal.training.optimiser import build_optimiser
 from madrigal.training.passes import Passes
@@ -99,7 +98,6 @@ class Bench:
             stage="stage",
             seed=0,
             processes=Processes(),
-            pull=Pull((), {}),
         )
         self.count = {
             name: float(sum(r.answer_tokens for task, (r,) in self.drawn if task == name))
@@ -145,7 +143,7 @@ class Bench:
 
     def backwards(self, passes: Passes) -> Step:
         def step() -> torch.Tensor:
-            losses = passes.losses(passes.batch(0))
+            losses = passes.losses(passes.batch(0)).own
             rows = []
             for number, name in enumerate(self.names):
                 found = torch.autograd.grad(
