@@ -22,7 +22,7 @@ from madrigal.pipeline.past import (
     ewc_file,
     put,
     read_quadratic,
-    read_tensors,
+    read_weights,
     write_quadratic,
 )
 from madrigal.recipe import retain
@@ -114,7 +114,7 @@ def _combine(stage: StageSettings, parts: StepParts, past: Past) -> bool:
 
 def _merged(parts: StepParts, past: Past, kept: retain.Merge) -> dict[str, Tensor]:
     assert past.start is not None
-    earlier = [read_tensors(folder / CHANGE, kept.kind) for folder in past.folders]
+    earlier = [read_weights(folder / CHANGE, kept.kind, parts.model) for folder in past.folders]
     device = parts.model.device
     changes = [{name: t.to(device) for name, t in one.items()} for one in earlier]
     changes.append(merge.change(past.start, copied(parts.model)))

@@ -120,6 +120,24 @@ def read_tensors(path: Path, of: str) -> dict[str, Tensor]:
         ) from problem
 
 
+def read_weights(path: Path, of: str, model: LanguageModel) -> dict[str, Tensor]:
+    """One tensor for each trained parameter of the model.
+
+    Raises:
+        RunFolderError: the file is gone or damaged, or does not fit the model.
+    """
+    held = read_tensors(path, of)
+    for name, parameter in model.trainable():
+        if name not in held or held[name].shape != parameter.shape:
+            found = "x".join(map(str, held[name].shape)) if name in held else "nothing"
+            wanted = "x".join(map(str, parameter.shape))
+            raise RunFolderError(
+                f"{path}: holds {found} for {name}, which is {wanted} now; the adapter must stay "
+                "the same over all stages"
+            )
+    return held
+
+
 def write_quadratic(path: Path, held: Quadratic) -> None:
     """A quadratic pull as one file of tensors."""
     parts = {"fisher": held.fisher, "center": held.center}

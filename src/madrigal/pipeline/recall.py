@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+from madrigal.errors import RunFolderError
 from madrigal.mixture import Mixture, Source
 from madrigal.model.fold import adapted, fold
 from madrigal.model.language_model import LanguageModel
@@ -116,8 +117,14 @@ def _replayed(
     found: dict[str, Sequence[Example]] = {}
     for path, wanted in files.items():
         buffer = read_buffer(path)
-        found.update({task: buffer[task] for task in wanted if buffer.get(task)})
-    return {task: found[task] for task in tasks if task in found}
+        for task in wanted:
+            if task not in buffer:
+                raise RunFolderError(
+                    f"{path}: no example of {task!r} is left for replay; start anew with another "
+                    "--out, or leave `replay` out"
+                )
+            found[task] = buffer[task]
+    return {task: found[task] for task in tasks}
 
 
 def _pull(past: Past, kept: retain.Ewc) -> Quadratic:

@@ -15,13 +15,13 @@ from madrigal.pipeline.guard import forgetting_guard
 from madrigal.pipeline.journal import Journal, forget_after
 from madrigal.pipeline.keep import keep
 from madrigal.pipeline.parts import step_parts, validation_losses
-from madrigal.pipeline.past import KEPT, WEIGHTS, Past, copied, put, read_tensors
+from madrigal.pipeline.past import KEPT, WEIGHTS, Past, copied, put, read_weights
 from madrigal.pipeline.recall import SILENT, recall, restructure
 from madrigal.pipeline.save import save
 from madrigal.pipeline.scoring import validation_scores
 from madrigal.pipeline.track import tracking
 from madrigal.pipeline.watch import Screen
-from madrigal.recipe.retain import Interpolate
+from madrigal.recipe.retain import Interpolate, Merge
 from madrigal.recipe.stage import StageSettings
 from madrigal.training.best_parts import BestParts
 from madrigal.training.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint, restore
@@ -128,9 +128,9 @@ def _go_to_end(stage: StageSettings, model: LanguageModel, folder: Path) -> None
             )
         return found
 
-    if (folder / KEPT / WEIGHTS).exists():
-        weights = read_tensors(folder / KEPT / WEIGHTS, "merge")
-        put(model, weights)
+    changed = next((k.kind for k in stage.retain if isinstance(k, Merge | Interpolate)), None)
+    if changed is not None:
+        put(model, read_weights(folder / KEPT / WEIGHTS, changed, model))
         return
     restore(model, None, kept(body["weights_of_step"]))
     if body.get("rolled_back"):

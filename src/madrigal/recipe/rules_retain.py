@@ -20,7 +20,7 @@ def retain_rules(root: Node) -> Iterator[Mistake]:
         yield from _together(stage)
         yield from _replay(stage, {*known, *(t for one in stages[:number] for t in learnt(one))})
         yield from _adapter(stage, root.get("model", "adapter"))
-        yield from _always(stage, stages[number + 1 :])
+        yield from _always(stage, stages[1:number], stages[number + 1 :])
 
 
 def kinds_retained(stage: Node) -> dict[str, Node]:
@@ -100,12 +100,14 @@ def _adapter(stage: Node, adapter: Node) -> Iterator[Mistake]:
         yield Mistake(found, f"{text}; remove it: private parts keep tasks apart already")
 
 
-def _always(stage: Node, after: tuple[Node, ...]) -> Iterator[Mistake]:
-    """A merged change is one from the weights before all stages, so later stages merge too."""
+def _always(stage: Node, before: tuple[Node, ...], after: tuple[Node, ...]) -> Iterator[Mistake]:
+    """A merged change is one from the weights before all stages, so all but the first merge."""
     found = kinds_retained(stage).get("merge")
-    if found is None or not after:
+    if found is None:
         return
-    other = kinds_retained(after[0]).get("merge")
-    if other is None:
+    if before and "merge" not in kinds_retained(before[-1]):
+        text = "'merge' joins changes from the weights before all stages, and the stage before this"
+        yield Mistake(found, f"{text} began elsewhere; give that `retain: merge` too, or remove it")
+    if after and "merge" not in kinds_retained(after[0]):
         text = "the stage after one that merges starts at the merged weights, and does not merge"
         yield Mistake(after[0], f"{text}; give it `retain: merge` too, or remove it here")

@@ -44,7 +44,7 @@ def ties(changes: Sequence[Tensors], density: float) -> dict[str, Tensor]:
     names = list(changes[0])
     kept = torch.stack([_trimmed(_flat(c, names), density) for c in changes])
     sign = kept.sum(0).sign()
-    agrees = (kept.sign() == sign) & (kept != 0)
+    agrees = kept.sign() == sign
     merged = (kept * agrees).sum(0) / agrees.sum(0).clamp(min=1)
     parts = merged.split([changes[0][name].numel() for name in names])
     return {n: p.view_as(changes[0][n]) for n, p in zip(names, parts, strict=True)}
