@@ -15,7 +15,7 @@ from madrigal.errors import RunStopped
 from madrigal.gradients import Ledger, per_task, uncovered
 from madrigal.model.head import Around
 from madrigal.tasks.encoded import Example
-from madrigal.training.by_example import one_at_a_time, split_by_example
+from madrigal.training.by_example import Changed, one_at_a_time, split_by_example
 from madrigal.training.chance import derive
 from madrigal.training.layout import Microbatch, Placed, lay_out
 from madrigal.training.passes import Passes
@@ -50,36 +50,9 @@ def fisher(parts: StepParts, drawn: Drawn, labels: Labels) -> dict[str, Float[Te
     network = parts.model.network
     training = network.training
     network.eval()
-    named = dict(parts.model.trainable())
-    # What cannot be split by example goes one example at a time.
-    split = not uncovered(network, named)
-    size = 4 * sum(p.numel() for p in named.values())
-    together = min(_TOGETHER, max(1, _LEDGER_BYTES // size)) if split else 1
     placed = place(parts, drawn)
-    passes = Passes(
-        model=parts.model,
-        objectives=parts.objectives,
-        groups=_groups(parts, placed, together),
-        pad=parts.pad,
-        chance=(parts.seed, parts.stage, -1),
-        processes=parts.processes,
-    )
     own = None if labels == "data" else _OwnTargets(parts, placed)
-    sums = {name: torch.zeros_like(p, dtype=torch.float32) for name, p in named.items()}
-    if together > 1:
-        ledger = Ledger(named, together)
-        with per_task(network, ledger):
-            for _ in split_by_example(passes, ledger, own):
-                for name, total in sums.items():
-                    total += ledger.block(name).square().sum(0)
-                ledger.clear()
-    else:
-        for reached in one_at_a_time(passes, own):
-            for name in reached:
-                gradient = named[name].grad
-                assert gradient is not None
-                sums[name].addcmul_(gradient.float(), gradient.float())
-            network.zero_grad(set_to_none=True)
+    sums = _squares(parts, placed, own)
     network.zero_grad(set_to_none=True)
     network.train(training)
     parts.processes.sum_(sums.values())
@@ -89,6 +62,41 @@ def fisher(parts: StepParts, drawn: Drawn, labels: Labels) -> dict[str, Float[Te
     found = {name: (held / max(units, 1.0)).detach() for name, held in sums.items()}
     _check_finite(parts.stage, found)
     return found
+
+
+def _squares(
+    parts: StepParts, placed: Sequence[Placed], own: Changed | None
+) -> dict[str, Float[Tensor, "..."]]:
+    """The sums of squared gradients of the examples that this process takes."""
+    network, named = parts.model.network, dict(parts.model.trainable())
+    # What cannot be split by example goes one example at a time.
+    split = not uncovered(network, named)
+    size = 4 * sum(p.numel() for p in named.values())
+    together = min(_TOGETHER, max(1, _LEDGER_BYTES // size)) if split else 1
+    passes = Passes(
+        model=parts.model,
+        objectives=parts.objectives,
+        groups=_groups(parts, placed, together),
+        pad=parts.pad,
+        chance=(parts.seed, parts.stage, -1),
+        processes=parts.processes,
+    )
+    sums = {name: torch.zeros_like(p, dtype=torch.float32) for name, p in named.items()}
+    if together > 1:
+        ledger = Ledger(named, together)
+        with per_task(network, ledger):
+            for _ in split_by_example(passes, ledger, own):
+                for name, total in sums.items():
+                    total += ledger.block(name).square().sum(0)
+                ledger.clear()
+        return sums
+    for reached in one_at_a_time(passes, own):
+        for name in reached:
+            gradient = named[name].grad
+            assert gradient is not None
+            sums[name].addcmul_(gradient.float(), gradient.float())
+        network.zero_grad(set_to_none=True)
+    return sums
 
 
 def _groups(parts: StepParts, placed: Sequence[Placed], together: int) -> list[list[Placed]]:
