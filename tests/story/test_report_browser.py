@@ -229,10 +229,37 @@ def test_nothing_is_wider_than_the_screen(page, width):
     assert page.run(small) == []
 
 
+def test_stages_and_tasks_are_a_map_to_be_read_both_ways(page):
+    line = "[...document.querySelectorAll('.order tbody tr:not(.gap)')]"
+    assert page.run(f"{line}.map(row => row.querySelectorAll('.square').length)") == [5] * 5
+    states = page.run(
+        "[...document.querySelectorAll('.order tr.stage')].map(row => [...row.querySelectorAll("
+        "'.square')].map(cell => cell.classList.contains('ahead')))"
+    )
+    # Statutes come in with the second stage; the columns are in the order of teaching.
+    assert states == [[False] * 4 + [True], [False] * 5]
+    painted = "getComputedStyle(document.querySelector('.order .ahead')).backgroundImage"
+    assert "gradient" in page.run(painted)
+    wide = "document.querySelector('.order').getBoundingClientRect().right"
+    assert page.run(wide) <= 1280
+
+
+def test_curves_lie_in_their_pictures(page):
+    outside = page.run(
+        "[...document.querySelectorAll('.curves svg, .costs svg')].filter(svg => "
+        "[...svg.querySelectorAll('circle, path')].some(part => { const b = part.getBBox(), "
+        "v = svg.viewBox.baseVal; return b.x < 0 || b.y < 0 || b.x + b.width > v.width || "
+        "b.y + b.height > v.height; })).length"
+    )
+    assert outside == 0
+    assert page.run("document.querySelectorAll('.curves figure').length") == 5
+
+
 def test_text_stands_out_from_its_ground(page):
     """WCAG AA for text: a contrast of 4.5, in light and in dark."""
     places = ("p.meta", ".note", ".change.better b", ".change.worse b", ".badge.lost", ".tile-name",
-              ".prompt", ".links a", ".filters [aria-pressed=true]", ".range")  # fmt: skip
+              ".prompt", ".links a", ".filters [aria-pressed=true]", ".range",
+              ".order .since.worse", ".forgetting .hurt small")  # fmt: skip
     for dark in (False, True):
         page.screen(1280, 900, dark=dark)
         found = {place: page.run(f"({CONTRAST})('{place}')") for place in places}

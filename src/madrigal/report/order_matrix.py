@@ -12,7 +12,7 @@ from madrigal.report.scoreboard import BASE, FEW_SHOT, SINGLE, Scoreboard, TaskS
 from madrigal.report.stage_matrix import shade
 from madrigal.report.summary import Cell, score_cell
 
-State = Literal["taught", "known", "ahead", "watched", "apart", "unseen"]
+State = Literal["taught", "known", "ahead", "watched", "alone", "unseen"]
 
 SIGNS = {"better": "▲", "worse": "▼"}
 _WORDS = {
@@ -20,7 +20,7 @@ _WORDS = {
     "known": "taught earlier",
     "ahead": "not learnt yet",
     "watched": "never trained",
-    "apart": "",
+    "alone": "",
     "unseen": "not evaluated",
 }
 
@@ -133,7 +133,7 @@ def _state(board: Scoreboard, row: str, task: TaskScores, value: Interval | None
         return "watched"
     if row not in board.stages:
         known = row == BASE and task.name in board.before
-        return "known" if known else "apart" if row == SINGLE else "ahead"
+        return "known" if known else "alone" if row == SINGLE else "ahead"
     if task.name in board.learned.get(row, ()):
         return "taught"
     return "known" if task.name in _so_far(board, row) else "ahead"

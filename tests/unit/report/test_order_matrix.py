@@ -88,7 +88,7 @@ def test_general_tasks_few_shot_and_single_models_stand_apart(tmp_path):
     assert [line.kind for line in found.lines] == [
         "before", "before", "stage", "stage", "stage", "after",
     ]  # fmt: skip
-    assert states(found)["single-task"] == ["apart", "unseen", "unseen"]
+    assert states(found)["single-task"] == ["alone", "unseen", "unseen"]
     assert states(found)["after two"] == ["taught", "ahead", "watched"]
 
 
