@@ -28,7 +28,7 @@ class Place:
 
 def cost_figure(places: Sequence[Place], *, name: str, x_name: str, y_name: str) -> Markup:
     """Cost to the right, retention upwards, a line where nothing is lost; labels at the points."""
-    if len(places) < 2:
+    if len(places) < 2 or max(place.cost for place in places) <= 0:
         return Markup("")
     ends = [e for p in places for e in (p.kept.value, p.kept.low, p.kept.high) if e is not None]
     low, high = min(*ends, 0.0), max(*ends, 0.0)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from madrigal.report.numbers import counted
 from madrigal.report.remembered import FATES, Fate, Remembered
 
+_NAMED = 3
+
 
 def of(tasks: Sequence[Remembered], fate: Fate) -> list[Remembered]:
     """The tasks with this fate."""
@@ -43,5 +45,6 @@ def tally(tasks: Sequence[Remembered]) -> str:
         if found:
             total = "" if parts else f" of {counted(len(tasks), 'task')}"
             names = ", ".join(one.task.name for one in found)
-            parts.append(f"{words.get(fate, fate)} {len(found)}{total} ({names})")
+            named = f" ({names})" if len(found) <= _NAMED else ""
+            parts.append(f"{words.get(fate, fate)} {len(found)}{total}{named}")
     return ", ".join(parts)

@@ -12,6 +12,7 @@ from madrigal.report.scoreboard import BASE, Scoreboard, label
 from madrigal.report.to_keep import Attempt, attempts
 
 _POINTS = f"{100 * MARGIN:.0f} points"
+_NAMED = 5  # forgotten tasks with a sentence of their own
 _SENTENCES = {
     "kept": f"Kept, with a loss of {_POINTS} or more ruled out: {{}}.",
     "helped": "Better than when it was learnt: {}.",
@@ -40,7 +41,7 @@ class Forgetting:
 
     verdict: str
     tasks: tuple[Remembered, ...]
-    lost: tuple[Loss, ...]
+    lost: tuple[Loss, ...]  # the largest first, and no more than a few
     others: tuple[str, ...]  # the rest, a sentence for each fate
     levels: str
     attempts: tuple[Attempt, ...]
@@ -52,11 +53,12 @@ def forgetting(board: Scoreboard, costs: Sequence[StageCost]) -> Forgetting | No
     tasks = remembered(board)
     if not tasks:
         return None
+    lost = sorted(of(tasks, "forgotten"), key=lambda one: -abs(one.change.interval.value))
     return Forgetting(
         verdict=f"{verdict(tasks)}.",
         tasks=tasks,
-        lost=tuple(loss(board, one) for one in tasks if one.fate == "forgotten"),
-        others=_others(tasks),
+        lost=tuple(loss(board, one) for one in lost[:_NAMED]),
+        others=(*_also_lost(lost[_NAMED:]), *_others(tasks)),
         levels=_levels(board),
         attempts=attempts(tasks, costs),
         notes=_notes(tasks),
@@ -97,11 +99,23 @@ def _where(one: Remembered) -> str:
         return f"Only stage {label(one.since[0])} came after it."
     if not one.losses:
         return "It came over several stages: in none of them is the loss sure by itself."
-    told = [
-        f"{label(move.after)}, {numbers.difference(move.change.interval, one.task.metric)}"
-        for move in one.losses
+    if len(one.losses) == 1:
+        (move,) = one.losses
+        change = numbers.difference(move.change.interval, one.task.metric)
+        return f"A sure loss came with stage {label(move.after)}, {change}."
+    *told, last = [
+        f"{label(m.after)} ({numbers.signed(m.change.interval.value, one.task.metric)})"
+        for m in one.losses
     ]
-    return f"A sure loss came with stage {'; and with '.join(told)}."
+    return f"Sure losses came with stages {', '.join(told)} and {last}."
+
+
+def _also_lost(rest: Sequence[Remembered]) -> tuple[str, ...]:
+    told = [
+        f"{one.task.name} {numbers.signed(one.change.interval.value, one.task.metric)}"
+        for one in rest
+    ]
+    return (f"Also forgotten, in points: {', '.join(told)}.",) if told else ()
 
 
 def _others(tasks: Sequence[Remembered]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from madrigal.report.summary import Cell, score_cell
 
 State = Literal["taught", "known", "ahead", "watched", "alone", "unseen"]
 
+_WIDE = 8  # tasks beside each other with their intervals
 SIGNS = {"better": "▲", "worse": "▼"}
 _WORDS = {
     "taught": "trained in this stage",
@@ -66,6 +67,11 @@ class OrderMatrix:
     since: tuple[Since, ...]
     general: int
 
+    @property
+    def dense(self) -> bool:
+        """Whether intervals have to be left to the pointer, so that the columns fit."""
+        return len(self.columns) > _WIDE
+
 
 def order_matrix(board: Scoreboard) -> OrderMatrix | None:
     """Tasks in the order of teaching, general tasks behind them; None unless tasks came in turn."""
@@ -113,10 +119,10 @@ def _square(board: Scoreboard, row: str, task: TaskScores, move: Move | None) ->
     cell = score_cell(value, task, shade(task, value))
     state = _state(board, row, task, value)
     if move is None or not move.change.clear:
-        return Square(cell, state, hint=_WORDS[state])
+        return Square(cell, state, hint=_hint(cell, _WORDS[state]))
     change = move.change
     told = numbers.difference(change.interval, task.metric)
-    hint = f"{told} against {label(move.before)}"
+    hint = _hint(cell, f"{told} against {label(move.before)}")
     return Square(
         cell,
         state,
@@ -124,6 +130,12 @@ def _square(board: Scoreboard, row: str, task: TaskScores, move: Move | None) ->
         outcome=change.settled,
         hint=f"{hint}, {change.p_words}" if change.p_words else hint,
     )
+
+
+def _hint(cell: Cell, words: str) -> str:
+    """What hovering tells: the score with its interval, then the words."""
+    score = f"{cell.value} ({cell.range})" if cell.range else ""
+    return "; ".join(part for part in (score, words) if part)
 
 
 def _state(board: Scoreboard, row: str, task: TaskScores, value: Interval | None) -> State:

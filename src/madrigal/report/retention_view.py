@@ -7,7 +7,8 @@ from markupsafe import Markup
 
 from madrigal.report import numbers
 from madrigal.report.cost_figure import Place, cost_figure
-from madrigal.report.numbers import Interval
+from madrigal.report.differences import interval_of
+from madrigal.report.numbers import Interval, mapping
 from madrigal.report.remembered import Move, mean_of, row_to_row
 from madrigal.report.retention import KINDS, KindCost, StageCost, kind_costs
 from madrigal.report.scoreboard import Scoreboard, label
@@ -44,6 +45,7 @@ class StageRow:
     range: str
     outcome: str
     lost: str  # names of the tasks with a sure loss
+    kl: str  # to the base, on its own tasks
     inference: str
 
 
@@ -55,6 +57,7 @@ class RetentionView:
     stages: tuple[StageRow, ...]
     figure: Markup
     peak: str  # memory of the run
+    has_kl: bool
 
 
 def retention_view(board: Scoreboard, costs: Sequence[StageCost]) -> RetentionView:
@@ -66,6 +69,7 @@ def retention_view(board: Scoreboard, costs: Sequence[StageCost]) -> RetentionVi
         kinds=kinds,
         stages=tuple(_stage_row(board, cost) for cost in stages),
         figure=_figure(board, stages) if kinds and moves else Markup(""),
+        has_kl=bool(mapping(board.summary.get("kl_to_base"))),
         peak=_size(max((cost.peak for cost in costs if cost.peak), default=None)),
     )
 
@@ -99,6 +103,7 @@ def _stage_row(board: Scoreboard, cost: StageCost) -> StageRow:
         range=numbers.difference_range(mean, "").strip(" ()") if mean else "",
         outcome=_outcome(mean),
         lost=", ".join(lost),
+        kl=_kl(board, cost.stage),
         inference=_size(cost.inference),
     )
 
@@ -146,6 +151,13 @@ def _figure(board: Scoreboard, stages: Sequence[StageCost]) -> Markup:
         x_name="time that retention added, % of the stage's own",
         y_name="mean change of earlier tasks in the stage, points",
     )
+
+
+def _kl(board: Scoreboard, stage: str) -> str:
+    """Mean over the stage's tasks."""
+    tasks = mapping(mapping(board.summary.get("kl_to_base")).get(stage)).values()
+    each = [value.value for one in tasks if (value := interval_of(one))]
+    return f"{sum(each) / len(each):.3g}" if each else numbers.DASH
 
 
 def _outcome(mean: Interval | None) -> str:

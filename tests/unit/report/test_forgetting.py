@@ -60,6 +60,28 @@ def test_a_loss_over_several_stages_names_none(plain):
     )
 
 
+def test_several_sure_losses_are_told_shortly(plain):
+    body = scores()
+    body["summary"]["stage_to_stage"]["a"][2] |= change(50, 48, half=0.01)
+    (lost,) = told(plain, body).lost
+    assert lost.more.endswith("Sure losses came with stages two (−40.0) and three (−2.0).")
+
+
+def test_of_many_forgotten_tasks_the_worst_have_a_sentence(plain):
+    body = scores()
+    for place in range(6):
+        name = f"t{place}"
+        body["tasks"][name] = {"metric": "accuracy", "n": 50}
+        for row in body["rows"][1:]:
+            row["scores"][name] = {"value": 0.5}
+        body["rows"][1]["learned"].append(name)
+        body["summary"]["since_learned"][name] = change(60 + place, 50)
+    found = told(plain, body)
+    assert [lost.task for lost in found.lost] == ["a", "t5", "t4", "t3", "t2"]
+    assert found.others[0] == "Also forgotten, in points: t1 −11.0, t0 −10.0."
+    assert found.verdict == "Forgot 7 of 8 earlier tasks."
+
+
 def test_general_tasks_are_told_with_their_interval(plain):
     body = scores(summary={"general_change": {"value": -0.02, "low": -0.05, "high": 0.01}})
     assert told(plain, body).levels.endswith(

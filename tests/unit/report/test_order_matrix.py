@@ -38,7 +38,11 @@ def test_only_sure_changes_are_marked(board):
     fallen = lines["after two"].squares[0]
     assert fallen.outcome == "worse"
     assert fallen.hint == (
+        "50.0\N{NO-BREAK SPACE}% (45.0 to 55.0); "
         "−40.0\N{NO-BREAK SPACE}points (−44.0 to −36.0) against one, p = 0.001 after Holm"
+    )
+    assert lines["base"].squares[0].hint == (
+        "20.0\N{NO-BREAK SPACE}% (15.0 to 25.0); not learnt yet"
     )
 
 
@@ -90,6 +94,18 @@ def test_general_tasks_few_shot_and_single_models_stand_apart(tmp_path):
     ]  # fmt: skip
     assert states(found)["single-task"] == ["alone", "unseen", "unseen"]
     assert states(found)["after two"] == ["taught", "ahead", "watched"]
+
+
+def test_many_tasks_stand_closer(tmp_path):
+    body = scores()
+    assert not order_matrix(board_of(tmp_path, body)).dense
+    more = {f"t{i}": {"metric": "accuracy"} for i in range(6)}
+    body["tasks"] |= more
+    for row in body["rows"]:
+        row["scores"] |= {key: {"value": 0.5} for key in more}
+    found = order_matrix(board_of(tmp_path, body))
+    assert found.dense
+    assert [name for name, _, _ in found.columns] == ["a", "b", "c", *more]
 
 
 def test_a_run_of_one_stage_has_no_order(tmp_path):

@@ -124,6 +124,7 @@ def test_the_verdict_in_words(tmp_path):
     assert told(board, "unclear", "forgotten", "forgotten", "kept")[1] == (
         "forgotten 2 of 4 tasks (b, c), kept 1 (d), not sure 1 (a)"
     )
+    assert told(board, *["forgotten"] * 4, "kept")[1] == "forgotten 4 of 5 tasks, kept 1 (e)"
 
 
 def test_means_over_tasks_add_in_quadrature():

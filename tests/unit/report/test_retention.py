@@ -95,6 +95,15 @@ def test_the_table_of_stages(run):
     assert "one:" not in view.figure
 
 
+def test_kl_to_the_base_stands_beside_where_it_was_measured(run):
+    assert not retention_view(read_scores(read_run(run)), ()).has_kl
+    kl = {"02-two": {"b": {"value": 0.25}, "c": {"value": 0.5}}}
+    write_json(run / "scores.json", scores(summary={"kl_to_base": kl}))
+    view = retention_view(read_scores(read_run(run)), stage_costs(read_run(run)))
+    assert view.has_kl
+    assert [row.kl for row in view.stages] == ["–", "0.375", "–"]
+
+
 def test_junk_in_the_files_of_costs_is_survived(run):
     for junk in (None, 3, "x", [], {"settings": 3}, {"flops": {"own": "x"}, "settings": {"x": 1}}):
         write_json(run / "stages/02-two/retention.json", junk)
@@ -110,3 +119,5 @@ def test_labels_of_a_picture_stand_apart():
     heights = [part.split('"')[3] for part in drawn.split('<text class="name" ')[1:]]
     assert len(set(heights)) >= 2
     assert cost_figure(places[:1], name="x", x_name="s", y_name="points") == ""
+    free = [Place(name, 0.0, Interval(-5)) for name in "ab"]
+    assert cost_figure(free, name="x", x_name="s", y_name="points") == ""
