@@ -1,16 +1,19 @@
-"""Greedy answers in batches: keys and values are kept, finished rows leave the batch."""
+"""Answers in batches: keys and values are kept, finished rows leave the batch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from madrigal.evaluation.batches import by_length, quiet
 from madrigal.evaluation.prefill import extend, prefill, right_padded
 from madrigal.model.language_model import LanguageModel
 
 Tokens = Int[np.ndarray, " _"]
+# From logits, the rows that they are of, and how many tokens these have had: the next tokens.
+Pick = Callable[[Float[Tensor, "R V"], Sequence[int], int], Int[Tensor, " R"]]
 
 
 def generate(
@@ -29,33 +32,65 @@ def generate(
     answers: list[list[int]] = [[] for _ in prompts]
     done = 0
     lengths = [len(prompt) for prompt in prompts]
-    for batch in by_length(lengths, batch_tokens, extra=max_new_tokens):
-        texts = _continue(model, [prompts[i] for i in batch], max_new_tokens, end)
+    for batch in side_by_side(lengths, max_new_tokens, model.context, batch_tokens):
+        limits = [max_new_tokens] * len(batch)
+        texts = continued(model, [prompts[i] for i in batch], limits, [(end,)], _likeliest)
         for index, text in zip(batch, texts, strict=True):
-            answers[index] = text
+            answers[index] = text[:-1] if text[-1:] == [end] else text
         done += len(batch)
         on_progress(done, len(prompts))
     return answers
 
 
-def _continue(
-    model: LanguageModel, prompts: Sequence[Tokens], max_new_tokens: int, end: int
+def _likeliest(logits: Float[Tensor, "R V"], rows: Sequence[int], count: int) -> Int[Tensor, " R"]:
+    del rows, count  # the same for all
+    return logits.argmax(dim=-1)
+
+
+def side_by_side(
+    lengths: Sequence[int], limit: int, context: int, batch_tokens: int
+) -> Iterator[list[int]]:
+    """Indices of prompts in batches that `continued` can carry on by `limit` tokens.
+
+    A prompt that leaves less room than that meets only others of its length: padded to it, a
+    shorter one would run over the context.
+    """
+    every = range(len(lengths))
+    groups = [[i for i in every if lengths[i] + limit <= context]]
+    alone = sorted({length for length in lengths if length + limit > context})
+    groups += [[i for i in every if lengths[i] == length] for length in alone]
+    for group in groups:
+        for batch in by_length([lengths[i] for i in group], batch_tokens, extra=limit):
+            yield [group[i] for i in batch]
+
+
+def continued(
+    model: LanguageModel,
+    prompts: Sequence[Tokens],
+    limits: Sequence[int],
+    ends: Sequence[Sequence[int]],
+    pick: Pick,
 ) -> list[list[int]]:
+    """Each prompt's next tokens as `pick` chooses them, in one batch.
+
+    A row stops where its tokens end with one of `ends`, which stay, at its limit, or where the
+    context is full.
+    """
+    room = [min(n, model.context - len(p)) for n, p in zip(limits, prompts, strict=True)]
     known = prefill(model, prompts)
     if known.cache is None:
-        return [_without_cache(model, prompt, max_new_tokens, end) for prompt in prompts]
-    answers: list[list[int]] = [[] for _ in prompts]
+        rows = enumerate(zip(prompts, room, strict=True))
+        return [_without_cache(model, row, *one, ends, pick) for row, one in rows]
+    texts: list[list[int]] = [[] for _ in prompts]
     cache, mask, places = known.cache, known.mask, known.lengths
-    active = list(range(len(prompts)))
-    following = model.logits(known.last).float().argmax(dim=-1)
-    for count in range(1, max_new_tokens + 1):
+    active, states, count = list(range(len(prompts))), known.last, 0
+    while True:
+        following = pick(model.logits(states).float(), active, count)
+        count += 1
         kept = []
         for place, (row, token) in enumerate(zip(active, following.tolist(), strict=True)):
-            size = len(prompts[row]) + count
-            if token == end or size > model.context:
-                continue
-            answers[row].append(token)
-            if count < max_new_tokens and size < model.context:
+            texts[row].append(token)
+            if count < room[row] and not _ends(texts[row], ends):
                 kept.append(place)
         if not kept:
             break
@@ -65,24 +100,29 @@ def _continue(
             mask = None if mask is None else mask[chosen]
             places, following = places[chosen], following[chosen]
             active = [active[place] for place in kept]
-        states = extend(model, following[:, None], cache, mask, places)
-        following = model.logits(states[:, 0]).float().argmax(dim=-1)
+        states = extend(model, following[:, None], cache, mask, places)[:, 0]
         places = places + 1
         if mask is not None:
             mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
-    return answers
+    return [text[: max(0, most)] for text, most in zip(texts, room, strict=True)]
+
+
+def _ends(text: Sequence[int], ends: Sequence[Sequence[int]]) -> bool:
+    return any(list(text[-len(end) :]) == list(end) for end in ends if end)
 
 
 def _without_cache(
-    model: LanguageModel, prompt: Tokens, max_new_tokens: int, end: int
+    model: LanguageModel,
+    row: int,
+    prompt: Tokens,
+    most: int,
+    ends: Sequence[Sequence[int]],
+    pick: Pick,
 ) -> list[int]:
     """For architectures whose state cannot be chosen row by row."""
-    answer: list[int] = []
-    while len(answer) < max_new_tokens and len(prompt) + len(answer) < model.context:
-        whole = np.concatenate([prompt, np.array(answer, dtype=np.int64)])
+    text: list[int] = []
+    while len(text) < most and not _ends(text, ends):
+        whole = np.concatenate([prompt, np.array(text, dtype=np.int64)])
         states = model.states(right_padded([whole]).to(model.device))
-        token = int(model.logits(states[:, -1]).float().argmax())
-        if token == end:
-            break
-        answer.append(token)
-    return answer
+        text.append(int(pick(model.logits(states[:, -1]).float(), [row], len(text))))
+    return text

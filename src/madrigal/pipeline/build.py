@@ -12,7 +12,12 @@ from madrigal.errors import DataError, RecipeError
 from madrigal.mixture import Mixture, TaskSize, build_source
 from madrigal.model.base import fresh_tokenizer, load_tokenizer, model_context
 from madrigal.pipeline.folder import RunFolder
-from madrigal.pipeline.mistakes import missing_trackers, unguarded, without_validation
+from madrigal.pipeline.mistakes import (
+    missing_trackers,
+    unguarded,
+    unwritable,
+    without_validation,
+)
 from madrigal.recipe.load import LoadedRecipe
 from madrigal.recipe.schema import Recipe
 from madrigal.recipe.stage import StageSettings
@@ -157,6 +162,7 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
     examples: dict[str, Sequence[Example]] = {}
     mistakes = [*missing_trackers(recipe), *without_validation(recipe, tasks)]
     mistakes += unguarded(recipe, tasks)
+    mistakes += unwritable(recipe, tasks)
     for name, task in tasks.items():
         try:
             coder.check(task)

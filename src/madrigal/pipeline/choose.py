@@ -9,6 +9,7 @@ from madrigal.evaluation.features import prompt_features
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.difficulty import example_losses
+from madrigal.pipeline.generated import generated
 from madrigal.recipe.retain import Replay
 from madrigal.recipe.stage import StageSettings
 from madrigal.retention.select import at_random, balanced, hardest, herding
@@ -38,6 +39,9 @@ def for_replay(
     model.network.eval()
     found = {}
     for task in built.recipe.scored(stage.learn):
+        if settings.select == "generated":
+            found[task] = generated(built, model, task, settings.keep, seed)
+            continue
         chosen = _indices(built, model, settings, task, seed)
         found[task] = [built.examples[task][int(i)] for i in chosen]
     model.network.train(training)
@@ -60,3 +64,5 @@ def _indices(
             with model.routed(task):
                 features = prompt_features(model, [example[0] for example in examples], tokens)
             return herding(features, settings.keep)
+        case "generated":
+            raise AssertionError("what the model writes has no place in the data")

@@ -3,8 +3,12 @@
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 
+from madrigal.recipe.retain import Replay
 from madrigal.recipe.schema import Recipe
 from madrigal.tasks.task import Task
+
+# What fewer prompts share may be what they say, and not how they are asked.
+_PROMPTS_OF_A_TEMPLATE = 8
 
 
 def missing_trackers(recipe: Recipe) -> list[str]:
@@ -39,4 +43,26 @@ def without_validation(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[st
             yield (
                 f"stages[{number}].{asks}: no task of the stage has validation records; "
                 "raise data.split.validation, name data.validation, or leave it out"
+            )
+
+
+def unwritable(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
+    """Tasks with too few prompts to tell their template from their data, where the model is to
+    write examples itself."""
+    asked = [
+        number
+        for number, stage in enumerate(recipe.stages)
+        if (kept := stage.retains(Replay)) is not None and kept.select == "generated"
+    ]
+    if not asked:
+        return
+    stages = recipe.stages[: asked[-1]]
+    taught = (*recipe.before(), *(t for one in stages for t in recipe.scored(one.learn)))
+    for name in dict.fromkeys(taught):
+        found = len({record.turns for record in tasks[name].splits["train"]})
+        if tasks[name].kind != "text" and found < _PROMPTS_OF_A_TEMPLATE:
+            yield (
+                f"stages[{asked[-1]}].retain: '{name}' has {found} different training prompts, and "
+                "what they share may be their text; `select: generated` needs "
+                f"{_PROMPTS_OF_A_TEMPLATE} or more, so choose another `select`"
             )

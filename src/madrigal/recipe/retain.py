@@ -14,9 +14,10 @@ class Replay(Settings):
     kind: Literal["replay"] = "replay"
     share: float | None = Field(default=None, gt=0, le=10, description="Examples of earlier tasks for each example of the stage's own, exact over the steps; left out, and no `count`: 0.1.")
     count: int | None = Field(default=None, ge=1, le=4096, description="So many examples of earlier tasks in every step, instead of a share.")
-    keep: int = Field(default=512, ge=1, description="At most so many training examples of each task are kept.")
-    select: Literal["random", "balanced", "herding", "hardest"] = Field(
-        default="random", description="Which examples are kept: `random`; `balanced` evenly over the answers; `herding` those whose mean stays nearest to the task's (features of the model after the stage); `hardest` those with the largest loss after the stage."
+    keep: int = Field(default=512, ge=1, description="At most so many training examples of each task are kept; so many are written with `select: generated`.")
+    select: Literal["random", "balanced", "herding", "hardest", "generated"] = Field(
+        default="random",
+        description="Which examples are kept: `random`; `balanced` evenly over the answers; `herding` those whose mean stays nearest to the task's (features of the model after the stage); `hardest` those with the largest loss after the stage; `generated`: none, the model after the stage writes examples itself.",
     )
 
 

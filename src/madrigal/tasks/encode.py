@@ -56,6 +56,7 @@ class Coder:
         self._start = () if templated else self._pieces.start  # a template brings its own
         self._room = min(PROMPT_ROOM, context // 4)
         self.end: int = self._form.end
+        self.start: tuple[int, ...] = self._pieces.start  # of raw text
         pad = tokenizer.pad_token_id
         self.pad: int = self.end if pad is None else int(pad)
         self._answer_ids = lru_cache(maxsize=1 << 16)(self._encode_answer)

@@ -1,0 +1,65 @@
+"""Text drawn from the model, with chance that belongs to each row."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from madrigal.evaluation.generate import Tokens, continued, side_by_side
+from madrigal.mixture.chance import bits
+from madrigal.model.language_model import LanguageModel
+
+Key = tuple[str | int, ...]
+
+
+def sample(
+    model: LanguageModel,
+    prompts: Sequence[Tokens],
+    limits: Sequence[int],
+    ends: Sequence[Sequence[int]],
+    keys: Sequence[Key],
+    batch_tokens: int,
+) -> list[list[int]]:
+    """Each prompt's next tokens, drawn from the model's distribution at temperature 1.
+
+    Token t of a row is the first whose cumulative probability exceeds the row's t-th random number,
+    which follows from its key alone. So a row is the same in any batch, up to rounding of the
+    probabilities. A row stops where it ends with one of `ends`, which stay, or at its limit.
+    """
+    texts: list[list[int]] = [[] for _ in prompts]
+    most = max(limits, default=0)
+    lengths = [len(prompt) for prompt in prompts]
+    for batch in side_by_side(lengths, most, model.context, batch_tokens):
+        chance = [_uniform(limits[i], keys[i]) for i in batch]
+
+        def pick(
+            logits: Float[Tensor, "R V"],
+            rows: Sequence[int],
+            count: int,
+            chance: Sequence[Float[np.ndarray, " _"]] = chance,
+        ) -> Int[Tensor, " R"]:
+            return drawn(logits, [float(chance[row][count]) for row in rows])
+
+        found = continued(
+            model, [prompts[i] for i in batch], [limits[i] for i in batch], ends, pick
+        )
+        for index, text in zip(batch, found, strict=True):
+            texts[index] = text
+    return texts
+
+
+def drawn(logits: Float[Tensor, "R V"], chance: Sequence[float]) -> Int[Tensor, " R"]:
+    """A token of each row: the first whose cumulative probability exceeds the row's number, which
+    is from 0 to below 1."""
+    upto = logits.double().softmax(dim=-1).cumsum(dim=-1)
+    at = torch.tensor(chance, dtype=torch.float64, device=logits.device) * upto[:, -1]
+    found = torch.searchsorted(upto, at[:, None], right=True).squeeze(1)
+    return found.clamp(max=logits.shape[-1] - 1)
+
+
+def _uniform(count: int, key: Key) -> Float[np.ndarray, " _"]:
+    """Numbers from 0 to below 1, in steps of 2^-53. One at least: a row is asked before its limit
+    is looked at."""
+    return (bits(max(1, count), "sample", *key) >> np.uint64(11)) * 2.0**-53
