@@ -12,7 +12,6 @@ from typing import Any
 
 import accelerate
 import datasets
-import numpy as np
 import torch
 import transformers
 
@@ -72,16 +71,40 @@ def of_examples(examples: Any) -> dict[str, str]:
 
 
 def of_source(source: Any) -> dict[str, Any]:
-    arrays = (np.asarray(source.task), np.asarray(source.index), np.asarray(source.ends))
     return {
         "steps": source.steps,
-        "draws": digest(*(array.tobytes() for array in arrays)),
+        "draws": digest(*(source.draws(step) for step in range(source.steps))),
         "asked": dict(source.asked_shares()),
     }
 
 
 def of_split(split: Any) -> list[Any]:
     return [split.measure_every, split.metric, sorted(split.layers), split.ledger.rows]
+
+
+def of_terms(parts: Any) -> dict[str, Any]:
+    """What each term adds a little way off: its value and its gradient."""
+    named, found = dict(parts.model.trainable()), {}
+    before = {name: p.detach().clone() for name, p in named.items()}
+    with torch.no_grad():
+        for parameter in named.values():
+            parameter.add_(0.1)
+            parameter.grad = torch.zeros_like(parameter)
+        for term in parts.terms:
+            value = term.add_gradient(dict.fromkeys(parts.objectives, 1.0))
+            added = digest(*(p.grad.numpy().tobytes() for p in named.values()))
+            found[term.name] = [value, added]
+        for name, parameter in named.items():
+            parameter.copy_(before[name])
+            parameter.grad = None
+    return found
+
+
+def of_distillation(asked: Any) -> Any:
+    if asked is None:
+        return None
+    held = (tensor.numpy().tobytes() for _, tensor in asked.teacher._held)
+    return [asked.strength, sorted(asked.tasks), digest(*held)]
 
 
 def of_stage(run: Any, out: Path) -> dict[str, Any]:
@@ -98,7 +121,8 @@ def of_stage(run: Any, out: Path) -> dict[str, Any]:
         "balancer": repr(parts.balancer),
         "numbers": [parts.task_weights, parts.microbatch_tokens, parts.pad, parts.seed],
         "chance": parts.stage,
-        "terms": [vars(term).get("_strengths", term.name) for term in parts.terms],
+        "terms": of_terms(parts),
+        "distillation": of_distillation(parts.distillation),
         "gradients": None if parts.split is None else of_split(parts.split),
         "optimiser": groups,
         "rates": [learning_rate(run.settings.optimiser, step, steps) for step in range(steps)],
@@ -143,6 +167,11 @@ class Scribe:
 
     def train(self, run: Any, _: Any) -> Progress:
         self.note(stage=of_stage(run, self.out))
+        # As if something had been learnt: what stages leave each other depends on it.
+        chance = torch.Generator().manual_seed(len(self.seen))
+        with torch.no_grad():
+            for _, parameter in run.parts.model.trainable():
+                parameter.add_(0.1 * torch.randn(parameter.shape, generator=chance))
         return Progress(step=run.source.steps)
 
     def evaluate(self, model: Any, coder: Any, task: Any, records: Any, **keys: Any) -> list:

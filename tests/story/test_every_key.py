@@ -263,6 +263,63 @@ for kind, more in (BY_LOSS | BY_GRADIENT).items():
         ROWS[f"{place}.{key}"] = Row(f"stages.0.balance.{key}", other, given)
 
 
+def after(*kept, stages=2, **more):
+    """Stages one after another, the last of which retains; another task each time."""
+    held = [STAGE | {"name": f"s{n}", "learn": [("mood", "echo")[n % 2]]} for n in range(stages)]
+    return {"stages": [*held[:-1], held[-1] | {"retain": list(kept)}]} | more
+
+
+# Of each kind of retention: what makes a key matter, its place, and another value.
+KEPT = "stages.1.retain"
+TWICE = {"kind": "ewc", "examples": 8}
+RETAIN = {
+    "replay": {
+        "kind": (after("replay"), KEPT, ["ewc"]),
+        "share": (after("replay"), f"{KEPT}.0", {"kind": "replay", "share": 0.5}),
+        "count": (after("replay"), f"{KEPT}.0", {"kind": "replay", "count": 2}),
+        "keep": (after("replay"), f"{KEPT}.0", {"kind": "replay", "keep": 3}),
+        "select": (
+            after({"kind": "replay", "keep": 9}), f"{KEPT}.0",
+            {"kind": "replay", "keep": 9, "select": "hardest"},
+        ),
+    },
+    "ewc": {
+        "kind": (after(TWICE), KEPT, ["replay"]),
+        "strength": (after(TWICE), f"{KEPT}.0.strength", 2.0),
+        "labels": (after(TWICE), f"{KEPT}.0.labels", "data"),
+        "examples": (after(TWICE), f"{KEPT}.0.examples", 7),
+        "form": (after(TWICE, stages=3), "stages.2.retain.0.form", "online"),
+        "decay": (after(TWICE | {"form": "online"}, stages=3), "stages.2.retain.0.decay", 0.5),
+    },
+    "distill": {
+        "kind": (after("distill"), KEPT, ["replay"]),
+        "strength": (after({"kind": "distill"}), f"{KEPT}.0.strength", 2.0),
+        "on": (after("replay", {"kind": "distill"}), f"{KEPT}.1.on", "all"),
+    },
+    "o_lora": {
+        "kind": (after("o_lora", **LORA), KEPT, ["distill"]),
+        "strength": (after({"kind": "o_lora"}, **LORA), f"{KEPT}.0.strength", 0.1),
+    },
+    "merge": {
+        "kind": (after("merge"), KEPT, ["interpolate"]),
+        "how": (after({"kind": "merge"}), f"{KEPT}.0.how", "sum"),
+        "scale": (after({"kind": "merge"}), f"{KEPT}.0.scale", 0.5),
+        "density": (after({"kind": "merge", "how": "ties"}), f"{KEPT}.0.density", 0.9),
+    },
+    "interpolate": {
+        "kind": (after("interpolate"), KEPT, ["merge"]),
+        "back": (after({"kind": "interpolate"}), f"{KEPT}.0.back", 0.3),
+        "to": (after({"kind": "interpolate"}), f"{KEPT}.0.to", "base"),
+    },
+}  # fmt: skip
+for kind, rows in RETAIN.items():
+    for key, (given, at, other) in rows.items():
+        ROWS[f"stages[N].retain[N]({kind}).{key}"] = Row(at, other, given)
+ROWS["stages[N].balance(agem).kind"] = Row(
+    "stages.1.balance", "mean", after("replay", **{"stages.1.balance": "agem"})
+)
+
+
 def put(keys, path, value):
     """Set one dotted path in plain data."""
     *way, last = [int(word) if word.isdigit() else word for word in path.split(".")]
