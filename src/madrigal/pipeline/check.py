@@ -15,7 +15,8 @@ from madrigal.mixture import Mixture
 from madrigal.mixture.competence import allowed
 from madrigal.model.inspect import Size, model_size
 from madrigal.pipeline.build import Built, build
-from madrigal.pipeline.estimate import Part, estimate
+from madrigal.pipeline.estimate import estimate
+from madrigal.pipeline.work import Part
 from madrigal.recipe.load import LoadedRecipe
 from madrigal.recipe.stage import StageSettings
 from madrigal.tasks.card import CLOSE, OPEN, marked

@@ -1,34 +1,18 @@
 """How much a recipe asks for, in tokens and in seconds on this machine, before anything is done."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from madrigal.evaluation.few_shot import with_examples
 from madrigal.mixture import Mixture
-from madrigal.model.inspect import Size
 from madrigal.pipeline.build import Built
+from madrigal.pipeline.estimate_retention import retained
+from madrigal.pipeline.work import Part
 from madrigal.recipe.stage import StageSettings
 from madrigal.tasks.encode import Coder
 from madrigal.tasks.record import Record
 from madrigal.tasks.task import Split, Task
 
-# What is reached of the speed of one large matrix product, on small models on a CPU.
-EFFICIENCY = 0.35
 _LOOKED_AT = 200  # records of a split whose tokens are counted; the others are like them
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One part of a run's work: tokens that are trained on, or only scored."""
-
-    name: str
-    tokens: int
-    trained: bool
-
-    def seconds(self, size: Size, speed: float) -> float:
-        """Time at `speed` operations per second of a large matrix product."""
-        each = size.flops_per_token() if self.trained else size.flops_per_scored_token()
-        return each * self.tokens / (EFFICIENCY * speed)
 
 
 def estimate(built: Built, sources: Sequence[Mixture]) -> list[Part]:
@@ -44,6 +28,7 @@ def estimate(built: Built, sources: Sequence[Mixture]) -> list[Part]:
         Part(f"train {stage.name}", sum(got.tokens for got in source.achieved().values()), True)
         for stage, source in stages
     ]
+    parts += [part for stage, source in stages for part in retained(built, stage, source)]
     checked = sum(_validation(built, stage, source) for stage, source in stages)
     parts.append(Part("validation", checked, False))
     measured = sum(_measured(built, stage) for stage in recipe.stages)

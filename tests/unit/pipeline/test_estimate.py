@@ -12,7 +12,8 @@ from madrigal.evaluation.few_shot import with_examples
 from madrigal.model.inspect import Size
 from madrigal.pipeline.build import build
 from madrigal.pipeline.check import check
-from madrigal.pipeline.estimate import EFFICIENCY, Part, estimate, scored_tokens
+from madrigal.pipeline.estimate import estimate, scored_tokens
+from madrigal.pipeline.work import EFFICIENCY, Part
 
 
 def made(folder, **evaluate):
@@ -102,3 +103,20 @@ def test_the_estimate_does_not_import_torch():
     code = "import sys, madrigal.pipeline.check; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_retention_is_counted_on_top_of_its_stage(tmp_path):
+    keys = tiny_run.keys()
+    keys["stages"][0]["learn"] = ["mood"]
+    replay = {"kind": "replay", "count": 3}
+    ewc = {"kind": "ewc", "examples": 4}
+    keys["stages"][1]["retain"] = [{"kind": "distill", "on": "all"}, replay, ewc]
+    built = build(tiny_run.tiny(tmp_path, keys))
+    parts, sources = parts_of(built)
+    moods = [sum(row.length for row in example) for example in built.examples["mood"]]
+    mean = sum(moods) / len(moods)
+    assert parts["replay in after"].tokens == round(5 * 3 * mean)
+    assert parts["Fisher information for after"].tokens == round(4 * mean)
+    own = sum(got.tokens for got in sources[1].achieved().values())
+    assert parts["teacher in after"].tokens == own + round(5 * 3 * mean)
+    assert not parts["teacher in after"].trained
