@@ -44,6 +44,10 @@ def without_times(run, work, manifest):
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         kept = [json.dumps({k: v for k, v in row.items() if k != "seconds"}) for row in rows]
         path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+    for path in work.rglob("retention.json"):
+        costs = json.loads(path.read_text(encoding="utf-8"))
+        del costs["peak_memory_bytes"]
+        path.write_text(json.dumps(costs), encoding="utf-8")
     shutil.copy(manifest, work / "manifest.json")
     (work / "README.md").unlink()
     write_report(work)
