@@ -5,30 +5,19 @@ none promises: a remedy is what the measurements speak for, to be tried at equal
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from statistics import fmean, pstdev
+from collections.abc import Callable
 
 from madrigal.evaluation.cosine import LEAST_STEPS
 from madrigal.report import fights, numbers
 from madrigal.report.evidence import Evidence
 from madrigal.report.numbers import Interval
 from madrigal.report.scoreboard import label
+from madrigal.report.trends import Remedy, overfitted, unfinished
 
 _TINY = 0.5  # of an equal share of the examples
 _FEW = 0.1  # of the examples of the largest task
 _UNLIKE = 4.0  # times: magnitude similarity below one half
 _NOISY = 4.0  # times the examples of a step
-_CHECKS = 6  # validations that a trend needs
-
-
-@dataclass(frozen=True, slots=True)
-class Remedy:
-    """What to try for a task, and because of what."""
-
-    name: str
-    attempt: str
-    because: str
 
 
 Rule = Callable[[Evidence], Remedy | None]
@@ -81,7 +70,7 @@ def forgetting(known: Evidence) -> Remedy | None:
     stage = label(known.later)
     return Remedy(
         "forgetting",
-        f"learn {known.task} in stage {stage} too, at a small share",
+        f"replay {known.task} in stage {stage} (`retain: {{kind: replay, share: 0.1}}`)",
         f"{before} after stage {label(known.own)}, which trained it, and {after} after {stage}",
     )
 
@@ -149,43 +138,6 @@ def noisy(known: Evidence) -> Remedy | None:
     )
 
 
-def unfinished(known: Evidence) -> Remedy | None:
-    """Its validation score still rises at the end of the stage: train longer."""
-    points = known.validation
-    if len(points) < _CHECKS:
-        return None
-    third = len(points) // 3
-    middle, last = (
-        [value for _, value in part] for part in (points[-2 * third : -third], points[-third:])
-    )
-    gain = fmean(last) - fmean(middle)
-    if gain <= 2 * _spread(known) or max(value for _, value in points) not in last:
-        return None
-    return Remedy(
-        "unfinished",
-        "more `steps`",
-        f"its validation score still rises at the end: {_score(fmean(middle))} to "
-        f"{_score(fmean(last))} from step {points[-2 * third][0]:,.0f} to {points[-1][0]:,.0f}",
-    )
-
-
-def overfitted(known: Evidence) -> Remedy | None:
-    """Its validation score fell after a peak well before the end: stop it earlier."""
-    points = known.validation
-    if len(points) < _CHECKS:
-        return None
-    smooth = [fmean(v for _, v in points[i : i + 3]) for i in range(len(points) - 2)]
-    peak = max(range(len(smooth)), key=smooth.__getitem__)
-    if peak > 2 * (len(smooth) - 1) / 3 or smooth[peak] - smooth[-1] <= 2 * _spread(known):
-        return None
-    return Remedy(
-        "overfitted",
-        "`early_stop: {per_task: true}` in the stage, or `max_epochs` of the task",
-        f"its validation score peaked near step {points[peak + 1][0]:,.0f} at "
-        f"{_score(smooth[peak])} and ended at {_score(smooth[-1])}",
-    )
-
-
 RULES: tuple[Rule, ...] = (
     forgetting,
     conflict,
@@ -223,15 +175,3 @@ def _parted(before: Interval | None, after: Interval | None, lower_is_better: bo
     if lower_is_better:
         before, after = after, before
     return before.low is not None and after.high is not None and after.high < before.low
-
-
-def _spread(known: Evidence) -> float:
-    """How far one validation strays from its neighbours' mean."""
-    values: Sequence[float] = [value for _, value in known.validation]
-    around = [values[i] - (values[i - 1] + values[i + 1]) / 2 for i in range(1, len(values) - 1)]
-    # The mean of two neighbours strays too: the difference has 1.5 times one score's variance.
-    return pstdev(around) / math.sqrt(1.5) if around else 0.0
-
-
-def _score(value: float) -> str:
-    return f"{100 * value:.1f}"

@@ -1,9 +1,13 @@
 """The verdict on tasks in sequence, read word by word, and what it says to try."""
 
+import re
+
 import pytest
+import yaml
 
 from fake_run import write_json
 from in_sequence import SCORES, change, scores, write_stage
+from madrigal.recipe.retain import Replay
 from madrigal.report import write_report
 from madrigal.report.folder import read_run
 from madrigal.report.forgetting import forgetting
@@ -107,6 +111,12 @@ def test_where_nothing_was_on_replay_is_the_first_to_try(plain):
         "a tenth of what a step costs now"
     )
     assert last.attempt == "a smaller `learning_rate` in the stages that come later"
+
+
+def test_what_is_suggested_is_a_setting(plain):
+    first, _ = told(plain).attempts
+    (text,) = re.findall(r"`retain: ({.*})`", first.attempt)
+    assert Replay(**yaml.safe_load(text)).share == 0.1
 
 
 def test_where_replay_was_on_more_of_it_is(plain):

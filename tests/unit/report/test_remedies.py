@@ -159,6 +159,7 @@ def test_forgetting_silences_the_rest_where_the_task_had_been_well():
     assert forgetting(fell).because == (
         "62.0 after stage together, which trained it, and 50.0 after law"
     )
+    assert "(`retain: {kind: replay, share: 0.1}`)" in forgetting(fell).attempt
     # It had been below its single-task model before: the other causes count too.
     low = replace(fell, single=Interval(0.7, 0.65, 0.75))
     assert [remedy.name for remedy in remedies(low)] == ["forgetting", "imbalance"]
