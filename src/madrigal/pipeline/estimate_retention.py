@@ -4,8 +4,6 @@ from collections.abc import Iterator
 
 from madrigal.mixture import Mixture
 from madrigal.pipeline.build import Built
-from madrigal.pipeline.past import replayed_tasks
-from madrigal.pipeline.recall import DEFAULT_SHARE
 from madrigal.pipeline.work import Part
 from madrigal.recipe.retain import Distill, Ewc, Replay
 from madrigal.recipe.stage import StageSettings
@@ -40,10 +38,9 @@ def _replayed(built: Built, stage: StageSettings, source: Mixture) -> int:
     kept = stage.retains(Replay)
     if kept is None:
         return 0
-    share = DEFAULT_SHARE if kept.share is None else kept.share
     drawn = sum(got.examples for got in source.achieved().values())
-    rows = int(share * drawn) if kept.count is None else kept.count * source.steps
-    return round(rows * _mean_tokens(built, replayed_tasks(built.recipe, stage)))
+    rows = int(kept.rate * drawn) if kept.count is None else kept.count * source.steps
+    return round(rows * _mean_tokens(built, built.recipe.replayed(stage)))
 
 
 def _before(built: Built, stage: StageSettings) -> tuple[str, ...]:

@@ -19,14 +19,8 @@ FILE = "guard.json"
 
 def guarded_tasks(built: Built, stage: StageSettings) -> tuple[str, ...]:
     """Tasks that were taught before the stage, that it does not learn, and that can be checked."""
-    number = [one.name for one in built.recipe.stages].index(stage.name)
-    before = built.recipe.stages[:number]
-    earlier = (*built.recipe.before(), *(t for s in before for t in built.recipe.scored(s.learn)))
-    return tuple(
-        task
-        for task in dict.fromkeys(earlier)
-        if task not in stage.learn and built.tasks[task].splits["validation"]
-    )
+    earlier = built.recipe.taught_before(stage)
+    return tuple(task for task in earlier if built.tasks[task].splits["validation"])
 
 
 def forgetting_guard(

@@ -17,7 +17,6 @@ from madrigal.model.language_model import LanguageModel
 from madrigal.model.load import load_model
 from madrigal.objectives import build_objective
 from madrigal.pipeline.build import Built
-from madrigal.pipeline.past import replayed_tasks
 from madrigal.pipeline.recall import SILENT, Recalled
 from madrigal.recipe.retain import OLora
 from madrigal.recipe.stage import Gradients, Likelihood, ObjectiveSettings, StageSettings
@@ -114,7 +113,7 @@ def refuse_unsplit(built: Built, model: LanguageModel) -> None:
     for stage in built.recipe.stages:
         if stage.retains(OLora) is not None:
             refuse_unfolded(model)
-        tasks = (*stage.learn, *replayed_tasks(built.recipe, stage))
+        tasks = (*stage.learn, *built.recipe.replayed(stage))
         when_split(stage.gradients, model, stage_balancer(built, stage), tasks)
 
 

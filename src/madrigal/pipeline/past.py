@@ -13,7 +13,7 @@ from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.folder import RunFolder
 from madrigal.recipe.retain import Ewc, Interpolate, Merge, Replay, RetentionSettings
 from madrigal.recipe.schema import Recipe
-from madrigal.recipe.stage import Likelihood, ObjectiveSettings, StageSettings
+from madrigal.recipe.stage import Likelihood, ObjectiveSettings
 from madrigal.retention import Quadratic
 
 KEPT = "kept"  # folder in that of a stage
@@ -58,16 +58,6 @@ def past_of(recipe: Recipe, folder: RunFolder, number: int, start: Tensors | Non
         start=start,
         later=tuple(kept for one in recipe.stages[number:] for kept in one.retain),
     )
-
-
-def replayed_tasks(recipe: Recipe, stage: StageSettings) -> tuple[str, ...]:
-    """Earlier tasks that a stage replays: all that were scored and that it does not learn again."""
-    if stage.retains(Replay) is None:
-        return ()
-    number = [one.name for one in recipe.stages].index(stage.name)
-    stages = recipe.stages[:number]
-    earlier = (*recipe.before(), *(t for one in stages for t in recipe.scored(one.learn)))
-    return tuple(task for task in dict.fromkeys(earlier) if task not in stage.learn)
 
 
 def start_of(recipe: Recipe, model: LanguageModel) -> Tensors | None:

@@ -16,7 +16,6 @@ from madrigal.pipeline.past import (
     ewc_file,
     put,
     read_quadratic,
-    replayed_tasks,
 )
 from madrigal.recipe import retain
 from madrigal.recipe.stage import ObjectiveSettings, StageSettings
@@ -32,8 +31,6 @@ from madrigal.retention.buffer import read_buffer
 from madrigal.retention.ewc import Quadratic, summed
 from madrigal.tasks.encoded import Example
 from madrigal.training.chance import derive
-
-DEFAULT_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +51,9 @@ class Recalled:
         replay = stage.retains(retain.Replay)
         if replay is None or not self.examples:
             return own
-        share = DEFAULT_SHARE if replay.share is None else replay.share
         sizes = {task: len(kept) for task, kept in self.examples.items()}
         return Replayed(
-            own, sizes, Fraction(str(share)), replay.count, derive(seed, "replay", stage.name)
+            own, sizes, Fraction(str(replay.rate)), replay.count, derive(seed, "replay", stage.name)
         )
 
 
@@ -78,7 +74,7 @@ def recall(built: Built, stage: StageSettings, model: LanguageModel, past: Past)
     Raises:
         RunFolderError: what an earlier stage kept is gone, damaged or does not fit.
     """
-    tasks = replayed_tasks(built.recipe, stage)
+    tasks = built.recipe.replayed(stage)
     terms: list[Term] = []
     examples: dict[str, Sequence[Example]] = {}
     distillation: Distillation | None = None

@@ -20,6 +20,12 @@ class Replay(Settings):
         description="Which examples are kept: `random`; `balanced` evenly over the answers; `herding` those whose mean stays nearest to the task's (features of the model after the stage); `hardest` those with the largest loss after the stage; `generated`: none, the model after the stage writes examples itself.",
     )
 
+    @property
+    def rate(self) -> float:
+        """Replayed examples for each of the stage's own, where no `count` is given."""
+        return 0.1 if self.share is None else self.share
+
+
 
 class Ewc(Settings):
     """A quadratic pull to the weights after earlier stages, stronger where these mattered (EWC; Kirkpatrick et al., 2017)."""

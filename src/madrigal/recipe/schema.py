@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from madrigal.recipe.model import ModelSettings
+from madrigal.recipe.retain import Replay
 from madrigal.recipe.settings import Names, Settings, Short, TaskName, listed
 from madrigal.recipe.stage import StageSettings
 from madrigal.recipe.task import EvaluateSettings, TaskSettings
@@ -42,6 +43,18 @@ class Recipe(Settings):
     def before(self) -> tuple[str, ...]:
         """Tasks that were taught before the first stage."""
         return self.scored(self.start_from.learned) if self.start_from is not None else ()
+
+    def taught_before(self, stage: StageSettings) -> tuple[str, ...]:
+        """Tasks that were taught before a stage, by earlier ones or before the run, and that it
+        does not learn again."""
+        number = [one.name for one in self.stages].index(stage.name)
+        earlier = (task for one in self.stages[:number] for task in self.scored(one.learn))
+        every = dict.fromkeys((*self.before(), *earlier))
+        return tuple(task for task in every if task not in stage.learn)
+
+    def replayed(self, stage: StageSettings) -> tuple[str, ...]:
+        """Tasks that a stage replays."""
+        return self.taught_before(stage) if stage.retains(Replay) is not None else ()
 
     def watched(self) -> tuple[str, ...]:
         """Tasks that are scored after every stage: all that were taught before or some stage learns,
