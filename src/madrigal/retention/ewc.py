@@ -1,6 +1,6 @@
 """Elastic weight consolidation: a quadratic pull to where earlier stages ended."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from madrigal.errors import RunFolderError
 
 Tensors = Mapping[str, Tensor]  # by parameter name
+
+_PIECE = 1 << 16  # numbers: five such pieces are a megabyte
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +96,25 @@ class Ewc:
         for parameter, fisher, center in self._held:
             if parameter.grad is None:
                 continue
-            away = parameter - center
-            pulled = fisher * away
-            parameter.grad.add_(pulled, alpha=self._strength)
-            values.append(torch.dot(pulled.flatten(), away.flatten()))
+            for now, there, mass, gradient in _pieces(parameter, center, fisher, parameter.grad):
+                away = now - there
+                pulled = mass * away
+                gradient.add_(pulled, alpha=self._strength)
+                values.append(torch.dot(pulled.flatten(), away.flatten()))
         if not values:
             return None
-        return self._strength * (float(torch.stack(values).sum()) / 2 + self._rest)
+        return self._strength * (float(torch.stack(values).double().sum()) / 2 + self._rest)
+
+
+def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Tensors of one shape cut alike, on the CPU into pieces that stay in its cache while several
+    operations go over them; of a large model each would go through memory otherwise."""
+    first = tensors[0]
+    if first.device.type != "cpu" or first.numel() <= _PIECE:
+        return iter((tensors,))
+    if not all(tensor.is_contiguous() for tensor in tensors):
+        return iter((tensors,))
+    return zip(*(tensor.detach().view(-1).split(_PIECE) for tensor in tensors), strict=True)
 
 
 def _check_fit(named: Mapping[str, nn.Parameter], held: Quadratic) -> None:

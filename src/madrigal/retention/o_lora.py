@@ -30,11 +30,11 @@ class Overlap:
     def add_gradient(self, weights: Mapping[str, float]) -> float | None:
         """Add the term's gradient; every process adds the same. Returns the term's value."""
         del weights  # of no task
-        value = 0.0
+        values = []
         for now, before in self._layers if self._strength else ():
             if now.grad is None:
                 continue
             crossed = now @ before.T
             now.grad.add_(crossed @ before, alpha=2 * self._strength)
-            value += float(crossed.square().sum())
-        return self._strength * value if self._layers and self._strength else None
+            values.append(crossed.square().sum())
+        return self._strength * float(torch.stack(values).sum()) if values else None
