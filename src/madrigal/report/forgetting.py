@@ -12,6 +12,7 @@ from madrigal.report.scoreboard import BASE, Scoreboard, label
 from madrigal.report.to_keep import Attempt, attempts
 
 _POINTS = f"{100 * MARGIN:.0f} points"
+_PERCENT = numbers.percent(MARGIN, 0)
 _NAMED = 5  # forgotten tasks with a sentence of their own
 _SENTENCES = {
     "kept": f"Kept, with a loss of {_POINTS} or more ruled out: {{}}.",
@@ -53,7 +54,7 @@ def forgetting(board: Scoreboard, costs: Sequence[StageCost]) -> Forgetting | No
     tasks = remembered(board)
     if not tasks:
         return None
-    lost = sorted(of(tasks, "forgotten"), key=lambda one: -abs(one.change.interval.value))
+    lost = sorted(of(tasks, "forgotten"), key=_largest_first)
     return Forgetting(
         verdict=f"{verdict(tasks)}.",
         tasks=tasks,
@@ -63,6 +64,11 @@ def forgetting(board: Scoreboard, costs: Sequence[StageCost]) -> Forgetting | No
         attempts=attempts(tasks, costs),
         notes=_notes(tasks),
     )
+
+
+def _largest_first(one: Remembered) -> tuple[bool, float]:
+    """Perplexities behind the rest, whose scale they do not share."""
+    return numbers.has_own_scale(one.task.metric), -abs(one.change.interval.value)
 
 
 def loss(board: Scoreboard, one: Remembered) -> Loss:
@@ -120,14 +126,15 @@ def _also_lost(rest: Sequence[Remembered]) -> tuple[str, ...]:
 
 def _others(tasks: Sequence[Remembered]) -> tuple[str, ...]:
     found = []
-    for fate, sentence in _SENTENCES.items():
+    for fate, words in _SENTENCES.items():
+        there = [one for one in tasks if one.fate == fate]
         told = [
             f"{one.task.name} {numbers.difference(one.change.interval, one.task.metric)}"
-            for one in tasks
-            if one.fate == fate
+            for one in there
         ]
-        if told:
-            found.append(sentence.format(", ".join(told)))
+        if any(numbers.has_own_scale(one.task.metric) for one in there):
+            words = words.replace(_POINTS, f"{_POINTS}, of a perplexity {_PERCENT},")
+        found += [words.format(", ".join(told))] if told else []
     return tuple(found)
 
 

@@ -148,6 +148,22 @@ def test_with_nothing_forgotten_there_is_nothing_to_try(plain):
     assert found.verdict == "No earlier task was clearly forgotten."
 
 
+def test_a_perplexity_is_kept_and_lost_in_its_own_unit(plain):
+    body = scores()
+    lost = change(80, 90, half=0.02)
+    for task, since in (("a", lost), ("b", change(80, 80, half=0.02, ratio=[1.0, 0.98, 1.02]))):
+        body["tasks"][task] |= {"metric": "perplexity", "direction": "lower"}
+        body["summary"]["since_learned"][task] |= since
+    found = told(plain, body)
+    assert found.lost[0].said == (
+        "changed for the worse by +0.10 (+0.08 to +0.12), p = 0.001 after Holm"
+    )
+    assert found.others == (
+        f"Kept, with a loss of 5 points, of a perplexity 5{SPACE}%, or more ruled out: "
+        "b 0.00 (−0.02 to +0.02).",
+    )
+
+
 def test_one_stage_has_no_verdict_and_no_section(tmp_path):
     body = scores({row: SCORES[row] for row in ("base", "01-one")}, {"01-one": "abc"})
     assert told(tmp_path, body) is None
