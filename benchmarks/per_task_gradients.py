@@ -14,6 +14,9 @@ backward, per-task gradients where it has them, UPGrad's weights, clipping, Adam
 All rows have 128 tokens, so that every way can run them as one batch (TorchJD's engine cannot
 accumulate); "mixed lengths" repeats the first three with the lengths of Natural Instructions. The
 ways take turns. Before a ratio is printed, all Gramians must agree.
+
+`small` as a word measures only what diagnostics cost on the bundled model with short rows, which the
+whole benchmark does too: results/diagnostics_small.json.
 """
 
 import copy
@@ -350,19 +353,18 @@ def main() -> None:
             details[f"{tasks}{lengths}"] = seconds
     lines += [diagnostics(model, tasks, "LoRA") for tasks in (8, 32)]
     lines.append(diagnostics(prepared_model("full"), 8, "full"))
-    lines += small_steps()
     model_facts = {
         "parameters": SHAPE.parameters,
         "trained": sum(p.numel() for p in bench.parameters),
     }
     save("per_task_gradients", lines, model=model_facts, seconds=details)
+    save("diagnostics_small", small_steps())
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["small"]:
         keep_freed_memory()
-        for line in small_steps():
-            print(line)
+        save("diagnostics_small", small_steps())
     elif sys.argv[1:2] == ["memory"]:
         tell_memory(int(sys.argv[2]), sys.argv[3])
     else:

@@ -32,7 +32,7 @@ class Ewc(Settings):
 
     method: ClassVar[Method] = Method("Kirkpatrick et al., 2017", "nothing of the old data but one estimate after its stage", "one pass over the trained parameters a step; 8 bytes a trained parameter and stage")
     kind: Literal["ewc"] = "ewc"
-    strength: float = Field(default=1.0, gt=0, description="Weight of the penalty. At 1 it stands for the loss of the earlier tasks to second order, in nats per unit, counted as much as the stage's own.")
+    strength: float = Field(default=100.0, gt=0, description="Weight of the penalty. At 1 it stands for the loss of the earlier tasks as far as a diagonal sees it, in nats per unit, counted as much as the stage's own. A diagonal sees little: 100 to 1000 is where it begins to hold.")
     form: Literal["per_stage", "online"] = Field(default="per_stage", description="`per_stage`: one pull to the weights after each earlier stage. `online`: one to the weights before this stage, the Fisher information summed with decay (Schwarz et al., 2018).")
     decay: float = Field(default=0.9, gt=0, le=1, description="What a stage leaves of the Fisher information before it (`online` only).")
     labels: Literal["model", "data"] = Field(default="model", description="Targets of the Fisher information: drawn from the model (the true Fisher), or those of the data (the empirical one).")
