@@ -15,8 +15,8 @@ All rows have 128 tokens, so that every way can run them as one batch (TorchJD's
 accumulate); "mixed lengths" repeats the first three with the lengths of Natural Instructions. The
 ways take turns. Before a ratio is printed, all Gramians must agree.
 
-`small` as a word measures only what diagnostics cost on the bundled model with short rows, which the
-whole benchmark does too: results/diagnostics_small.json.
+`small` as a word measures only what diagnostics cost on the bundled model with short rows, which
+the whole benchmark does too: results/diagnostics_small.json.
 """
 
 import copy
