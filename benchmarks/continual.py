@@ -251,8 +251,8 @@ def validation(folder: Path, trial: Trial) -> dict[str, float]:
 
 
 def _alone(folder: Path, recipe: Recipe, task: str) -> Trained:
-    weights = next((folder / "baselines" / task).rglob("*.safetensors"))
-    return Trained(recipe, SINGLE, weights.parent)
+    saved = next((folder / "baselines" / task).rglob("tokenizer_config.json"))
+    return Trained(recipe, SINGLE, saved.parent)
 
 
 @cache
