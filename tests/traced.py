@@ -133,6 +133,7 @@ def of_stage(run: Any, out: Path) -> dict[str, Any]:
             run.settings.optimiser.clip,
             run.settings.checkpoint_every,
             None if rule is None else rule.model_dump(),
+            None if run.guard is None else run.settings.guard.model_dump(),
         ],
         "deterministic": [
             torch.are_deterministic_algorithms_enabled(),

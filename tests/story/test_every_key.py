@@ -319,6 +319,10 @@ ROWS["stages[N].balance(agem).kind"] = Row(
     "stages.1.balance", "mean", after("replay", **{"stages.1.balance": "agem"})
 )
 
+GUARDED = after("replay", **{"stages.1.guard": {"forgetting": 0.1}})
+ROWS["stages[N].guard.forgetting"] = Row("stages.1.guard.forgetting", 0.2, GUARDED)
+ROWS["stages[N].guard.then"] = Row("stages.1.guard.then", "stop", GUARDED)
+
 
 def put(keys, path, value):
     """Set one dotted path in plain data."""
