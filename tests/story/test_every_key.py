@@ -17,6 +17,8 @@ import yaml
 import tiny
 import tiny_run
 from madrigal.errors import UserMistake
+from madrigal.pipeline.run import run
+from madrigal.recipe.load import load_recipe
 from madrigal.recipe.schema import Recipe
 from madrigal.recipe.shape import kind_of, shapes
 from traced import trace
@@ -70,7 +72,23 @@ TOKENS = {"stages.0.batch": {"tokens": 100}}
 EARLY = {"stages.0.early_stop": {"patience": 2}}
 EASY = {"stages.0.curriculum": {"difficulty": {"by": "length"}}}
 
+# A finished run to go on from, and a recipe that does.
+OLD = {
+    "name": "old",
+    "model": {"base": "base", "adapter": "full"},
+    "tasks": {name: copy.deepcopy(tiny_run.keys()["tasks"][name]) for name in ("mood", "echo")},
+    "stages": [
+        {"name": f"learn-{task}", "learn": task, "steps": 1, "batch": {"rows": 2}}
+        for task in ("mood", "echo")
+    ],
+    "evaluate": {"base": False, "draws": 200},
+}
+GOES_ON = {"start_from": {"run": "old", "learned": ["mood", "echo"]}}
+
 ROWS = {
+    "start_from.run": Row("start_from.run", "nowhere", GOES_ON, refused="no recipe.yaml"),
+    "start_from.stage": Row("start_from.stage", "learn-mood", {"start_from": {"run": "old"}}),
+    "start_from.learned": Row("start_from.learned", ["mood"], GOES_ON),
     "name": Row("name", "other"),
     "seed": Row("seed", 4),
     "determinism": Row("determinism", "fast"),
@@ -374,6 +392,11 @@ def folder(tmp_path_factory):
         "{% for m in messages %}<{{ m['role'] }}> {{ m['content'] }}\n{% endfor %}<assistant>"
     )
     (place / "chat" / "chat_template.jinja").write_text(template, encoding="utf-8")
+    (place / "old.yaml").write_text(yaml.safe_dump(OLD), encoding="utf-8")
+    try:
+        run(load_recipe(place / "old.yaml"), place / "old")
+    finally:
+        torch.use_deterministic_algorithms(False)
     return place
 
 
