@@ -18,6 +18,7 @@ BENCHMARKS = (
     "answer_tuning",
     "per_task_gradients",
     "ride_along",
+    "retention",
 )
 
 
