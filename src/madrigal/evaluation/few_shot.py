@@ -35,6 +35,11 @@ def with_examples(
     return [_fitting(record, chosen, task, coder, join) for record in records]
 
 
+def with_shown(record: Record, examples: Sequence[Record], task: Task, coder: Coder) -> Shown:
+    """A record with these examples before its prompt, or the last of them that fit."""
+    return _fitting(record, examples, task, coder, _as_turns if coder.templated else _as_text)
+
+
 def _fitting(
     record: Record, chosen: Sequence[Record], task: Task, coder: Coder, join: Join
 ) -> Shown:

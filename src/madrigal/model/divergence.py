@@ -18,8 +18,10 @@ def divergence_in_chunks(
     reference: Reference,
     chunk: int,
     around: Around = nothing_around,
+    reverse: bool = False,
 ) -> Float[Tensor, " N"]:
-    """KL(reference, model) in nats at each position: sum_v p_v (log p_v - log q_v).
+    """KL(reference, model) in nats at each position: sum_v p_v (log p_v - log q_v); with `reverse`
+    KL(model, reference), sum_v q_v (log q_v - log p_v).
 
     `reference(first, last)` gives log p of positions `first` to `last` over the vocabulary, without
     gradient; log q is the head's log-softmax. The head runs on `chunk` positions at a time, and
@@ -30,7 +32,8 @@ def divergence_in_chunks(
         with around(first, first + part.shape[0]):
             wanted = reference(first, first + part.shape[0])
             said = head(part).float().log_softmax(-1)
-        return (wanted.exp() * (wanted - said)).sum(-1)
+        one, other = (said, wanted) if reverse else (wanted, said)
+        return (one.exp() * (one - other)).sum(-1)
 
     several = states.shape[0] > chunk and torch.is_grad_enabled()
     pieces = []

@@ -99,12 +99,14 @@ class LanguageModel:
         reference: Reference,
         around: Around = nothing_around,
         counts: Sequence[int] | None = None,
+        reverse: bool = False,
     ) -> Float[Tensor, " N"]:
-        """KL(reference, model) in nats at each state; see `divergence_in_chunks` and `logps`."""
+        """KL(reference, model) in nats at each state, or the reverse; see `divergence_in_chunks`
+        and `logps`."""
         causal: Any = self.causal
         chunk = max(1, LOGITS_PER_CHUNK // causal.config.vocab_size)
         around = self._routed_head(counts, around)
-        return divergence_in_chunks(self.head, states, reference, chunk, around)
+        return divergence_in_chunks(self.head, states, reference, chunk, around, reverse)
 
     def _routed_head(self, counts: Sequence[int] | None, around: Around) -> Around:
         """`around` with each position on its row's route, kept for chunks that are computed again;

@@ -14,6 +14,7 @@ from madrigal.model.base import fresh_tokenizer, load_tokenizer, model_context
 from madrigal.pipeline.folder import RunFolder
 from madrigal.pipeline.mistakes import (
     missing_trackers,
+    unasked,
     unguarded,
     unwritable,
     without_validation,
@@ -163,6 +164,7 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
     mistakes = [*missing_trackers(recipe), *without_validation(recipe, tasks)]
     mistakes += unguarded(recipe, tasks)
     mistakes += unwritable(recipe, tasks)
+    mistakes += unasked(recipe, tasks)
     for name, task in tasks.items():
         try:
             coder.check(task)

@@ -90,13 +90,16 @@ def flops(
     With B the operations of a trained token and F those of a scored one (`model.inspect.Size`):
     replay B a replayed token; distillation F a token that the teacher reads; EWC 6 a trained
     parameter and step; O-LoRA 4 r R d + 2 r d a layer and step, for its A of r x d and R older
-    rows. Merging and interpolation are work of a few operations a parameter, once.
+    rows. Merging and interpolation are work of a few operations a parameter, once. Distillation on
+    what the model says itself is left out: how long that was is not in the log.
     """
     found = {"own": size.flops_per_token() * counts.own}
     for one in kept:
         match one:
             case retain.Replay():
                 found[one.kind] = size.flops_per_token() * counts.replayed
+            case retain.Distill(on="own"):
+                pass
             case retain.Distill():
                 found[one.kind] = size.flops_per_scored_token() * counts.asked
             case retain.Ewc():

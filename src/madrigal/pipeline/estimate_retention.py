@@ -17,6 +17,10 @@ def retained(built: Built, stage: StageSettings, source: Mixture) -> Iterator[Pa
     for kept in stage.retain:
         match kept:
             case Replay():
+                if kept.select == "generated":
+                    tasks = built.recipe.replayed(stage)
+                    written = kept.keep * len(tasks) * _mean_tokens(built, tasks)
+                    yield Part(f"examples written for {stage.name}", round(written), False)
                 yield Part(f"replay in {stage.name}", again, True)
             case Ewc():
                 before = _before(built, stage)
@@ -26,11 +30,29 @@ def retained(built: Built, stage: StageSettings, source: Mixture) -> Iterator[Pa
                     round(each * _mean_tokens(built, before)),
                     True,
                 )
+            case Distill(on="own"):
+                drawn, shown = _drawn(built, source)
+                # Drawn once, and read by the teacher behind the row with the right answer.
+                yield Part(f"own answers in {stage.name}", 2 * drawn + shown, False)
+                yield Part(f"training on own answers in {stage.name}", drawn, True)
             case Distill():
-                asked = {"new": own, "replayed": again, "all": own + again}[kept.on]
+                asked = {"replayed": again, "all": own + again}.get(kept.on, own)
                 yield Part(f"teacher in {stage.name}", asked, False)
             case _:
                 pass
+
+
+def _drawn(built: Built, source: Mixture) -> tuple[int, int]:
+    """Tokens of rows with answers of the model's own, at their longest, and of the rows shown to
+    the teacher before them."""
+    drawn = shown = 0
+    for name, got in source.achieved().items():
+        task = built.tasks[name]
+        if task.kind != "text":
+            most = task.max_new_tokens if task.kind == "answer" else 0
+            drawn += got.tokens + most * got.examples
+            shown += got.tokens
+    return drawn, shown
 
 
 def _replayed(built: Built, stage: StageSettings, source: Mixture) -> int:

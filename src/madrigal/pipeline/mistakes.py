@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 
-from madrigal.recipe.retain import Replay
+from madrigal.recipe.retain import Distill, Replay
 from madrigal.recipe.schema import Recipe
 from madrigal.tasks.task import Task
 
@@ -66,3 +66,15 @@ def unwritable(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
                 "what they share may be their text; `select: generated` needs "
                 f"{_PROMPTS_OF_A_TEMPLATE} or more, so choose another `select`"
             )
+
+
+def unasked(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
+    """Stages that distil what the model says to prompts, and learn nothing that has any."""
+    for number, stage in enumerate(recipe.stages):
+        kept = stage.retains(Distill)
+        if kept is None or kept.on != "own" or any(tasks[n].kind != "text" for n in stage.learn):
+            continue
+        yield (
+            f"stages[{number}].retain: the stage learns raw text only, which has no prompts that "
+            "the model could answer; write `on: new`"
+        )

@@ -74,6 +74,7 @@ def step_parts(
         terms=(*((pull,) if any(pulls.values()) else ()), *recalled.terms),
         split=build_split(stage.gradients, model, balancer, every),
         distillation=recalled.distillation,
+        on_policy=recalled.on_policy,
         protected=frozenset(recalled.examples),
     )
 

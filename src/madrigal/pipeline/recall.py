@@ -10,6 +10,7 @@ from madrigal.mixture import Mixture, Source
 from madrigal.model.fold import adapted, fold
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
+from madrigal.pipeline.on_policy import OnPolicy
 from madrigal.pipeline.past import (
     Past,
     buffer_file,
@@ -24,6 +25,7 @@ from madrigal.retention import (
     Ewc,
     Overlap,
     Replayed,
+    StepTerm,
     Teacher,
     Term,
 )
@@ -42,6 +44,7 @@ class Recalled:
 
     terms: tuple[Term, ...] = ()
     distillation: Distillation | None = None
+    on_policy: StepTerm | None = None
     examples: Mapping[str, Sequence[Example]] = field(default_factory=dict)
     objectives: Mapping[str, ObjectiveSettings] = field(default_factory=dict)
     bytes: Mapping[str, int] = field(default_factory=dict)
@@ -78,6 +81,7 @@ def recall(built: Built, stage: StageSettings, model: LanguageModel, past: Past)
     terms: list[Term] = []
     examples: dict[str, Sequence[Example]] = {}
     distillation: Distillation | None = None
+    on_policy: OnPolicy | None = None
     held: dict[str, int] = {}
     for kept in stage.retain:
         match kept:
@@ -92,6 +96,9 @@ def recall(built: Built, stage: StageSettings, model: LanguageModel, past: Past)
                 terms.append(Overlap(adapted(model), kept.strength))
                 folded = (u for some in model.folded.values() for u in some)
                 held[kept.kind] = sum(4 * (u.a.numel() + u.b.numel()) for u in folded)
+            case retain.Distill(on="own"):
+                on_policy = OnPolicy(built, stage, model, kept.strength)
+                held[kept.kind] = on_policy.teacher.bytes
             case retain.Distill():
                 distillation = _distillation(stage, model, kept, tasks)
                 held[kept.kind] = distillation.teacher.bytes
@@ -101,7 +108,7 @@ def recall(built: Built, stage: StageSettings, model: LanguageModel, past: Past)
         assert past.start is not None
         put(model, past.start)
     objectives = {task: past.objectives[task] for task in examples}
-    return Recalled(tuple(terms), distillation, examples, objectives, held)
+    return Recalled(tuple(terms), distillation, on_policy, examples, objectives, held)
 
 
 def _replayed(
@@ -132,7 +139,7 @@ def _pull(past: Past, kept: retain.Ewc) -> Quadratic:
 def _distillation(
     stage: StageSettings, model: LanguageModel, kept: retain.Distill, replayed: Sequence[str]
 ) -> Distillation:
-    asked = {"new": stage.learn, "replayed": replayed, "all": (*stage.learn, *replayed)}[kept.on]
+    asked = {"replayed": replayed, "all": (*stage.learn, *replayed)}.get(kept.on, stage.learn)
     return Distillation(Teacher(model), kept.strength, frozenset(asked))
 
 

@@ -45,7 +45,10 @@ class Distill(Settings):
     method: ClassVar[Method] = Method("Li and Hoiem, 2016", "nothing", "one more forward pass; a copy of the trained parameters")
     kind: Literal["distill"] = "distill"
     strength: float = Field(default=1.0, gt=0, description="Weight of the divergence KL(teacher, model), in nats per trained token.")
-    on: Literal["new", "replayed", "all"] = Field(default="new", description="Rows that the teacher is asked about: of the stage's own tasks, of the replayed ones, or of both.")
+    on: Literal["new", "replayed", "all", "own"] = Field(
+        default="new",
+        description="Rows that the teacher is asked about: of the stage's own tasks, of the replayed ones, or of both. `own`: answers that the model draws to the step's prompts itself, the teacher shown the right answer first, KL(model, teacher) (SDFT; Shenfeld et al., 2026); costs generation and two passes more.",
+    )
 
 
 class OLora(Settings):

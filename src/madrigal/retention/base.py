@@ -1,7 +1,9 @@
 """The contract of a loss term that belongs to no task."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
+
+from madrigal.tasks.encoded import Example
 
 
 @runtime_checkable
@@ -22,4 +24,20 @@ class Term(Protocol):
 
         `weights` are those of the tasks that are present in the step.
         """
+        ...
+
+
+@runtime_checkable
+class StepTerm(Protocol):
+    """A term that also depends on the examples of the step, and is the same in every process."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in steps.jsonl."""
+        ...
+
+    def add_gradient(
+        self, step: int, drawn: Sequence[Example], weights: Mapping[str, float]
+    ) -> float | None:
+        """As that of `Term`, for the examples that step `step` draws, in their order."""
         ...

@@ -12,7 +12,7 @@ from madrigal.balancing.base import Balancer, StepView
 from madrigal.gradients.conflict import Conflict
 from madrigal.model.language_model import LanguageModel
 from madrigal.objectives.base import Objective
-from madrigal.retention import Distillation, Term
+from madrigal.retention import Distillation, StepTerm, Term
 from madrigal.tasks.encoded import Example
 from madrigal.training.halves import halves, unevenly_cut
 from madrigal.training.layout import Placed, lay_out
@@ -37,6 +37,7 @@ class StepParts:
     terms: tuple[Term, ...] = ()  # beside the tasks' losses, in this order
     split: Split | None = None  # where gradients can be had by task
     distillation: Distillation | None = None
+    on_policy: StepTerm | None = None
     protected: frozenset[str] = frozenset()  # replayed tasks, for balancers that guard them
 
 
@@ -149,6 +150,8 @@ def compute_gradient(
         parts.processes.sum_gradients(parameter for _, parameter in parts.model.reached(totals))
     assert view.losses is not None
     terms, spent = _add_terms(parts, passes, sums, weights, totals)
+    if parts.on_policy is not None:
+        _add_on_policy(parts.on_policy, step, drawn, weights, (terms, spent))
     return Gradient(
         loss=dict(zip(view.tasks, view.losses.tolist(), strict=True)),
         weight=weights,
@@ -194,6 +197,21 @@ def _add_terms(
             values[term.name] = value
             spent[term.name] = time.perf_counter() - began
     return values, spent
+
+
+def _add_on_policy(
+    term: StepTerm,
+    step: int,
+    drawn: Sequence[tuple[str, Example]],
+    weights: Mapping[str, float],
+    noted: tuple[dict[str, float], dict[str, float]],
+) -> None:
+    """Add the gradient of what the model says itself; its value and seconds are noted."""
+    began = time.perf_counter()
+    value = term.add_gradient(step, [example for _, example in drawn], weights)
+    if value is not None:
+        noted[0][term.name] = value
+        noted[1][term.name] = time.perf_counter() - began
 
 
 def verify_split(parts: StepParts, step: int, drawn: Sequence[tuple[str, Example]]) -> None:

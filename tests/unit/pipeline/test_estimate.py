@@ -120,3 +120,19 @@ def test_retention_is_counted_on_top_of_its_stage(tmp_path):
     own = sum(got.tokens for got in sources[1].achieved().values())
     assert parts["teacher in after"].tokens == own + round(5 * 3 * mean)
     assert not parts["teacher in after"].trained
+
+
+def test_what_the_model_says_itself_is_counted_at_its_longest(tmp_path):
+    keys = tiny_run.keys()
+    keys["stages"][0]["learn"] = ["mood"]
+    replay = {"kind": "replay", "count": 3, "select": "generated", "keep": 10}
+    keys["stages"][1]["retain"] = [{"kind": "distill", "on": "own"}, replay]
+    built = build(tiny_run.tiny(tmp_path, keys))
+    parts, sources = parts_of(built)
+    moods = [sum(row.length for row in example) for example in built.examples["mood"]]
+    assert parts["examples written for after"].tokens == round(10 * sum(moods) / len(moods))
+    shown = sum(got.tokens for got in sources[1].achieved().values())
+    longest = shown + 20 * built.tasks["echo"].max_new_tokens  # five steps of four rows
+    assert parts["own answers in after"].tokens == 2 * longest + shown
+    assert parts["training on own answers in after"].tokens == longest
+    assert parts["training on own answers in after"].trained

@@ -102,6 +102,16 @@ def test_prompts_begin_and_end_as_those_of_the_task_and_are_as_long(built, model
     assert not set(made) & set(real)
 
 
+def test_a_prompt_stops_where_the_model_writes_the_end_itself(built, model):
+    said = [row.tokens[4:].tolist() for (row,) in written(built, model, "text", 30)]
+    last = max({t for text in said for t in text}, key=lambda t: sum(t in text for text in said))
+    prompts = [[5, *[other] * 30, last] for other in (8, 9)]
+    examples = [(Encoded(np.array([*p, 3]), np.arange(len(p) + 1) == len(p)),) for p in prompts]
+    made = prompts_of(written(replace(built, examples={"m1": examples}), model, "m1", 40))
+    assert all(one.count(last) == 1 and one[-1] == last for one in made)
+    assert {len(one) for one in made} > {len(prompts[0])}
+
+
 def test_the_answer_is_the_likeliest_label(built, model):
     coder, task = built.coder, built.tasks["m1"]
     found = written(built, model, "m1")
