@@ -17,7 +17,9 @@ from madrigal.pipeline.past import KEPT, WEIGHTS, read_tensors
 from madrigal.pipeline.stage import DONE
 from madrigal.pipeline.trained import recipe_of
 from madrigal.recipe.model import LoraAdapter, ModelSettings
+from madrigal.recipe.retain import Interpolate, Merge
 from madrigal.recipe.schema import Recipe
+from madrigal.recipe.stage import StageSettings
 from madrigal.recipe.suggest import did_you_mean
 from madrigal.training.checkpoint import load_checkpoint
 
@@ -63,7 +65,10 @@ def find_start(run: Path, built: Built, stage: str | None = None) -> Start:
     until = loaded.recipe.stages[: labels.index(label) + 1]
     _refuse_several(run, label, theirs.adapter)
     return Start(
-        run, label, _weights(run, label), tuple(dict.fromkeys(t for s in until for t in s.learn))
+        run,
+        label,
+        _weights(run, label, until[-1]),
+        tuple(dict.fromkeys(t for s in until for t in s.learn)),
     )
 
 
@@ -77,11 +82,11 @@ def _place(settings: ModelSettings, root: Path) -> str:
     return settings.base if settings.base == "new" else resolve_base(settings.base, root)
 
 
-def _weights(run: Path, label: str) -> dict[str, Tensor]:
+def _weights(run: Path, label: str, stage: StageSettings) -> dict[str, Tensor]:
     place = run / "stages" / label
-    kept = place / KEPT / WEIGHTS
-    if kept.is_file():
-        return read_tensors(kept, "weights")
+    changed = next((k.kind for k in stage.retain if isinstance(k, Merge | Interpolate)), None)
+    if changed is not None:
+        return read_tensors(place / KEPT / WEIGHTS, changed)
     step = json.loads((place / DONE).read_text(encoding="utf-8"))["weights_of_step"]
     found = load_checkpoint(place / "checkpoints", step)
     if found is None:
