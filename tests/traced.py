@@ -153,6 +153,7 @@ class Scribe:
         patch.setattr(scoring_module, "evaluate_task", self.evaluate)
         patch.setattr(scoring_module, "value", lambda *_: 0.5)
         patch.setattr(scoring_module, "write_predictions", lambda path, _: self.note(path=path))
+        patch.setattr(run_module, "score_routed", lambda *_: self.note(routed=True))
         patch.setattr(run_module, "write_run_scores", self.scores)
         patch.setattr(run_module, "write_cards", lambda *_: None)
         patch.setattr(run_module, "_report", lambda _: None)

@@ -120,6 +120,9 @@ ROWS = {
     "model.adapter(lora).private.tasks": Row(
         "model.adapter.private", {"rank": 2, "tasks": "mood"}, PRIVATE
     ),
+    "model.adapter(lora).private.router": Row(
+        "model.adapter.private", {"rank": 2, "router": True}, PRIVATE
+    ),
     "model.adapter(lora).private.groups": Row(
         "model.adapter.private", {"rank": 2, "groups": {"both": ["mood", "echo"]}}, PRIVATE
     ),

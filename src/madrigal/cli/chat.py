@@ -5,15 +5,27 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from madrigal.pipeline.trained import find_trained, load_trained
+from madrigal.pipeline.speakers import Alone, Routed, Speaker, find_router
+from madrigal.pipeline.trained import find_trained
 from madrigal.tasks.encode import Coder
 from madrigal.tasks.record import Record, Turn
 
 
 def chat(run: Path, stage: str | None, task: str | None, max_new_tokens: int) -> None:
-    """Answers each line that is typed, greedily, until the input ends."""
-    trained = find_trained(run, stage, task)
-    model, coder = load_trained(trained)
+    """Answers each line that is typed, greedily, until the input ends.
+
+    Where no task is named and the run has a router, each prompt meets the part that it chooses,
+    and the task is said beside the answer.
+    """
+    found = find_router(run, stage) if task is None else None
+    speaker: Speaker
+    if found is None:
+        trained = find_trained(run, stage, task)
+        speaker = Alone(trained)
+    else:
+        router, trained = found
+        speaker = Routed(run, router, trained)
+    model, coder = speaker.model, speaker.coder
     remembers = bool(getattr(model.tokenizer, "chat_template", None))
     remembers = remembers and trained.recipe.model.chat_template
     if sys.stdin.isatty():
@@ -26,6 +38,9 @@ def chat(run: Path, stage: str | None, task: str | None, max_new_tokens: int) ->
             turns = ()
             continue
         turns = (*turns, Turn("user", line)) if remembers else (Turn("user", line),)
+        chosen = speaker.turn_to(turns)
+        if chosen:
+            print(f"[{chosen}]", file=sys.stderr)
         said = answer(model, coder, turns, max_new_tokens)
         turns = (*turns, Turn("assistant", said))
 

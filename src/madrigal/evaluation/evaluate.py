@@ -46,6 +46,7 @@ def evaluate_task(
     on_progress: OnProgress = quiet,
     few_shot: int = 0,
     seed: int = 0,
+    route: str | None = None,
 ) -> list[Prediction]:
     """Predictions for some records of a task, in their order, each with its score.
 
@@ -53,10 +54,10 @@ def evaluate_task(
     by token, a row for each window of a document. With `few_shot` so many training examples, drawn
     by seed, stand before each prompt; the rows keep their ids and say in `shots` how many fitted.
     The network computes in its own number format, without dropout; its mode is restored. Where
-    tasks have private parameters, the task's own are used.
+    tasks have private parameters, the task's own are used, or those of the task `route`.
     """
     job = _Job(model, coder, task, batch_tokens, on_progress)
-    with still(model), model.routed(task.name):
+    with still(model), model.routed(route or task.name):
         if task.kind == "text":
             return _text(job, records)
         shown = list(records)

@@ -6,9 +6,9 @@ from typing import Any
 
 from madrigal.errors import RunFolderError
 from madrigal.evaluation.divergence import Divergences, mean_kl
-from madrigal.evaluation.intervals import Score, drawn
+from madrigal.evaluation.intervals import Score, drawn, wilson
 from madrigal.evaluation.metrics import METRICS
-from madrigal.evaluation.plan import BASE, FEW_SHOT, SINGLE, Plan, Predictions
+from madrigal.evaluation.plan import BASE, FEW_SHOT, ROUTED, SINGLE, Plan, Predictions
 from madrigal.evaluation.summary import DEFINITIONS, summarise
 
 VERSION = 1
@@ -79,7 +79,9 @@ def score_matrix(
         tasks={task: found for task, found in facts.items() if found},
         rows={stage: {t: cell.score for t, cell in cells[stage].items()} for stage in order},
         baselines={t: cell.score for t, cell in cells.get(SINGLE, {}).items()},
-        summary=summarise(predictions, cells, facts, order, plan) | _kl(divergences or {}, plan),
+        summary=summarise(predictions, cells, facts, order, plan)
+        | _kl(divergences or {}, plan)
+        | _routed(predictions, plan),
     )
 
 
@@ -91,6 +93,18 @@ def _kl(divergences: Divergences, plan: Plan) -> dict[str, Any]:
         if stage in plan.learned
     }
     return {"kl_to_base": found} if found else {}
+
+
+def _routed(predictions: Predictions, plan: Plan) -> dict[str, Any]:
+    """`router` by stage and task: the share of prompts that met their own task's part."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for stage in plan.learned:
+        for task, rows in predictions.get(stage + ROUTED, {}).items():
+            right = sum(row.route == task for row in rows)
+            low, high = wilson(right, len(rows), plan.resampling.confidence)
+            share = {"value": right / len(rows), "low": low, "high": high}
+            found.setdefault(stage, {})[task] = share
+    return {"router": found} if found else {}
 
 
 def _check(predictions: Predictions, plan: Plan) -> None:

@@ -9,6 +9,7 @@ from madrigal.evaluation.prediction import Prediction
 from madrigal.evaluation.unified import Scale
 
 BASE, FEW_SHOT, SINGLE = "base", "few-shot", "single"  # folders that are no trained stage
+ROUTED = ".routed"  # behind a stage's label: a router chose the part that answers
 
 Predictions = Mapping[str, Mapping[str, Sequence[Prediction]]]  # folder, then task
 

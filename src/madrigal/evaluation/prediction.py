@@ -21,7 +21,8 @@ class Prediction:
     log-likelihood of each choice in nats, summed over its tokens, `lengths` its (tokens, bytes);
     where one choice begins another, the end token is among the tokens of all of them.
     `nats`, `tokens` and `bytes` are sums over the predicted text, for perplexity. `shots` is the
-    number of in-context examples before the prompt, where some were asked for.
+    number of in-context examples before the prompt, where some were asked for. `route` is the task
+    whose private part answered, where a router chose it: its own name, or another's.
     """
 
     task: str
@@ -40,6 +41,7 @@ class Prediction:
     tokens: int | None = None
     bytes: int | None = None
     shots: int | None = None
+    route: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The row as plain data; a field stands only where it was measured."""

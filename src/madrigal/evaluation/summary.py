@@ -37,6 +37,8 @@ DEFINITIONS = {
     "token; above 0 is worse",
     "kl_to_base": "version 1: mean over answer tokens of the test examples of KL(base || model) "
     "over the vocabulary, in nats per token, behind the reference answer's earlier tokens",
+    "router": "version 1: share of a task's test prompts that the router, which is told no task, "
+    "sends to the task's own part, of the tasks taught so far; Wilson's interval over prompts",
     "stage_to_stage": "each row - the row before, by task, paired; p_holm over the whole table",
     "since_learned": "last stage - the last stage that trains the task, for earlier tasks, paired; "
     "p_holm over the whole table",

@@ -9,6 +9,7 @@ from madrigal.pipeline.folder import RunFolder
 from madrigal.pipeline.keep import keep
 from madrigal.pipeline.parts import step_parts
 from madrigal.pipeline.past import KEPT, Past, Tensors
+from madrigal.pipeline.routed import has_router
 from madrigal.pipeline.shared_start import begin_from, find_start
 from madrigal.recipe.stage import StageSettings
 from madrigal.training.processes import Processes
@@ -44,7 +45,8 @@ def keep_before(
 ) -> None:
     """Keep what the stages' retention needs of the tasks that were taught before, once."""
     tasks, later = built.recipe.before(), [k for one in built.recipe.stages for k in one.retain]
-    if not (tasks and later) or processes.from_first((folder.before / KEPT).is_dir()):
+    needed = later or has_router(built.recipe)
+    if not (tasks and needed) or processes.from_first((folder.before / KEPT).is_dir()):
         return
     # As if these tasks had been learnt in a stage of their own, which is over.
     stage = StageSettings(name="before", learn=tasks, steps=1)

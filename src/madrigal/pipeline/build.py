@@ -16,6 +16,7 @@ from madrigal.pipeline.mistakes import (
     missing_trackers,
     unasked,
     unguarded,
+    unroutable,
     unwritable,
     without_validation,
 )
@@ -165,6 +166,7 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
     mistakes += unguarded(recipe, tasks)
     mistakes += unwritable(recipe, tasks)
     mistakes += unasked(recipe, tasks)
+    mistakes += unroutable(recipe, tasks)
     for name, task in tasks.items():
         try:
             coder.check(task)

@@ -15,6 +15,7 @@ from madrigal.pipeline.past import (
     CHANGE,
     COSTS,
     KEPT,
+    ROUTER,
     WEIGHTS,
     Past,
     buffer_file,
@@ -25,10 +26,12 @@ from madrigal.pipeline.past import (
     read_weights,
     write_quadratic,
 )
+from madrigal.pipeline.routed import has_router, router_after
 from madrigal.recipe import retain
 from madrigal.recipe.stage import StageSettings
 from madrigal.retention import Quadratic, merge
 from madrigal.retention.buffer import write_buffer
+from madrigal.retention.router import write_router
 from madrigal.training.files import written_whole
 from madrigal.training.fisher import fisher
 from madrigal.training.step import StepParts
@@ -44,7 +47,8 @@ def keep(built: Built, stage: StageSettings, parts: StepParts, past: Past, folde
     """
     trained = copied(parts.model) if past.start is not None else {}
     changed = _combine(stage, parts, past)
-    if not (changed or past.later):
+    routes = has_router(built.recipe)
+    if not (changed or past.later or routes):
         return
     ewc = {ewc_file(one): one for one in past.later if isinstance(one, retain.Ewc)}
     replay = {buffer_file(one): one for one in past.later if isinstance(one, retain.Replay)}
@@ -52,6 +56,7 @@ def keep(built: Built, stage: StageSettings, parts: StepParts, past: Past, folde
     buffers = {
         n: _timed(lambda s=s: for_replay(built, stage, parts.model, s)) for n, s in replay.items()
     }
+    router = _timed(lambda: router_after(built, stage, parts.model, past)) if routes else None
     if not parts.processes.first:
         return
     with written_whole(folder / KEPT) as aside:
@@ -64,11 +69,15 @@ def keep(built: Built, stage: StageSettings, parts: StepParts, past: Past, folde
             write_quadratic(aside / name, pull)
         for name, (examples, _) in buffers.items():
             write_buffer(aside / name, examples)
+        if router is not None:
+            write_router(aside / ROUTER, router[0])
         seconds = {
             "ewc": [s for _, s in pulls.values()],
             "replay": [s for _, s in buffers.values()],
+            "router": [router[1]] if router is not None else [],
         }
-        costs = _costs(aside, {"ewc": [*pulls], "replay": [*buffers], "merge": [CHANGE]}, seconds)
+        files = {"ewc": [*pulls], "replay": [*buffers], "merge": [CHANGE], "router": [ROUTER]}
+        costs = _costs(aside, files, seconds)
         (aside / COSTS).write_text(json.dumps(costs, indent=1) + "\n", encoding="utf-8")
 
 

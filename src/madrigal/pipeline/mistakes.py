@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 
+from madrigal.recipe.model import LoraAdapter
 from madrigal.recipe.retain import Distill, Replay
 from madrigal.recipe.schema import Recipe
 from madrigal.tasks.task import Task
@@ -31,6 +32,21 @@ def unguarded(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
                 "raise data.split.validation, name data.validation, or leave the guard out"
             )
         earlier += recipe.scored(stage.learn)
+
+
+def unroutable(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
+    """A router with fewer than two parts to choose from, as raw text has no prompts to go by."""
+    adapter = recipe.model.adapter
+    private = adapter.private if isinstance(adapter, LoraAdapter) else None
+    if private is None or not private.router:
+        return
+    taught = (*recipe.before(), *(t for one in recipe.stages for t in recipe.scored(one.learn)))
+    asked = [name for name in taught if tasks[name].kind != "text"]
+    if len({private.parts(asked).get(name) for name in asked}) < 2:
+        yield (
+            "model.adapter.private.router: raw text and auxiliary tasks have no prompts to answer, "
+            "and the others have one part only, so nothing is left to choose; remove it"
+        )
 
 
 def without_validation(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:

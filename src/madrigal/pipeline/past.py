@@ -19,6 +19,7 @@ from madrigal.retention import Quadratic
 KEPT = "kept"  # folder in that of a stage
 WEIGHTS = "weights.safetensors"  # of the end of a stage, where they are not those of its last step
 CHANGE = "change.safetensors"
+ROUTER = "router.safetensors"
 COSTS = "costs.json"
 
 Tensors = Mapping[str, Tensor]

@@ -18,6 +18,7 @@ from madrigal.pipeline.past import (
     put,
     read_quadratic,
 )
+from madrigal.pipeline.routed import has_router, router_before
 from madrigal.recipe import retain
 from madrigal.recipe.stage import ObjectiveSettings, StageSettings
 from madrigal.retention import (
@@ -77,6 +78,8 @@ def recall(built: Built, stage: StageSettings, model: LanguageModel, past: Past)
     Raises:
         RunFolderError: what an earlier stage kept is gone, damaged or does not fit.
     """
+    if has_router(built.recipe):
+        router_before(past)  # what is gone is missed before the stage, not after it
     tasks = built.recipe.replayed(stage)
     terms: list[Term] = []
     examples: dict[str, Sequence[Example]] = {}

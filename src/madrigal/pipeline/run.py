@@ -24,6 +24,7 @@ from madrigal.pipeline.kl import measure_kl
 from madrigal.pipeline.manifest import Manifest, refuse_changed_data
 from madrigal.pipeline.parts import fresh_model, refuse_unsplit
 from madrigal.pipeline.past import past_of, start_of
+from madrigal.pipeline.routed import has_router, score_routed
 from madrigal.pipeline.scores import write_run_scores
 from madrigal.pipeline.scoring import Scorer
 from madrigal.pipeline.stage import Where, train_stage
@@ -176,6 +177,9 @@ def _train_and_score(run: _Run, model: LanguageModel) -> None:
             train_stage(run.built, stage, model, stage.learn, where, past)
         with run.phase(f"score {label}"):
             run.scorer.score(label, f"after {stage.name}", model, run.built.recipe.watched())
+        if has_router(run.built.recipe):
+            with run.phase(f"score {label}"):
+                score_routed(run.scorer, number, model)
         if run.built.recipe.evaluate.kl:
             with run.phase(f"KL {label}"):
                 measure_kl(run.scorer, label, model, run.built.recipe.scored(stage.learn))

@@ -2,7 +2,8 @@
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -115,16 +116,23 @@ def load_trained(trained: Trained) -> tuple[LanguageModel, Coder]:
     if trained.is_adapter:
         from peft import PeftModel
 
-        with warnings.catch_warnings():
-            # A name of transformers that peft still uses has changed.
-            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`")
-            # An adapted head that is the embedding again: it is not merged here.
-            warnings.filterwarnings("ignore", message=".*tie_word_embeddings")
-            warnings.filterwarnings("ignore", message="fan_in_fan_out is set to True but")
+        with quiet_peft():
             network = PeftModel.from_pretrained(model.network, trained.folder)
         model = replace(model, network=network.to(model.device))
     model.network.eval()
     return model, Coder(tokenizer, model.context, settings.chat_template)
+
+
+@contextmanager
+def quiet_peft() -> Iterator[None]:
+    """Without what peft says of every adapter that is put on a base."""
+    with warnings.catch_warnings():
+        # A name of transformers that peft still uses has changed.
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`")
+        # An adapted head that is the embedding again: it is not merged here.
+        warnings.filterwarnings("ignore", message=".*tie_word_embeddings")
+        warnings.filterwarnings("ignore", message="fan_in_fan_out is set to True but")
+        yield
 
 
 def _settings(trained: Trained) -> ModelSettings:

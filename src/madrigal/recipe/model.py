@@ -37,6 +37,9 @@ class PrivatePart(Short):
     groups: dict[TaskName, Names] | None = Field(
         default=None, description="Groups of tasks by a name, `{reading: [squad, race]}`: one private part for each group in place of one for each task. A task in no group has no private part."
     )
+    router: bool = Field(
+        default=False, description="Also score each stage with prompts whose task is not told: a router over the tasks taught so far chooses the part, and `chat` can do without `--task`."
+    )
 
     def parts(self, tasks: Iterable[str]) -> dict[str, str]:
         """The name of the private part of each of `tasks` that has one: its group's, or its own."""

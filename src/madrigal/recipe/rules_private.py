@@ -14,6 +14,7 @@ def private_rules(root: Node, adapter: Node) -> Iterator[Mistake]:
     private = adapter.get("private")
     yield from _named(root, private.get("tasks"))
     yield from _groups(root, private)
+    yield from _router(root, private)
     for layers in (adapter.get("layers"), private.get("layers")):
         if layers.value == []:
             yield Mistake(layers, "names no block; write numbers from 0, or `all`")
@@ -61,6 +62,31 @@ def _groups(root: Node, private: Node) -> Iterator[Mistake]:
             if other != name:
                 text = f"{node.text!r} is in group {other!r} too; a task has one part"
                 yield Mistake(node, text)
+
+
+def _router(root: Node, private: Node) -> Iterator[Mistake]:
+    """A router needs parts to choose from, and a base that stays as it is."""
+    router = private.get("router")
+    if router.value is not True:
+        return
+    groups, names = private.get("groups"), private.get("tasks")
+    group_of = {
+        node.text: name for name, members in groups.entries() for node in members.elements()
+    }
+    own = {node.text for node in names.elements()}
+    before = [name.text or "" for name in root.get("start_from", "learned").elements()]
+    routes = set()
+    for task in (*before, *_trained(root)):
+        apart = groups.value is None and (not own or task in own)
+        routes.add(task if apart else group_of.get(task, ""))
+    if len(routes) < 2:
+        text = "there is one part only, so nothing to choose; give another task a part of its own"
+        yield Mistake(router, f"{text}, or remove it")
+    for stage in root.get("stages").elements():
+        if any(one.get("kind").text == "o_lora" for one in stage.get("retain").elements()):
+            text = "goes by the frozen base, and 'o_lora' lays adapters into it; remove one of them"
+            yield Mistake(router, text)
+            return
 
 
 def _nothing_shared(root: Node, adapter: Node) -> Iterator[Mistake]:

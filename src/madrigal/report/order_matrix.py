@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from madrigal.evaluation.plan import ROUTED
 from madrigal.report import numbers
 from madrigal.report.differences import Difference
 from madrigal.report.numbers import Interval
@@ -102,7 +103,7 @@ def _line(
     tasks: Sequence[TaskScores],
     moves: Mapping[tuple[str, str], Move],
 ) -> Line:
-    kind = "before" if row in (BASE, FEW_SHOT) else "after" if row == SINGLE else "stage"
+    kind = "before" if row in (BASE, FEW_SHOT) else "stage" if row in board.stages else "after"
     squares = [_square(board, row, task, moves.get((task.name, row))) for task in tasks]
     mean = _mean(board, row, tasks) if kind == "stage" else None
     return Line(
@@ -144,7 +145,7 @@ def _state(board: Scoreboard, row: str, task: TaskScores, value: Interval | None
     if task.watched:
         return "watched"
     if row not in board.stages:
-        known = row == BASE and task.name in board.before
+        known = row.endswith(ROUTED) or (row == BASE and task.name in board.before)
         return "known" if known else "alone" if row == SINGLE else "ahead"
     if task.name in board.learned.get(row, ()):
         return "taught"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from madrigal.evaluation.intervals import alpha_of
+from madrigal.evaluation.plan import ROUTED
 from madrigal.report.differences import Difference, Tests, interval_of, read_difference
 from madrigal.report.folder import Json, RunFolder
 from madrigal.report.numbers import Interval, mapping, number
@@ -68,8 +69,13 @@ class Scoreboard:
 
 
 def label(row: str) -> str:
-    """A row of the matrix as words: `01-together` is `together`."""
+    """A row of the matrix as words: `01-together` is `together`.
+
+    `01-together.routed` is `together, routed`: a router chose the part that answers.
+    """
     fixed = {BASE: "base", FEW_SHOT: "few-shot", SINGLE: "single-task"}
+    if row.endswith(ROUTED):
+        return f"{label(row.removesuffix(ROUTED))}, routed"
     head, _, tail = row.partition("-")
     return fixed.get(row, tail if head.isdigit() and tail else row)
 
@@ -84,7 +90,7 @@ def read_scores(run: RunFolder) -> Scoreboard:
     }
     matrix = {stage: mapping(row.get("scores")) for stage, row in lines.items()}
     rows = tuple(matrix)
-    stages = tuple(name for name in rows if name not in (BASE, FEW_SHOT))
+    stages = tuple(n for n in rows if n not in (BASE, FEW_SHOT) and not n.endswith(ROUTED))
     summary = mapping(scores.get("summary"))
     per_task = mapping(summary.get("per_task"))
     baselines = mapping(scores.get("baselines"))

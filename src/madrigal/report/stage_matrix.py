@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from madrigal.report import numbers
@@ -83,4 +83,17 @@ def measures(board: Scoreboard) -> tuple[tuple[str, str, str], ...]:
                 shown = numbers.signed(value.value, "") + numbers.difference_range(value, "")
             definition = board.definitions.get(key, words)
             found.append((name, shown, re.sub(r"^version \d+: ", "", definition)))
-    return tuple(found)
+    return (*found, *_router(board))
+
+
+def _router(board: Scoreboard) -> Iterator[tuple[str, str, str]]:
+    """What share of each task's prompts found their part without being told the task."""
+    shares = numbers.mapping(numbers.mapping(board.summary.get("router")).get(board.last or ""))
+    told = [
+        f"{task} {numbers.score(share, '')}"
+        for task, value in shares.items()
+        if (share := interval_of(value)) is not None
+    ]
+    if told:
+        words = "share of a task's test prompts that the router sent to its own part, by task"
+        yield "Routed right", "; ".join(told), words
