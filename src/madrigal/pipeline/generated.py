@@ -34,7 +34,8 @@ def generated(
     What the model has learnt by heart it can still write.
 
     Differs from LAMOL: prompts are no training targets, so they are as good as what the model can
-    write of itself; there is no token that stands for the task but the beginning of its prompts.
+    write of itself, and a small model that was trained on answers alone may write answers where a
+    prompt should stand; there is no token that stands for the task but the beginning of its prompts.
     """
     task = built.tasks[name]
     with model.routed(name):
