@@ -35,7 +35,7 @@ def generated(
 
     Differs from LAMOL: prompts are no training targets, so they are as good as what the model can
     write of itself, and a small model that was trained on answers alone may write answers where a
-    prompt should stand; there is no token that stands for the task but the beginning of its prompts.
+    prompt should stand; no token stands for the task but the beginning of its prompts.
     """
     task = built.tasks[name]
     with model.routed(name):
