@@ -34,6 +34,7 @@ from madrigal.tasks.load import load_tasks
 KINDS = get_args(get_args(RetentionSettings)[0])
 STAGES = ("01-one", "02-two", "03-three")
 ROWS = 8
+CONTEXT = 128  # room for an example before a prompt
 FULL, LORA = "full", {"kind": "lora", "rank": 3, "dropout": 0.1}
 
 # What keeps a tiny run tiny, and makes each kind say something in it.
@@ -155,7 +156,7 @@ def write(folder: Path) -> None:
         words = chance.choices(" ".join(tiny.TEXTS).split(), k=150)
         (folder / f"{n}.txt").write_text(" ".join(words), encoding="utf-8")
     for place, dropout in (("base", 0.1), ("base-still", 0.0)):
-        held = tiny.model(attention_dropout=dropout)
+        held = tiny.model(attention_dropout=dropout, max_position_embeddings=CONTEXT)
         held.network.save_pretrained(folder / place)
         held.tokenizer.save_pretrained(folder / place)
 
@@ -306,9 +307,9 @@ def scores(folder: Path, recipe: dict, run_folder: Path, stage: str) -> dict[str
     else:
         network = AutoModelForCausalLM.from_pretrained(place / "model")
         tokenizer = AutoTokenizer.from_pretrained(place / "model")
-    model = LanguageModel(network.eval(), tokenizer, torch.device("cpu"), tiny.CONTEXT)
+    model = LanguageModel(network.eval(), tokenizer, torch.device("cpu"), CONTEXT)
     tasks = load_tasks(load_recipe(folder / f"{run_folder.name}.yaml").recipe, folder)
-    coder = Coder(tokenizer, tiny.CONTEXT, use_chat_template=False)
+    coder = Coder(tokenizer, CONTEXT, use_chat_template=False)
     found = {}
     for named, task in tasks.items():
         made = evaluate_task(model, coder, task, task.splits["test"])

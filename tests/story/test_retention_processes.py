@@ -8,10 +8,13 @@ import retained
 HANGS = 180.0  # seconds; processes that disagree about a pass wait for each other for ever
 
 SHARED = [{"kind": "distill", "on": "all"}, retained.REPLAY, {"kind": "ewc", "examples": 8}]
+OWN = [{"kind": "distill", "on": "own"}, {**retained.REPLAY, "select": "generated"}]
 CASES = {
     "full, upgrad": (retained.combined()["all but o_lora"], retained.FULL, "upgrad", {}),
     "lora, agem": (retained.combined()["all with o_lora"], retained.LORA, "agem", {}),
     "lora, a shared-out base": (SHARED, retained.LORA, "mean", {"shard": True}),
+    "full, own words": (OWN, retained.FULL, "upgrad", {}),
+    "lora, own words, a shared-out base": (OWN, retained.LORA, "mean", {"shard": True}),
 }
 
 
