@@ -17,7 +17,7 @@ table decides which are called sure.
 
 Runs are kept under runs/continual and not repeated when they are there. `lora` and `full` make the
 runs of one half, `lora 1/2` those of every second row, for a process a core; without a word what is
-missing is made, and the tables. `so-far` prints the tables of the runs that are there.
+missing is made, and the tables. `so-far` makes those of the runs that are there.
 """
 
 import fcntl
@@ -362,6 +362,27 @@ def so_far(adapter: str) -> dict[str, Result]:
     return found
 
 
+def tried() -> str:
+    """Every trial that is there: how it was judged, and what it did to the test examples."""
+    lines = [
+        "| | tried | validation | average | BWT | learning accuracy |",
+        "|---|---|---|---|---|---|",
+    ]
+    for adapter in ADAPTERS:
+        reference = trials(rows(adapter)[REFERENCE], adapter)
+        if not all(is_there(trial, SEEDS[0], 0) for trial in reference):
+            continue
+        for title, row in rows(adapter).items():
+            for trial in trials(row, adapter):
+                if is_there(trial, SEEDS[0], 0):
+                    found = measured(trial, SEEDS[0], 0)
+                    numbers = [judged(trial), found.average.value, found.bwt and found.bwt.value]
+                    numbers.append(found.learning_accuracy.value)
+                    cells = ["" if x is None else f"{100 * x:.1f}" for x in numbers]
+                    lines.append(f"| {title}, {adapter} | {trial.said} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def result(row: Row, adapter: str, every: Sequence[tuple[int, int]] = EVERY) -> Result:
     best, plain = tuned(row, adapter), tuned(rows(adapter)[REFERENCE], adapter)
     own = list({place(best, *one): one for one in every}.values())
@@ -437,7 +458,10 @@ HEADS = {"lora": "LoRA of rank 16", "full": "Full fine-tuning"}
 def main() -> None:
     words = sys.argv[1:]
     if words == ["so-far"]:
-        print(page({adapter: so_far(adapter) for adapter in ADAPTERS}))
+        text = page({adapter: so_far(adapter) for adapter in ADAPTERS})
+        text += "\n## Trials\n\nOne run each, the first seed in the first order.\n\n" + tried()
+        print(text)
+        (HERE / "results" / "continual_so_far.md").write_text(text, encoding="utf-8")
         return
     if words:
         train(*words)
