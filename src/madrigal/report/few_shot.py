@@ -1,18 +1,16 @@
 """A learning curve over the number of examples, as one page that is complete in itself."""
 
-import os
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from madrigal.evaluation.learning_curve import BASE, CONTEXT, RUN
 from madrigal.report import numbers
 from madrigal.report.few_shot_figure import Curve, figure
 from madrigal.report.numbers import Interval
+from madrigal.report.template import asset, template, write_whole
 
 NAMES = {
     BASE: "fine-tuned from the base",
@@ -26,15 +24,7 @@ Body = Mapping[str, Any]  # the curve's JSON
 
 def write_page(body: Body, settings: Body, notes: Sequence[str], path: Path) -> Path:
     """Writes the page of a curve; the same curve gives the same bytes."""
-    environment = Environment(
-        loader=PackageLoader("madrigal.report", "assets"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = (resources.files("madrigal.report") / "assets" / "page.css").read_text("utf-8")
-    page = environment.get_template("few_shot.html.jinja").render(
+    page = template("few_shot.html.jinja").render(
         task=body["task"],
         metric=numbers.metric_name(body["metric"]),
         n=numbers.count(body["n"]),
@@ -44,12 +34,9 @@ def write_page(body: Body, settings: Body, notes: Sequence[str], path: Path) -> 
         rows=rows(body),
         sentences=sentences(body),
         notes=[*reading(body, settings), *notes],
-        style=Markup(style),
+        style=Markup(asset("page.css")),
     )
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(page, encoding="utf-8")
-    os.replace(aside, path)
-    return path
+    return write_whole(path, page)
 
 
 def rows(body: Body) -> list[tuple[str, list[str]]]:

@@ -1,18 +1,15 @@
 """One self-contained HTML page for a run folder: everything inside, nothing fetched."""
 
 import base64
-import functools
 import hashlib
 import json
-import os
 import re
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from madrigal.report import numbers
 from madrigal.report.card import card_of
@@ -35,6 +32,7 @@ from madrigal.report.stage_matrix import matrix, measures
 from madrigal.report.story import base_model, method, story
 from madrigal.report.strips import strips
 from madrigal.report.summary import LEARNT, columns, task_rows
+from madrigal.report.template import asset, template, write_whole
 from madrigal.report.training import stage_views, trained_tasks
 from madrigal.report.verdict import SIGNS, headline, judgements, unified_range
 from madrigal.report.worst import worst_task
@@ -52,27 +50,19 @@ def write_report(run: Path) -> Path:
     """
     folder = read_run(run)
     if not folder.readme and folder.manifest.get("status") == "finished":
-        _write_whole(run / "README.md", card_of(folder, read_scores(folder)))
+        write_whole(run / "README.md", card_of(folder, read_scores(folder)))
         folder = read_run(run)
-    return _write_whole(run / "report.html", render(folder))
-
-
-def _write_whole(path: Path, text: str) -> Path:
-    aside = path.with_name(f".{path.name}.part")
-    # A model that stops inside a character leaves half a surrogate pair, which UTF-8 cannot hold.
-    aside.write_bytes(text.encode(errors="replace"))
-    os.replace(aside, path)
-    return path
+    return write_whole(run / "report.html", render(folder))
 
 
 def render(run: RunFolder) -> str:
     """The page as text; with fewer outputs and coarser curves where it would grow too large."""
     board = read_scores(run)
-    template = _environment().get_template("page.html.jinja")
+    laid_out = template("page.html.jinja")
     gradients = measured(run)
     share = 1.0
     while True:
-        page = template.render(_content(run, board, gradients, share))
+        page = laid_out.render(_content(run, board, gradients, share))
         if len(page.encode(errors="replace")) <= LIMIT or share < 0.05:
             return page
         share /= 2
@@ -89,7 +79,7 @@ def _content(
     names |= dict.fromkeys([*outputs.get("tasks", ()), *sorted(set(chain(*trained.values())))])
     palette = Palette(tuple(names))
     found = judgements(board)
-    script, style = _asset("page.js"), _asset("page.css") + _asset("order.css")
+    script, style = asset("page.js"), asset("page.css", "order.css")
     costs = stage_costs(run)
     return {
         "run": run,
@@ -156,30 +146,3 @@ def _without_front_matter(text: str) -> str:
 def _links(run: RunFolder) -> Sequence[str]:
     names = ("scores.json", "manifest.json", "recipe.yaml", "README.md", "data/samples.md")
     return [name for name in names if (run.path / name).is_file()]
-
-
-def _asset(name: str) -> str:
-    return (Path(__file__).parent / "assets" / name).read_text(encoding="utf-8")
-
-
-@functools.cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("madrigal.report", "assets"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["ticks"] = ticks
-    return environment
-
-
-def ticks(text: str) -> Markup:
-    """Text in `ticks` as code; everything else as text."""
-    parts = text.split("`")
-    coded = [
-        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
-        for place, part in enumerate(parts)
-    ]
-    return Markup("").join(coded)

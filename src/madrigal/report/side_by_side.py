@@ -1,13 +1,10 @@
 """Runs that learnt tasks in sequence, side by side: what each kept, and what that cost."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from math import fsum
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from madrigal.report import numbers
@@ -18,6 +15,7 @@ from madrigal.report.numbers import Interval, number
 from madrigal.report.remembered import remembered
 from madrigal.report.retention import KINDS, StageCost, kind_costs, stage_costs
 from madrigal.report.scoreboard import read_scores
+from madrigal.report.template import asset, template, write_whole
 
 NOTHING = "nothing"
 _X_NAME = "time that retention added, % of the run's own"
@@ -141,24 +139,11 @@ def _signed(value: Interval | None) -> str:
 
 def write_side_by_side(runs: Sequence[Kept], path: Path) -> Path:
     """Writes one page with the picture and the table; the same runs give the same bytes."""
-    environment = Environment(
-        loader=PackageLoader("madrigal.report", "assets"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    assets = resources.files("madrigal.report") / "assets"
-    style = "".join((assets / name).read_text("utf-8") for name in ("page.css", "order.css"))
-    page = environment.get_template("side_by_side.html.jinja").render(
+    page = template("side_by_side.html.jinja").render(
         names=[one.name for one in runs],
         figure=figure(runs),
         columns=COLUMNS,
         rows=table(runs),
-        style=Markup(style),
+        style=Markup(asset("page.css", "order.css")),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(page, encoding="utf-8")
-    os.replace(aside, path)
-    return path
+    return write_whole(path, page)
