@@ -1,9 +1,27 @@
 """An example as tokens, with the trained part marked."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was said about the answer in a row, one of the K answers of an example.
+
+    The rows of an example stand one after another in order of `place`. `reference` is the
+    log-probability of the row's trained tokens under the reference model, in nats; it is nan until
+    the stage has one.
+    """
+
+    place: int  # among the K answers
+    wins: tuple[float, ...]  # chance to be better than each of them; nan: not compared, and itself
+    value: float = math.nan  # mean rating scaled to [0, 1], or share of thumbs up
+    margin: float = 0.0  # by how much the better one of a pair is better
+    reference: float = math.nan
+    emphasis: Float[np.ndarray, " A"] | None = None  # of each trained token: 1 where it was edited
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +35,7 @@ class Encoded:
     tokens: Int[np.ndarray, " T"]
     trained: Bool[np.ndarray, " T"]
     lost: int = 0
+    judged: Judged | None = None
 
     @property
     def length(self) -> int:

@@ -3,9 +3,11 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Literal
+
+from madrigal.tasks.feedback import Feedback
 
 Role = Literal["system", "user", "assistant"]
 
@@ -34,6 +36,8 @@ class Record:
     answers: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     text: str = ""
+    # Answers that were judged instead of given: then `answers` and `choices` are empty.
+    feedback: Feedback | None = None
     # Where the prompt does not fit: parts of it that may go whole, in this order, and the part
     # inside which it is then cut, so that what stands before (an instruction) stays.
     droppable: tuple[str, ...] = ()
@@ -50,6 +54,8 @@ class Record:
     def key(self) -> str:
         """Sixteen hex digits of the content, independent of where it stands: the example's id."""
         turns = [[t.role, t.text, *(() if t.trained else (False,))] for t in self.turns]
-        parts = [self.text, turns, self.answers, self.choices]
+        parts: list[object] = [self.text, turns, self.answers, self.choices]
+        if self.feedback is not None:
+            parts.append(asdict(self.feedback))
         canonical = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]

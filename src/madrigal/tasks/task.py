@@ -6,7 +6,7 @@ from typing import Literal
 
 from madrigal.tasks.record import Record
 
-Kind = Literal["text", "answer", "choice"]
+Kind = Literal["text", "answer", "choice", "feedback"]
 Split = Literal["train", "validation", "test"]
 
 
@@ -25,7 +25,8 @@ class Task:
     """What is learnt, and how it is judged. Records are already templated and split.
 
     `kind` is "text" (raw text, judged by perplexity), "choice" (the answer is one of the record's
-    choices, judged by ranking them) or "answer" (a free answer, judged by generating it).
+    choices, judged by ranking them), "answer" (a free answer, judged by generating it) or
+    "feedback" (answers that people judged; the model is judged by agreeing with them).
     """
 
     name: str
