@@ -102,7 +102,7 @@ class Gradients(Settings):
     """Gradients by task: when the angles between them are measured, and in which metric."""
 
     measure_every: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
-        default="auto", description="Steps between two measurements of the angles between tasks; 0: never. `auto`: 2 for the first 50 steps of the stage, then 16; 0 where gradients by task would take more than a gigabyte and more than a quarter of what weights, gradients and moments take."
+        default="auto", description="Steps between two measurements of the angles between tasks; 0: never. `auto`: every third from the 11th to the 50th step of the stage, then every 16th; 0 where gradients by task would take more than a gigabyte and more than a quarter of what weights, gradients and moments take."
     )
     by_layer: bool = Field(default=False, description="Measure each transformer block apart as well.")
     metric: Literal["raw", "adam", "update"] = Field(

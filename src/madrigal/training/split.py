@@ -24,7 +24,11 @@ from madrigal.training.passes import Passes, Sums, head_spans, row_spans
 # norm: rounding, in the number format of the products.
 _ROUNDING = {torch.float32: 1e-4, torch.bfloat16: 5e-2}
 
-EARLY_STEPS, EARLY_EVERY, LATE_EVERY = 50, 2, 16  # of `measure_every: auto`
+# Of `measure_every: auto`. Before, the tasks learn what an answer looks like, and agree; so many
+# steps tell of a conflict by the fiftieth, and cost a short stage little.
+EARLY = range(10, 50, 3)
+NOT_EARLY = range(0)
+LATE_EVERY = 16
 _LEDGER_BYTES = 1 << 30
 _LEDGER_SHARE = 4  # of what training holds, the ledger may take one part in so many
 _TRAINED_BYTES = 12  # of gradient and moments a trained parameter
@@ -35,8 +39,8 @@ class Split:
     """What splits the gradients of a stage by task.
 
     `order` holds the place of every task of the stage; `measure_every` is in steps, 0 for never,
-    and among the first `early` steps every second is measured as well; `layers` names the
-    parameters of each layer group that is measured apart.
+    but until the end of `early` just the steps in it are measured; `layers` names the parameters of
+    each layer group that is measured apart.
     """
 
     model: LanguageModel
@@ -47,7 +51,7 @@ class Split:
     layers: Mapping[str, frozenset[str]]
     memory: Memory | None = None  # for balancers of remembered gradients
     products: Products = PLAIN
-    early: int = 0
+    early: range = NOT_EARLY
     taps: Taps = field(init=False)
 
     def __post_init__(self) -> None:
@@ -189,16 +193,16 @@ def measure_every(
     return LATE_EVERY if ledger <= max(_LEDGER_BYTES, held // _LEDGER_SHARE) else 0
 
 
-def measures(step: int, every: int, early: int) -> bool:
+def measures(step: int, every: int, early: range) -> bool:
     """Whether a step (from 0) is measured: a function of the step alone, so resumed runs agree."""
     if every == 0:
         return False
-    return (step < early and step % EARLY_EVERY == 0) or step % every == 0
+    return step in early if step < early.stop else step % every == 0
 
 
-def early_steps(settings: Gradients) -> int:
-    """How many first steps of a stage are measured more often: a conflict shall be found early."""
-    return EARLY_STEPS if settings.measure_every == "auto" else 0
+def early_steps(settings: Gradients) -> range:
+    """Which of the first steps of a stage are measured: a conflict shall be found early."""
+    return EARLY if settings.measure_every == "auto" else NOT_EARLY
 
 
 def layer_groups(names: Mapping[str, object]) -> dict[str, frozenset[str]]:
