@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from madrigal.model.branches import Branches, branched
 from madrigal.model.divergence import Reference, divergence_in_chunks
 from madrigal.model.head import Around, Head, logps_in_chunks, nothing_around
 from madrigal.model.private import PrivateParts
@@ -66,10 +67,13 @@ class LanguageModel:
         routing = self.private.routing
         return routing.following(routing.plan(rows, self.device))
 
-    def states(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+    def states(
+        self, tokens: Int[Tensor, "B T"], branches: Branches | None = None
+    ) -> Float[Tensor, "B T D"]:
         """The decoder's last states, before the head."""
         causal: Any = self.causal
-        return causal.get_decoder()(input_ids=tokens, use_cache=False).last_hidden_state
+        more = {} if branches is None else branched(causal, branches)
+        return causal.get_decoder()(input_ids=tokens, use_cache=False, **more).last_hidden_state
 
     def logits(self, states: Float[Tensor, "N D"]) -> Float[Tensor, "N V"]:
         """The head at the given states."""

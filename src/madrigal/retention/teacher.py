@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from madrigal.model.branches import Branches
 from madrigal.model.language_model import LanguageModel
 
 
@@ -44,10 +45,12 @@ class Teacher:
             network.train(training)
             self._exchange()
 
-    def states(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+    def states(
+        self, tokens: Int[Tensor, "B T"], branches: Branches | None = None
+    ) -> Float[Tensor, "B T D"]:
         """The decoder's last states."""
         with self.speaking():
-            return self._model.states(tokens)
+            return self._model.states(tokens, branches)
 
     def log_probabilities(self, states: Float[Tensor, "N D"]) -> Float[Tensor, "N V"]:
         """Of the next token, at states of the teacher's."""

@@ -7,9 +7,10 @@ import torch
 
 from madrigal.gradients import Ledger, Span, Spans
 from madrigal.model.head import Around, nothing_around
-from madrigal.training.layout import Microbatch, Placed
+from madrigal.training.layout import Microbatch
 from madrigal.training.lockstep import empty_pass
 from madrigal.training.passes import Passes, cut_along
+from madrigal.training.placed import Placed
 
 # Gives a microbatch of some examples other targets, after one forward pass of its own, whose head
 # runs inside of what is given.
@@ -22,7 +23,7 @@ def split_by_example(
     """After each microbatch the ledger's row n is the gradient of its example n; to be cleared."""
     for index in passes.own():
         batch = passes.batch(index)
-        spans = _spans(batch, [len(example.rows) for example in passes.groups[index]])
+        spans = _spans(batch, [example.lines for example in passes.groups[index]])
         around = cut_along(Spans(len(batch.targets), _by_positions(batch, spans)), ledger)
         with ledger.following(spans):
             batch = batch if changed is None else changed(batch, passes.groups[index], around)
@@ -61,5 +62,5 @@ def _spans(batch: Microbatch, sizes: Sequence[int]) -> Spans:
 
 def _by_positions(batch: Microbatch, spans: Spans) -> tuple[Span, ...]:
     """The spans of rows as spans of trained positions."""
-    ends = list(accumulate(batch.trained_by_row(), initial=0))
+    ends = list(accumulate(batch.trained, initial=0))
     return tuple(Span(s.row, ends[s.first], ends[s.last]) for s in spans.spans)

@@ -17,8 +17,9 @@ from madrigal.model.head import Around
 from madrigal.tasks.encoded import Example
 from madrigal.training.by_example import Changed, one_at_a_time, split_by_example
 from madrigal.training.chance import derive
-from madrigal.training.layout import Microbatch, Placed, lay_out
+from madrigal.training.layout import Microbatch, lay_out
 from madrigal.training.passes import Passes
+from madrigal.training.placed import Placed
 from madrigal.training.step import StepParts, place
 
 Labels = Literal["model", "data"]
@@ -123,10 +124,10 @@ class _OwnTargets:
     @torch.no_grad()
     def __call__(self, batch: Microbatch, examples: Sequence[Placed], around: Around) -> Microbatch:
         model = self._model
-        whose = [example.task for example in examples for _ in example.rows]
+        whose = [example.task for example in examples for _ in range(example.lines)]
         with model.autocast():
             with model.routed(whose):
-                states = model.states(batch.tokens)
+                states = model.states(batch.tokens, batch.branches)
             picked = states.reshape(-1, states.shape[-1])[batch.state_index]
             sizes = [sum(int(r.trained.sum()) for r in example.rows) for example in examples]
             ends = pairwise(accumulate(sizes, initial=0))

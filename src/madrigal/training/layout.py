@@ -9,23 +9,12 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from madrigal.model.branches import Branches
 from madrigal.tasks.encoded import Encoded
+from madrigal.training.placed import Line, Placed, lines_of
 
 # What one more forward and backward pass costs beside its tokens, counted in tokens.
 TOKENS_PER_PASS = 48
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """One example of a step: its task, and its rows, which stay in one microbatch."""
-
-    task: str
-    rows: tuple[Encoded, ...]
-    half: int = 0  # of the task's examples in this step
-
-    @property
-    def width(self) -> int:
-        return max(row.length for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +29,21 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The adjacent rows of one half of a task's examples, and their trained positions."""
+    """The adjacent lines of one half of a task's examples, and their trained positions."""
 
     task: str
     half: int
-    rows: tuple[int, int]  # first, last (exclusive)
+    lines: tuple[int, int]  # first, last (exclusive)
     positions: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Microbatch:
-    """Rows that go through one forward pass: mixed tasks, rows of a task adjacent, padded right.
+    """Lines that go through one forward pass: mixed tasks, rows of a task adjacent, padded right.
 
     `state_index[n]` points into the B*T flattened states at the position before trained token n,
-    `targets[n]` is that token, `row[n]` its row among the rows of its own segment.
+    `targets[n]` is that token, `row[n]` its row among the rows of its own segment. A line holds one
+    row, or several behind one prompt; then `branches` say what each token sees.
     """
 
     tokens: Int[Tensor, "B T"]
@@ -62,14 +52,12 @@ class Microbatch:
     row: Int[Tensor, " N"]
     segments: tuple[Segment, ...]
     shares: tuple[Share, ...]
+    trained: tuple[int, ...]  # tokens of each line
+    branches: Branches | None = None
 
     @property
     def padded_tokens(self) -> int:
         return self.tokens.numel()
-
-    def trained_by_row(self) -> list[int]:
-        """How many trained tokens each row holds."""
-        return [int(row.trained.sum()) for segment in self.segments for row in segment.rows]
 
 
 def group(widths: Sequence[int], rows: Sequence[int], limit: int) -> list[list[int]]:
@@ -103,41 +91,53 @@ def group(widths: Sequence[int], rows: Sequence[int], limit: int) -> list[list[i
 
 
 def _tensors(examples: Sequence[Placed], pad: int, device: torch.device) -> Microbatch:
-    rows = [row for example in examples for row in example.rows]
-    width = max(row.length for row in rows)
-    tokens = np.full((len(rows), width), pad, dtype=np.int64)
-    for place, row in enumerate(rows):
-        tokens[place, : row.length] = row.tokens
+    width = max(example.width for example in examples)
     index, wanted, owner = [], [], []
     segments: list[Segment] = []
     shares: list[Share] = []
-    place = positions = 0
+    lines: list[Line] = []
+    positions = 0
     for task, some in groupby(examples, key=lambda example: example.task):
         members: list[Encoded] = []
         begin = positions
         for half, few in groupby(some, key=lambda example: example.half):
-            first_row, first_position = place, positions
-            for row in (row for example in few for row in example.rows):
-                at = np.flatnonzero(row.trained)
-                index.append(place * width + at - 1)
-                wanted.append(row.tokens[at])
-                owner.append(np.full(len(at), len(members)))
-                members.append(row)
-                positions += len(at)
-                place += 1
-            shares.append(Share(task, half, (first_row, place), (first_position, positions)))
+            first_line, first_position = len(lines), positions
+            for example in few:
+                rows = iter(example.rows)
+                for line in lines_of(example):
+                    for before, row in zip(line.before, rows, strict=False):
+                        index.append(len(lines) * width + before)
+                        wanted.append(row.tokens[row.trained])
+                        owner.append(np.full(len(before), len(members)))
+                        members.append(row)
+                        positions += len(before)
+                    lines.append(line)
+            shares.append(Share(task, half, (first_line, len(lines)), (first_position, positions)))
         segments.append(Segment(task, tuple(members), begin, positions))
 
     def move(parts: list[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.concatenate(parts).astype(np.int64)).to(device)
 
+    def padded(rows: Sequence[Sequence[int] | np.ndarray], filler: int) -> Tensor:
+        held = np.full((len(rows), width), filler, dtype=np.int64)
+        for place, row in enumerate(rows):
+            held[place, : len(row)] = row
+        return torch.from_numpy(held).to(device)
+
+    branches = None
+    if any(example.prompt for example in examples):
+        branches = Branches(
+            padded([line.part for line in lines], 0), padded([line.position for line in lines], 0)
+        )
     return Microbatch(
-        tokens=torch.from_numpy(tokens).to(device),
+        tokens=padded([line.tokens for line in lines], pad),
         state_index=move(index),
         targets=move(wanted),
         row=move(owner),
         segments=tuple(segments),
         shares=tuple(shares),
+        trained=tuple(sum(map(len, line.before)) for line in lines),
+        branches=branches,
     )
 
 
@@ -150,7 +150,7 @@ def lay_out(
     gets work.
     """
     widths = [example.width for example in examples]
-    rows = [len(example.rows) for example in examples]
+    rows = [example.lines for example in examples]
     if shares > 1:
         total = sum(width * count for width, count in zip(widths, rows, strict=True))
         limit = min(limit, max(max(widths), total // shares))
@@ -169,7 +169,7 @@ def share_out(groups: Sequence[Sequence[Placed]], processes: int) -> list[list[i
     """Which microbatches each process takes: the largest first, each to the least loaded."""
     loads = [0] * processes
     taken: list[list[int]] = [[] for _ in range(processes)]
-    cost = [max(e.width for e in g) * sum(len(e.rows) for e in g) for g in groups]
+    cost = [max(e.width for e in g) * sum(e.lines for e in g) for g in groups]
     for index in sorted(range(len(groups)), key=lambda i: (-cost[i], i)):
         process = loads.index(min(loads))
         loads[process] += cost[index]

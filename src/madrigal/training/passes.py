@@ -16,8 +16,9 @@ from madrigal.model.language_model import LanguageModel
 from madrigal.objectives.base import Objective, Outputs
 from madrigal.retention import Distillation
 from madrigal.training.chance import seed_pass
-from madrigal.training.layout import Microbatch, Placed, collate, share_out
+from madrigal.training.layout import Microbatch, collate, share_out
 from madrigal.training.lockstep import empty_pass
+from madrigal.training.placed import Placed
 from madrigal.training.processes import Processes
 
 
@@ -130,15 +131,15 @@ class Passes:
         each task in the microbatch."""
         model = self.model
         needs = {need for s in batch.segments for need in self.objectives[s.task].needs}
-        whose = [segment.task for segment in batch.segments for _ in segment.rows]
+        whose = [share.task for share in batch.shares for _ in range(*share.lines)]
         with model.routed(whose), model.autocast():
             # The teacher speaks first: its weights must not stand where a graph has been built.
             began = time.perf_counter()
             taught = self._taught(batch)
             spent = time.perf_counter() - began
-            states = _picked(model.states(batch.tokens), batch)
+            states = _picked(model.states(batch.tokens, batch.branches), batch)
             logps, means = model.logps(
-                states, batch.targets, "mean_logps" in needs, around, batch.trained_by_row()
+                states, batch.targets, "mean_logps" in needs, around, batch.trained
             )
             began = time.perf_counter()
             added = {} if taught is None else self._divergences(batch, states, taught, around)
@@ -158,7 +159,7 @@ class Passes:
         # Where the base is shared out all processes make the same passes, whatever their rows.
         if self.model.shards is None and not asked.asks([s.task for s in batch.segments]):
             return None
-        return _picked(asked.teacher.states(batch.tokens), batch)
+        return _picked(asked.teacher.states(batch.tokens, batch.branches), batch)
 
     def _divergences(
         self, batch: Microbatch, states: Tensor, taught: Tensor, around: Around
@@ -216,7 +217,7 @@ def row_spans(batch: Microbatch, order: Mapping[str, int]) -> Spans:
     """Which rows of the batch go to which row of the ledger."""
     return Spans(
         batch.tokens.shape[0],
-        tuple(Span(HALVES * order[s.task] + s.half, *s.rows) for s in batch.shares),
+        tuple(Span(HALVES * order[s.task] + s.half, *s.lines) for s in batch.shares),
     )
 
 

@@ -15,8 +15,9 @@ from madrigal.objectives.base import Objective
 from madrigal.retention import Distillation, StepTerm, Term
 from madrigal.tasks.encoded import Example
 from madrigal.training.halves import halves, unevenly_cut
-from madrigal.training.layout import Placed, lay_out
+from madrigal.training.layout import lay_out
 from madrigal.training.passes import Passes, Sums, per_unit
+from madrigal.training.placed import Placed, placed_rows
 from madrigal.training.processes import Processes
 from madrigal.training.split import Split
 
@@ -38,6 +39,7 @@ class StepParts:
     split: Split | None = None  # where gradients can be had by task
     distillation: Distillation | None = None
     on_policy: StepTerm | None = None
+    share_prompts: bool = False  # answers to one prompt go into one row
     protected: frozenset[str] = frozenset()  # replayed tasks, for balancers that guard them
 
 
@@ -82,7 +84,7 @@ def place(
     """The rows that each drawn example needs under its task's objective, and its half."""
     where = [0] * len(drawn) if halved is None else halved
     return [
-        Placed(task, parts.objectives[task].encode_rows(example), half)
+        placed_rows(task, parts.objectives[task].encode_rows(example), half, parts.share_prompts)
         for (task, example), half in zip(drawn, where, strict=True)
     ]
 
@@ -155,13 +157,9 @@ def compute_gradient(
     return Gradient(
         loss=dict(zip(view.tasks, view.losses.tolist(), strict=True)),
         weight=weights,
-        tokens={
-            t: sum(r.length for e in examples for r in e.rows) for t, examples in at.tasks.items()
-        },
+        tokens={t: sum(e.tokens for e in examples) for t, examples in at.tasks.items()},
         rows={task: len(examples) for task, examples in at.tasks.items()},
-        padded_tokens=sum(
-            max(e.width for e in g) * sum(len(e.rows) for e in g) for g in passes.groups
-        ),
+        padded_tokens=sum(max(e.width for e in g) * sum(e.lines for e in g) for g in passes.groups),
         terms=terms,
         retention_seconds=spent,
         seconds=time.perf_counter() - began,

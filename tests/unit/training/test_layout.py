@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from madrigal.tasks.encoded import Encoded
-from madrigal.training.layout import TOKENS_PER_PASS, Placed, collate, group, lay_out, share_out
+from madrigal.training.layout import TOKENS_PER_PASS, collate, group, lay_out, share_out
+from madrigal.training.placed import Placed
 from tiny import row
 
 CPU = torch.device("cpu")
