@@ -96,7 +96,10 @@ def test_a_model_that_ignores_what_it_may_see_is_told_apart():
         return inner(*given, **more)
 
     decoder.forward = blind
-    assert why_not(held.network, held.causal) == "the same answer gives other states beside another one"
+    assert (
+        why_not(held.network, held.causal)
+        == "the same answer gives other states beside another one"
+    )
 
 
 def test_gradients_by_task_and_fisher_are_the_same():

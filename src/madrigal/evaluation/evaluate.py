@@ -1,6 +1,6 @@
 """A model on a task: every example becomes a prediction row."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from madrigal.errors import RunStopped
+from madrigal.evaluation.agreement import Judging
 from madrigal.evaluation.batches import quiet
 from madrigal.evaluation.few_shot import with_examples
 from madrigal.evaluation.generate import generate
@@ -20,7 +21,7 @@ from madrigal.evaluation.rank import rank, told_apart
 from madrigal.model.language_model import LanguageModel
 from madrigal.tasks.encode import Coder
 from madrigal.tasks.record import Record
-from madrigal.tasks.task import Task
+from madrigal.tasks.task import Kind, Task
 
 OnProgress = Callable[[int, int], None]
 
@@ -50,9 +51,10 @@ def evaluate_task(
 ) -> list[Prediction]:
     """Predictions for some records of a task, in their order, each with its score.
 
-    Choices are ranked by likelihood, free answers generated greedily, raw text is predicted token
-    by token, a row for each window of a document. With `few_shot` so many training examples, drawn
-    by seed, stand before each prompt; the rows keep their ids and say in `shots` how many fitted.
+    Choices are ranked by likelihood, free answers generated greedily, judged answers compared with
+    each other, raw text is predicted token by token, a row for each window of a document. With
+    `few_shot` so many training examples, drawn by seed, stand before each prompt; the rows keep
+    their ids and say in `shots` how many fitted.
     The network computes in its own number format, without dropout; its mode is restored. Where
     tasks have private parameters, the task's own are used, or those of the task `route`.
     """
@@ -65,7 +67,7 @@ def evaluate_task(
         if few_shot:
             found = with_examples(task, records, few_shot, seed, coder)
             shown, shots = [one.record for one in found], [one.shots for one in found]
-        measured = (_choices if task.kind == "choice" else _answers)(job, shown)
+        measured = _MEASURED[task.kind](job, shown)
     ids = numbered([record.key for record in records])
     return [
         _row(task, record, id_, shots=count, **facts)
@@ -146,6 +148,34 @@ def _answers(job: _Job, records: Sequence[Record]) -> list[dict[str, Any]]:
     found = generate(job.model, prompts, most, coder.end, job.batch_tokens, job.on_progress)
     texts = [text.strip() for text in coder.tokenizer.batch_decode(found, skip_special_tokens=True)]
     return [{"output": text, "parsed": is_parsed(text)} for text in texts]
+
+
+def _judged(job: _Job, records: Sequence[Record]) -> list[dict[str, Any]]:
+    """What the model thinks of answers that people judged."""
+    examples = [job.coder.example(record, job.task) for record in records]
+    begins = [int(example[0].trained.argmax()) for example in examples]
+    prompts = [e[0].tokens[:begin] for e, begin in zip(examples, begins, strict=True)]
+    answers = [[row.tokens[begin:] for row in e] for e, begin in zip(examples, begins, strict=True)]
+    found = rank(job.model, prompts, answers, job.batch_tokens, job.on_progress)
+    _check_finite(job.task, records, [totals.sum() for totals in found])
+    rows = []
+    for record, example, totals in zip(records, examples, found, strict=True):
+        assert record.feedback is not None
+        judging = Judging(
+            answers=record.feedback.answers,
+            wins=tuple(row.judged.wins for row in example if row.judged is not None),
+            logps=tuple(map(float, totals)),
+            tokens=tuple(row.answer_tokens for row in example),
+        )
+        rows.append({"output": judging.best, "targets": judging.liked, "judging": judging})
+    return rows
+
+
+_MEASURED: Mapping[Kind, Callable[[_Job, Sequence[Record]], list[dict[str, Any]]]] = {
+    "choice": _choices,
+    "answer": _answers,
+    "feedback": _judged,
+}
 
 
 def _text(job: _Job, records: Sequence[Record]) -> list[Prediction]:

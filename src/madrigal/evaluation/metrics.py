@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from madrigal.errors import RunFolderError
 from madrigal.evaluation import chance, confusion, corpus, overlap
+from madrigal.evaluation.agreement import agreement
 from madrigal.evaluation.prediction import Prediction
 from madrigal.tasks.task import Kind
 
@@ -148,6 +149,15 @@ def _corpus(
     return Metric(name, page, kinds, example, _counts_of(count), finish, decomposable=False)
 
 
+def _agreement(row: Prediction) -> float:
+    if row.judging is None:
+        raise RunFolderError(
+            f"predictions of '{row.task}', example {row.id}: agreement needs 'judging'; run "
+            "`madrigal evaluate` again"
+        )
+    return agreement(row.judging)
+
+
 def _sentence_chrf(row: Prediction) -> float:
     return float(corpus.chrf_from_counts(corpus.chrf_counts(row.output, row.targets)[None])[0])
 
@@ -208,6 +218,15 @@ _ALL = (
         _sentence_chrf,
         corpus.chrf_counts,
         corpus.chrf_from_counts,
+    ),
+    _average(
+        "agreement",
+        "Share of people who agree with the model on which of two answers is better, mean over the "
+        "pairs of a prompt and over prompts. The model prefers the answer that its reward head "
+        "gives more, or without one the likelier by token; of equals it prefers none (one half).",
+        ("feedback",),
+        _agreement,
+        chance.agreement,
     ),
     Metric(
         "perplexity",

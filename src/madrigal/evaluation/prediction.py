@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from madrigal.errors import RunFolderError
+from madrigal.evaluation.agreement import Judging
 from madrigal.tasks.task import Kind
 
 
@@ -22,7 +23,8 @@ class Prediction:
     where one choice begins another, the end token is among the tokens of all of them.
     `nats`, `tokens` and `bytes` are sums over the predicted text, for perplexity. `shots` is the
     number of in-context examples before the prompt, where some were asked for. `route` is the task
-    whose private part answered, where a router chose it: its own name, or another's.
+    whose private part answered, where a router chose it: its own name, or another's. `judging` is
+    there for judged answers: the output is the one that the model finds best.
     """
 
     task: str
@@ -42,11 +44,13 @@ class Prediction:
     bytes: int | None = None
     shots: int | None = None
     route: str | None = None
+    judging: Judging | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The row as plain data; a field stands only where it was measured."""
         pairs = ((f.name, getattr(self, f.name)) for f in fields(self))
-        return {name: value for name, value in pairs if value is not None}
+        held = {name: value for name, value in pairs if value is not None}
+        return held if self.judging is None else held | {"judging": self.judging.to_json()}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> "Prediction":
@@ -55,6 +59,8 @@ class Prediction:
         known["targets"] = tuple(row["targets"])
         if "lengths" in row:
             known["lengths"] = {text: (int(t), int(b)) for text, (t, b) in row["lengths"].items()}
+        if "judging" in row:
+            known["judging"] = Judging.from_json(row["judging"])
         return cls(**known)
 
 

@@ -1,0 +1,146 @@
+"""The reference of preference objectives: asked once, kept on the disk by content."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from madrigal.errors import RunFolderError
+from madrigal.model.language_model import LanguageModel
+from madrigal.pipeline.build import Built
+from madrigal.tasks.encoded import Example
+from madrigal.training.reference import Asked, answer_logps
+
+VERSION = "1"
+LOGPS = "logps"
+
+OnProgress = Callable[[int, int], None]
+
+
+def cache_folder() -> Path:
+    """Where references are kept: `MADRIGAL_CACHE`, or the user's folder for caches."""
+    own = os.environ.get("MADRIGAL_CACHE")
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return (Path(own) if own else Path(home) / "madrigal") / "reference"
+
+
+def with_reference(
+    built: Built, asked: Asked, tasks: Sequence[str], on_progress: OnProgress
+) -> Built:
+    """The same with `judged.reference` of the training examples of these tasks.
+
+    The reference is the model as it is: before the stage. Where its adapter does nothing yet it is
+    the base, whatever the adapter's seed and rank, so that runs share what was computed.
+
+    Raises:
+        RunFolderError: the file of another model, or a damaged one, stands in the cache.
+    """
+    if not tasks:
+        return built
+    key = fingerprint(asked.model)
+    found = {t: _known(asked, key, t, built.examples[t], on_progress) for t in tasks}
+    return replace(built, examples={**built.examples, **found})
+
+
+def _known(
+    asked: Asked, model: str, task: str, examples: Sequence[Example], on_progress: OnProgress
+) -> list[Example]:
+    route = task if asked.model.private is not None else ""
+    layout = [asked.microbatch_tokens, asked.share_prompts, asked.processes.count]
+    about = json.dumps([VERSION, model, route, str(asked.model.precision), *layout])
+    data = _content(examples)
+    path = (
+        cache_folder() / f"{hashlib.sha256((about + data).encode()).hexdigest()[:32]}.safetensors"
+    )
+    first = asked.processes.first
+    held = asked.processes.from_first(_read(path, model, data) if first else None)
+    if held is None:
+        held = np.concatenate(answer_logps(asked, task, examples, on_progress))
+        if first:
+            _write(path, held, model, data)
+    values = iter(held.tolist())
+    return [tuple(_noted(row, next(values)) for row in example) for example in examples]
+
+
+def _noted(row: Any, value: float) -> Any:
+    assert row.judged is not None, "a preference objective was given rows that nobody judged"
+    return replace(row, judged=replace(row.judged, reference=value))
+
+
+def fingerprint(model: LanguageModel) -> str:
+    """Hash of a model's weights, by name, and of what else its answers follow from."""
+    digest = hashlib.sha256(json.dumps(_config(model), sort_keys=True, default=str).encode())
+    silent = _silent_adapter(model)
+    for name, tensor in sorted(model.network.state_dict().items()):
+        if not (silent and "lora_" in name):
+            digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
+            plain = tensor.detach().cpu().contiguous().reshape(-1)
+            digest.update(plain.view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _config(model: LanguageModel) -> dict[str, Any]:
+    causal: Any = model.causal
+    held = dict(causal.config.to_diff_dict())
+    # Where the weights came from is no part of what they answer.
+    for name in ("_name_or_path", "transformers_version"):
+        held.pop(name, None)
+    return held
+
+
+def _silent_adapter(model: LanguageModel) -> bool:
+    """Whether the model has an adapter that does nothing yet: its updates are exactly zero."""
+    named = list(model.network.named_parameters())
+    updates = [p for name, p in named if ".lora_B." in name or ".lora_embedding_B." in name]
+    others = any(p.requires_grad and "lora_" not in name for name, p in named)
+    return bool(updates) and not others and not any(bool(p.any()) for p in updates)
+
+
+def _content(examples: Sequence[Example]) -> str:
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(np.int64(len(example)).tobytes())
+        for row in example:
+            digest.update(np.int64(row.length).tobytes())
+            digest.update(row.tokens.astype(np.int64).tobytes())
+            digest.update(row.trained.tobytes())
+    return digest.hexdigest()
+
+
+def _read(path: Path, model: str, data: str) -> Float[np.ndarray, " N"] | None:
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+            held = file.get_tensor(LOGPS).numpy()
+    except (OSError, SafetensorError, KeyError) as problem:
+        raise RunFolderError(
+            f"{path}: kept reference log-probabilities are damaged; delete the file"
+        ) from problem
+    if about.get("model") != model or about.get("data") != data:
+        what = "another model" if about.get("model") != model else "other examples"
+        raise RunFolderError(
+            f"{path}: holds reference log-probabilities of {what}; delete the file, and they are "
+            "computed again"
+        )
+    return held
+
+
+def _write(path: Path, held: Float[np.ndarray, " N"], model: str, data: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        save_file({LOGPS: torch.from_numpy(held)}, aside, {"model": model, "data": data})
+        aside.replace(path)
+    except OSError:
+        return  # a home that cannot be written to: computed again next time
