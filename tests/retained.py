@@ -26,8 +26,8 @@ from madrigal.evaluation.evaluate import evaluate_task
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline import journal, run
 from madrigal.recipe.load import load_recipe
+from madrigal.recipe.objective import Likelihood, ObjectiveSettings
 from madrigal.recipe.retain import RetentionSettings
-from madrigal.recipe.stage import ObjectiveSettings
 from madrigal.tasks.encode import Coder
 from madrigal.tasks.load import load_tasks
 
@@ -92,11 +92,11 @@ def adapters(retain) -> list:
 
 
 def objectives() -> list[dict]:
-    """Every objective in use, with every one of its choices."""
-    union = get_args(ObjectiveSettings)[0]
+    """Every objective that these tasks can be trained by, with every one of its choices."""
     return [
         {"kind": name(kind), **dict(zip(choices(kind), values, strict=True))}
-        for kind in get_args(union) or (union,)
+        for kind in get_args(get_args(ObjectiveSettings)[0])
+        if kind is Likelihood
         for values in product(*choices(kind).values())
     ]
 

@@ -1,32 +1,38 @@
 """Every objective of the settings union keeps the contract."""
 
+import math
+from dataclasses import replace
 from typing import get_args
 
 import pytest
 import torch
 
-from madrigal.objectives import Objective, Outputs, build_objective
-from madrigal.recipe.stage import ObjectiveSettings
+from judged import flat, pair, ranked, said, variants
+from madrigal.objectives import Objective, Surveys, build_objective
+from madrigal.recipe.objective import ObjectiveSettings
 from madrigal.tasks.task import Task
-from tiny import row
 
-KINDS = get_args(ObjectiveSettings)[:1]
-NEEDS = {"logps", "mean_logps"}
-ROWS = [row(9, 3, 0), row(5, 1, 1), row(12, 6, 2), row(7, 2, 3)]
+KINDS = get_args(get_args(ObjectiveSettings)[0])
+NEEDS = {"logps", "mean_logps", "scores", "reference"}
+TASK = {"name": "t", "kind": "answer", "metric": "exact_match", "splits": {}}
+
+EXAMPLES = [
+    pair(1.0, seed=1, value=[0.9, 0.2], margin=[0.5, 0.5]),
+    ranked(2, 0, 1, seed=2, value=[1.0, 0.0, 0.6]),
+    pair(0.5, seed=3, value=[0.5, 0.5]),
+    pair(0.3, seed=4, value=[0.4, 0.7]),
+    ranked(3, 1, None, 1, 0, seed=5, value=[0.8, 0.3, math.nan, 0.3, 0.1]),
+]
+ROWS = flat(EXAMPLES)
 
 
 def objectives():
-    """Each kind, for tasks with and without smoothing, in every setting that has a few words."""
-    task = {"name": "t", "kind": "answer", "metric": "exact_match", "splits": {}}
+    """Each kind by default, and with every one of its keys at another value."""
     for kind in KINDS:
-        words = (
-            kind.model_fields["normalise"].annotation if "normalise" in kind.model_fields else ()
-        )
-        for word in get_args(words) or (None,):
-            settings = kind(**({"normalise": word} if word else {}))
-            for smoothing in (0.0, 0.2):
-                made = build_objective(settings, Task(**task, label_smoothing=smoothing))
-                yield pytest.param(made, id=f"{settings.kind}-{word}-{smoothing}")
+        for key, settings in {"default": kind(), **variants(kind)}.items():
+            for smoothing in (0.0, 0.2) if settings.kind == "likelihood" else (0.0,):
+                made = build_objective(settings, Task(**TASK, label_smoothing=smoothing))
+                yield pytest.param(made, id=f"{settings.kind}-{key}-{smoothing}")
 
 
 @pytest.fixture(params=list(objectives()))
@@ -34,20 +40,26 @@ def objective(request):
     return request.param
 
 
-def outputs(rows, seed=0):
-    """Log-probabilities for the trained positions of some rows, the same for the same row."""
-    owner, logps = [], []
-    for index, one in enumerate(rows):
-        chance = torch.Generator().manual_seed(int(one.tokens.sum()) + seed)
-        count = one.answer_tokens
-        owner += [index] * count
-        logps.append(-torch.rand(count, generator=chance) - 0.01)
-    held = torch.cat(logps).requires_grad_()
-    return Outputs(torch.tensor(owner), held, 2 * held - 1)
+def surveyed(objective, examples):
+    """What the objective finds out about some examples, with the reference at hand."""
+    if not isinstance(objective, Surveys):
+        return None
+    asked = objective.survey_rows(examples, context=64)
+    held = [replace(one, judged=replace(one.judged, reference=-5.0)) for one in asked]
+    return objective.survey(held, outputs(held))
+
+
+def outputs(rows, survey=None, better=0.0):
+    """What a model says; `better` raises the first row."""
+    held = said(rows, heads=2)
+    logps = held.logps + better * (held.row == 0)
+    first = torch.arange(len(rows)) == 0
+    scores = held.scores + better * first[:, None]
+    return replace(held, logps=logps, mean_logps=2 * logps - 1, scores=scores, survey=survey)
 
 
 def test_the_union_is_found():
-    assert KINDS
+    assert len(KINDS) > 1
     assert all("kind" in kind.model_fields for kind in KINDS)
 
 
@@ -56,46 +68,68 @@ def test_is_an_objective(objective):
     assert objective.needs <= NEEDS
 
 
-def test_count_is_a_sum_over_rows_and_follows_from_the_data_alone(objective):
-    assert objective.count(ROWS) == sum(objective.count([one]) for one in ROWS)
+def test_an_example_stays_whole(objective):
+    assert objective.encode_rows(EXAMPLES[1]) == EXAMPLES[1]
+
+
+def test_count_is_a_sum_over_examples_and_follows_from_the_data_alone(objective):
+    assert objective.count(ROWS) == sum(objective.count(list(one)) for one in EXAMPLES)
     assert objective.count(ROWS) > 0
     assert objective.count([]) == 0
 
 
 def test_loss_is_a_sum_over_examples(objective):
     """So microbatches and processes may share them out as they like."""
-    examples = [objective.encode_rows((one,)) for one in ROWS]
-    rows = [one for example in examples for one in example]
-    whole = objective.loss(rows, outputs(rows))
-    parts = [objective.loss(list(example), outputs(example)) for example in examples]
+    survey = surveyed(objective, EXAMPLES)
+    whole = objective.loss(ROWS, outputs(ROWS, survey))
+    parts = [objective.loss(list(one), outputs(list(one), survey)) for one in EXAMPLES]
     torch.testing.assert_close(whole, torch.stack(parts).sum())
     assert whole.shape == ()
     assert torch.isfinite(whole)
-    assert whole > 0
 
 
-def test_the_order_of_rows_does_not_matter(objective):
-    rows = list(ROWS)
+def test_the_order_of_examples_does_not_matter(objective):
+    survey, turned = surveyed(objective, EXAMPLES), flat(EXAMPLES[::-1])
     torch.testing.assert_close(
-        objective.loss(rows, outputs(rows)), objective.loss(rows[::-1], outputs(rows[::-1]))
+        objective.loss(ROWS, outputs(ROWS, survey)),
+        objective.loss(turned, outputs(turned, survey)),
     )
 
 
-def test_better_answers_cost_less(objective):
-    worse = outputs(ROWS)
-    better = Outputs(worse.row, worse.logps + 0.005, worse.mean_logps)
-    assert objective.loss(ROWS, better) < objective.loss(ROWS, worse)
+def test_the_better_answer_should_have_more(objective):
+    rows = list(EXAMPLES[0])
+    survey = surveyed(objective, EXAMPLES)
+    plain, more = outputs(rows, survey), outputs(rows, survey, better=0.01)
+    assert objective.loss(rows, more) < objective.loss(rows, plain)
 
 
 def test_only_what_is_needed_is_looked_at(objective):
-    full = outputs(ROWS)
-    bare = Outputs(
-        full.row, full.logps, full.mean_logps if "mean_logps" in objective.needs else None
+    full = outputs(ROWS, surveyed(objective, EXAMPLES))
+    needs = objective.needs
+    bare = replace(
+        full,
+        logps=full.logps if "logps" in needs else torch.full_like(full.logps, math.nan),
+        mean_logps=full.mean_logps if "mean_logps" in needs else None,
+        scores=full.scores if "scores" in needs else None,
     )
-    assert torch.equal(objective.loss(ROWS, bare), objective.loss(ROWS, full))
+    rows = ROWS
+    if "reference" not in needs:
+        rows = [replace(one, judged=replace(one.judged, reference=math.nan)) for one in ROWS]
+    assert torch.equal(objective.loss(rows, bare), objective.loss(ROWS, full))
 
 
-def test_every_trained_position_gets_a_gradient(objective):
-    given = outputs(ROWS)
-    (gradient,) = torch.autograd.grad(objective.loss(ROWS, given), given.logps)
-    assert (gradient != 0).all()
+def test_every_answer_that_was_compared_gets_a_gradient(objective):
+    given = outputs(ROWS, surveyed(objective, EXAMPLES))
+    wanted = given.scores if "scores" in objective.needs else given.logps
+    (gradient,) = torch.autograd.grad(objective.loss(ROWS, given), wanted)
+    assert torch.isfinite(gradient).all()
+    told = [not all(map(math.isnan, one.judged.wins)) for one in ROWS]
+    moved = gradient != 0
+    moved = moved.any(dim=1) if "scores" in objective.needs else moved
+    whose = torch.arange(len(ROWS)) if "scores" in objective.needs else given.row
+    assert (moved | ~torch.tensor(told)[whose]).all()
+
+
+def test_nothing_to_learn_from_costs_nothing(objective):
+    loss = objective.loss([], outputs([], surveyed(objective, EXAMPLES)))
+    assert loss.item() == 0.0

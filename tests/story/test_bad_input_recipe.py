@@ -358,6 +358,24 @@ MISTAKES = {
         "recipe.yaml:16: stages[0].objective.tlak: the stage does not learn 'tlak'; "
         "did you mean 'talk'?",
     ),
+    "two cures of noise at once": (
+        "batch: {rows: 8}",
+        "objective: {talk: {kind: dpo, smoothing: 0.1, flip_rate: 0.2}}",
+        "recipe.yaml:16: stages[0].objective.talk.flip_rate: `smoothing` and `flip_rate` are both "
+        "given; one regularises, the other corrects; keep one",
+    ),
+    "half of all labels wrong": (
+        "batch: {rows: 8}",
+        "objective: {talk: {kind: dpo, flip_rate: 0.5}}",
+        "recipe.yaml:16: stages[0].objective.talk.flip_rate: found 0.5; must be below 0.5 "
+        "(share of labels that are wrong)",
+    ),
+    "a reference that does not hold at all": (
+        "batch: {rows: 8}",
+        "objective: {talk: {kind: dpo, beta: 0}}",
+        "recipe.yaml:16: stages[0].objective.talk.beta: found 0; must be above 0 (nats of reward "
+        "for one nat of log-ratio to the reference)",
+    ),
     "unknown objective": (
         "batch: {rows: 8}",
         "objective: {talk: likelyhood}",

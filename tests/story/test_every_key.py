@@ -8,7 +8,7 @@ new in the schema has no row and fails the test.
 import copy
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -16,9 +16,11 @@ import yaml
 
 import tiny
 import tiny_run
+from judged import other
 from madrigal.errors import UserMistake
 from madrigal.pipeline.run import run
 from madrigal.recipe.load import load_recipe
+from madrigal.recipe.objective import ObjectiveSettings
 from madrigal.recipe.schema import Recipe
 from madrigal.recipe.shape import kind_of, shapes
 from traced import trace
@@ -187,7 +189,7 @@ ROWS = {
     "stages[N].balance(mean).kind": Row("stages.0.balance", "equal"),
     "stages[N].balance(equal).kind": Row("stages.0.balance", "mean", {"stages.0.balance": "equal"}),
     "stages[N].objective.NAME(likelihood).kind": Row(
-        "stages.0.objective", {"mood": "dpo"}, refused="objective"
+        "stages.0.objective", {"mood": "nothing"}, refused="objective"
     ),
     "stages[N].objective.NAME(likelihood).normalise": Row(
         "stages.0.objective", {"mood": {"kind": "likelihood", "normalise": "examples"}}
@@ -240,6 +242,17 @@ ROWS = {
     "evaluate.batch_tokens": Row("evaluate.batch_tokens", 999),
     "track": Row("track", ["tensorboard"]),
 }  # fmt: skip
+
+# No run can be given what these need, so they are refused, whatever their keys say. That each key
+# reaches its objective is in tests/unit/objectives/test_build.py.
+for kind in get_args(get_args(ObjectiveSettings)[0]):
+    word = kind.model_fields["kind"].default
+    if word != "likelihood":
+        for key in kind.model_fields:
+            value = {"mood": {"kind": word} | ({key: other(kind, key)} if key != "kind" else {})}
+            ROWS[f"stages[N].objective.NAME({word}).{key}"] = Row(
+                "stages.0.objective", value, refused=f"no model yet that '{word}'"
+            )
 
 MIXTURES = {
     "proportional": {}, "temperature": {"temperature": 3.0}, "uniform": {},

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from madrigal.tasks.encoded import Encoded, Example
 
-Need = Literal["logps", "mean_logps"]
+# "reference" is not of the model's outputs: the rows' `judged.reference` is to be known.
+Need = Literal["logps", "mean_logps", "scores", "reference"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +18,16 @@ class Outputs:
     """What the model computed for the N trained positions of some rows, in row order.
 
     `logps[n]` is the log-probability of the trained token; `mean_logps[n]` the mean log-probability
-    over the vocabulary (for label smoothing), present only when an objective needs it.
+    over the vocabulary (for label smoothing), present only when an objective needs it. `scores` are
+    the outputs of a head with H units at the end of each of the R rows. `survey` is what a
+    `Surveys` found out about the whole step.
     """
 
     row: Int[Tensor, " N"]  # index into the rows given to the objective
     logps: Float[Tensor, " N"]
     mean_logps: Float[Tensor, " N"] | None = None
+    scores: Float[Tensor, "R H"] | None = None
+    survey: Float[Tensor, " S"] | None = None
 
 
 @runtime_checkable
@@ -44,4 +49,24 @@ class Objective(Protocol):
 
     def loss(self, rows: Sequence[Encoded], outputs: Outputs) -> Float[Tensor, ""]:
         """Unnormalised loss of these rows in nats."""
+        ...
+
+
+@runtime_checkable
+class Surveys(Protocol):
+    """An objective that must know the whole step before it can tell what a part of it costs.
+
+    Before the passes of a step the model sees the rows of `survey_rows` without gradients. `survey`
+    of some of them is a vector of sums. Added up over all of them, microbatches and processes
+    alike, it stands in `outputs.survey` when `loss` is asked. So a loss that is no sum over
+    examples (a batch's divergence, a correlation) still is the same in eight microbatches as in
+    one.
+    """
+
+    def survey_rows(self, examples: Sequence[Example], context: int) -> tuple[Encoded, ...]:
+        """Rows of at most `context` tokens that the model is to see; empty: nothing to ask."""
+        ...
+
+    def survey(self, rows: Sequence[Encoded], outputs: Outputs) -> Float[Tensor, " S"]:
+        """Sums over some of these rows. What the rows and the outputs hold is as for `loss`."""
         ...

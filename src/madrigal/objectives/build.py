@@ -1,11 +1,26 @@
 """From an objective's settings to the objective."""
 
+from typing import Any, assert_never
+
 from madrigal.objectives.base import Objective
+from madrigal.objectives.dpo import Dpo
 from madrigal.objectives.likelihood import Likelihood
-from madrigal.recipe.stage import ObjectiveSettings
+from madrigal.recipe import objective as recipe
+from madrigal.recipe.settings import Settings
 from madrigal.tasks.task import Task
 
 
-def build_objective(settings: ObjectiveSettings, task: Task) -> Objective:
+def build_objective(settings: recipe.ObjectiveSettings, task: Task) -> Objective:
     """The objective of one task of a stage; what belongs to the task comes from the task."""
-    return Likelihood(normalise=settings.normalise, label_smoothing=task.label_smoothing)
+    match settings:
+        case recipe.Likelihood():
+            return Likelihood(settings.normalise, task.label_smoothing)
+        case recipe.Dpo():
+            return Dpo(**_fields(settings))
+        case _:
+            assert_never(settings)
+
+
+def _fields(settings: Settings) -> dict[str, Any]:
+    """What an objective with the same fields is made from."""
+    return settings.model_dump(exclude={"kind"})

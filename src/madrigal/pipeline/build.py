@@ -17,6 +17,7 @@ from madrigal.pipeline.mistakes import (
     unasked,
     unguarded,
     unroutable,
+    unwired,
     unwritable,
     without_validation,
 )
@@ -163,6 +164,7 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
     )
     examples: dict[str, Sequence[Example]] = {}
     mistakes = [*missing_trackers(recipe), *without_validation(recipe, tasks)]
+    mistakes += unwired(recipe)
     mistakes += unguarded(recipe, tasks)
     mistakes += unwritable(recipe, tasks)
     mistakes += unasked(recipe, tasks)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 
 from madrigal.recipe.model import LoraAdapter
+from madrigal.recipe.objective import Likelihood
 from madrigal.recipe.retain import Distill, Replay
 from madrigal.recipe.schema import Recipe
 from madrigal.tasks.task import Task
@@ -19,6 +20,17 @@ def missing_trackers(recipe: Recipe) -> list[str]:
         for name in recipe.track
         if find_spec(name) is None
     ]
+
+
+def unwired(recipe: Recipe) -> Iterator[str]:
+    """Objectives that a run cannot give what they need: a reference, scores, a survey."""
+    for number, stage in enumerate(recipe.stages):
+        for name, one in stage.objective.items():
+            if not isinstance(one, Likelihood):
+                yield (
+                    f"stages[{number}].objective.{name}: a run has no model yet that {one.kind!r} "
+                    "could compare with or score by; choose `likelihood`"
+                )
 
 
 def unguarded(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:

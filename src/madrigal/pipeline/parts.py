@@ -18,8 +18,9 @@ from madrigal.model.load import load_model
 from madrigal.objectives import build_objective
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.recall import SILENT, Recalled
+from madrigal.recipe.objective import ObjectiveSettings
 from madrigal.recipe.retain import OLora
-from madrigal.recipe.stage import Gradients, Likelihood, ObjectiveSettings, StageSettings
+from madrigal.recipe.stage import Gradients, StageSettings
 from madrigal.retention import Pull
 from madrigal.training.chance import derive
 from madrigal.training.processes import Processes
@@ -56,9 +57,7 @@ def step_parts(
     if balancer is None:
         # A task alone has nothing to be balanced against.
         balancer = stage_balancer(built, stage) if len(every) > 1 else Mean()
-    objectives: dict[str, ObjectiveSettings] = {
-        t: stage.objective.get(t, Likelihood()) for t in tasks
-    }
+    objectives: dict[str, ObjectiveSettings] = {t: stage.objective_of(t) for t in tasks}
     objectives.update(recalled.objectives)
     pull = Pull((p for _, p in model.trainable()), pulls, owners)
     return StepParts(

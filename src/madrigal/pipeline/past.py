@@ -11,9 +11,9 @@ from torch import Tensor
 from madrigal.errors import RunFolderError
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.folder import RunFolder
+from madrigal.recipe.objective import Likelihood, ObjectiveSettings
 from madrigal.recipe.retain import Ewc, Interpolate, Merge, Replay, RetentionSettings
 from madrigal.recipe.schema import Recipe
-from madrigal.recipe.stage import Likelihood, ObjectiveSettings
 from madrigal.retention import Quadratic
 
 KEPT = "kept"  # folder in that of a stage
@@ -47,7 +47,7 @@ def past_of(recipe: Recipe, folder: RunFolder, number: int, start: Tensors | Non
     stages = recipe.stages[: number - 1]
     folders = [folder.stage(n, one.name) / KEPT for n, one in enumerate(stages, 1)]
     taught = {t: place for place, one in enumerate(stages) for t in recipe.scored(one.learn)}
-    objectives = {t: stages[n].objective.get(t, Likelihood()) for t, n in taught.items()}
+    objectives = {t: stages[n].objective_of(t) for t, n in taught.items()}
     if recipe.before():
         folders.insert(0, folder.before / KEPT)
         taught = dict.fromkeys(recipe.before(), 0) | {t: n + 1 for t, n in taught.items()}

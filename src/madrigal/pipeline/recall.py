@@ -20,7 +20,8 @@ from madrigal.pipeline.past import (
 )
 from madrigal.pipeline.routed import has_router, router_before
 from madrigal.recipe import retain
-from madrigal.recipe.stage import ObjectiveSettings, StageSettings
+from madrigal.recipe.objective import ObjectiveSettings
+from madrigal.recipe.stage import StageSettings
 from madrigal.retention import (
     Distillation,
     Ewc,

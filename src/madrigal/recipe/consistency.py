@@ -12,6 +12,7 @@ from madrigal.recipe.rules_curriculum import curriculum_rules
 from madrigal.recipe.rules_evaluate import evaluate_rules
 from madrigal.recipe.rules_gradients import gradients_rules
 from madrigal.recipe.rules_model import model_rules
+from madrigal.recipe.rules_objective import objective_rules
 from madrigal.recipe.rules_retain import retain_rules
 from madrigal.recipe.rules_stage import stage_rules
 from madrigal.recipe.rules_task import task_rules, unused_rules
@@ -22,6 +23,7 @@ def inconsistencies(root: Node) -> Iterator[Mistake]:
     yield from model_rules(root)
     yield from task_rules(root)
     yield from stage_rules(root)
+    yield from objective_rules(root)
     yield from curriculum_rules(root)
     yield from balance_rules(root)
     yield from gradients_rules(root)

@@ -9,7 +9,7 @@ from madrigal.recipe.suggest import did_you_mean
 
 
 def stage_rules(root: Node) -> Iterator[Mistake]:
-    """Names of stages and tasks, length, batch, shares, objectives."""
+    """Names of stages and tasks, length, batch, shares."""
     names: set[str] = set()
     for stage in root.get("stages").elements():
         name = stage.get("name").text
@@ -21,7 +21,6 @@ def stage_rules(root: Node) -> Iterator[Mistake]:
         yield from _one_of(stage, "steps", "epochs", required=True)
         yield from _one_of(stage.get("batch"), "rows", "tokens", required=False)
         yield from _shares(stage)
-        yield from _objectives(stage)
         yield from _schedule(stage.get("optimiser"))
         yield from _early_stop(stage.get("early_stop"))
 
@@ -56,13 +55,6 @@ def _shares(stage: Node) -> Iterator[Mistake]:
         for name in tasks:
             if name not in weights.names():
                 yield Mistake(weights, f"no share for {name!r}; each task of the stage needs one")
-
-
-def _objectives(stage: Node) -> Iterator[Mistake]:
-    tasks = learnt(stage)
-    for name, node in stage.get("objective").entries():
-        if name not in tasks:
-            yield Mistake(node, f"the stage does not learn {name!r}{did_you_mean(name, tasks)}")
 
 
 def _schedule(optimiser: Node) -> Iterator[Mistake]:

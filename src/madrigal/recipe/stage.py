@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from madrigal.recipe.balance import BalancerSettings, Mean
 from madrigal.recipe.curriculum import Curriculum
+from madrigal.recipe.objective import Likelihood, ObjectiveSettings
 from madrigal.recipe.retain import Retentions, RetentionSettings
 from madrigal.recipe.settings import KindShort, Method, Names, Settings
 
@@ -73,17 +74,6 @@ class Balanced(_Mixture):
 MixtureSettings = Annotated[Proportional | Temperature | Uniform | Weights | Balanced, Field(discriminator="kind"), KindShort]
 
 
-class Likelihood(Settings):
-    """Negative log-likelihood of the answer (of every token, for raw text)."""
-
-    method: ClassVar[Method] = Method(needs="an answer, or raw text", cost="one forward and one backward pass")
-    kind: Literal["likelihood"] = "likelihood"
-    normalise: Literal["tokens", "examples"] = Field(default="tokens", description="`tokens`: mean over answer tokens. `examples`: mean over examples of their token means.")
-
-
-ObjectiveSettings = Annotated[Likelihood, KindShort]
-
-
 class Optimiser(Settings):
     """AdamW with a learning-rate schedule."""
 
@@ -148,6 +138,10 @@ class StageSettings(Settings):
     early_stop: EarlyStop | None = Field(default=None, description="Stop when validation no longer gains; keep the best.")
     guard: StageGuard | None = Field(default=None, description="Stop conditions: when what was learnt before is lost.")
     checkpoint_every: int = Field(default=100, ge=1, description="Steps between checkpoints.")
+
+    def objective_of(self, task: str) -> ObjectiveSettings:
+        """The objective of a task of this stage."""
+        return self.objective.get(task, Likelihood())
 
     def retains(self, kind: type[Kind]) -> Kind | None:
         """The stage's retention of a kind, by its settings class."""

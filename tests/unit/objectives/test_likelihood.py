@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from madrigal.objectives import Likelihood, Objective, Outputs, build_objective
-from madrigal.recipe import stage
+from madrigal.recipe import objective as recipe
 from madrigal.tasks.encoded import Encoded
 from madrigal.tasks.task import Task
 
@@ -75,5 +75,5 @@ def test_an_example_is_its_rows():
 
 def test_build_takes_smoothing_from_the_task():
     task = Task("t", "answer", "accuracy", {}, label_smoothing=0.25)
-    objective = build_objective(stage.Likelihood(normalise="examples"), task)
+    objective = build_objective(recipe.Likelihood(normalise="examples"), task)
     assert objective == Likelihood("examples", 0.25)

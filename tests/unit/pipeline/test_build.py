@@ -40,6 +40,18 @@ def test_a_model_is_the_same_each_time_and_at_rest(built):
     assert all((a == b).all() for a, b in pairs)
 
 
+def test_an_objective_that_a_run_cannot_feed_is_refused(tmp_path):
+    def prefer(keys):
+        keys["stages"][1]["objective"] = {"echo": "dpo"}
+
+    with pytest.raises(DataError) as told:
+        changed(tmp_path, prefer)
+    assert told.value.mistakes == (
+        "stages[1].objective.echo: a run has no model yet that 'dpo' could compare with or score "
+        "by; choose `likelihood`",
+    )
+
+
 def test_training_examples_are_those_of_the_tasks_that_are_learnt(built):
     assert set(built.examples) == {"mood", "echo"}
     assert len(built.examples["mood"]) == len(built.tasks["mood"].splits["train"])
