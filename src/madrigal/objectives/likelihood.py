@@ -1,5 +1,6 @@
 """Likelihood of the answer, or of every token of raw text."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -37,7 +38,8 @@ class Likelihood:
         return frozenset({"logps", "mean_logps"} if self.label_smoothing else {"logps"})
 
     def encode_rows(self, example: Example) -> tuple[Encoded, ...]:
-        return example
+        """Of judged answers only the best one is learnt; of equals the first."""
+        return example if example[0].judged is None else (max(example, key=_worth),)
 
     def count(self, rows: Sequence[Encoded]) -> float:
         if self.normalise == "tokens":
@@ -54,3 +56,12 @@ class Likelihood:
             return cost.sum()
         lengths = torch.tensor([row.answer_tokens for row in rows], device=cost.device)
         return (cost / lengths[outputs.row]).sum()
+
+
+def _worth(row: Encoded) -> float:
+    """How often an answer was found better than others, or how it was rated alone."""
+    assert row.judged is not None
+    against = [chance for chance in row.judged.wins if not math.isnan(chance)]
+    if against:
+        return sum(against) / len(against)
+    return -math.inf if math.isnan(row.judged.value) else row.judged.value

@@ -19,6 +19,7 @@ from madrigal.pipeline.stage import DONE, Where, all_watching, train_stage
 from madrigal.pipeline.track import tracking
 from madrigal.pipeline.watch import Screen
 from madrigal.recipe.model import LoraAdapter
+from madrigal.recipe.objective import Likelihood
 from madrigal.recipe.schema import Recipe
 from madrigal.recipe.stage import StageSettings
 from madrigal.training.checkpoint import newest_checkpoint
@@ -147,6 +148,8 @@ def why_separate(recipe: Recipe, model: LanguageModel) -> str | None:
     for stage in recipe.stages:
         if stage.early_stop is not None:
             return f"stage {stage.name} stops early"
+        if any(not isinstance(one, Likelihood) for one in stage.objective.values()):
+            return f"stage {stage.name} compares with a reference"
     return why_not_apart(model, recipe.model.adapter)
 
 

@@ -13,11 +13,11 @@ from madrigal.mixture import Mixture, TaskSize, build_source
 from madrigal.model.base import fresh_tokenizer, load_tokenizer, model_context
 from madrigal.pipeline.folder import RunFolder
 from madrigal.pipeline.mistakes import (
+    misfit,
     missing_trackers,
     unasked,
     unguarded,
     unroutable,
-    unwired,
     unwritable,
     without_validation,
 )
@@ -71,8 +71,8 @@ class Built:
         return {name: values for name, values in found.items() if values is not None}
 
     def answers(self, name: str) -> tuple[str, ...]:
-        """The first answer of each training example of a task; of raw text, which has none, ''."""
-        if self.tasks[name].kind == "text":
+        """The first answer of each training example of a task; '' where none is the right one."""
+        if self.tasks[name].kind in ("text", "feedback"):
             return ("",) * len(self.examples[name])
         return tuple(record.answers[0] for record in self.tasks[name].splits["train"])
 
@@ -107,7 +107,7 @@ def _strata(task: Task, field: str | None) -> tuple[str, ...] | None:
     records = task.splits["train"]
     if field is None or task.kind == "text":
         return None
-    if field == "label":
+    if field == "label" and task.kind != "feedback":
         return tuple(record.answers[0] for record in records)
     if not any(field in record.fields for record in records):
         return None
@@ -131,7 +131,7 @@ def _tokenizer(loaded: LoadedRecipe, tasks: Mapping[str, Task], folder: RunFolde
             for name, task in tasks.items()
             if name in learnt
             for record in task.splits["train"]
-            for text in (record.text, record.prompt, *record.answers)
+            for text in (record.text, record.prompt, *record.said)
             if text
         ),
         settings,
@@ -164,7 +164,7 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
     )
     examples: dict[str, Sequence[Example]] = {}
     mistakes = [*missing_trackers(recipe), *without_validation(recipe, tasks)]
-    mistakes += unwired(recipe)
+    mistakes += misfit(recipe, tasks)
     mistakes += unguarded(recipe, tasks)
     mistakes += unwritable(recipe, tasks)
     mistakes += unasked(recipe, tasks)

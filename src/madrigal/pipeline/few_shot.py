@@ -20,6 +20,7 @@ from madrigal.pipeline.few_shot_plan import FewShot, fine_tuning, keep, of_task,
 from madrigal.pipeline.folder import RunFolder, locked
 from madrigal.pipeline.journal import Journal, forget_after
 from madrigal.pipeline.parts import fresh_model, step_parts
+from madrigal.pipeline.reference import Reference
 from madrigal.pipeline.shared_start import Start, begin_from, find_start
 from madrigal.pipeline.stage import all_watching
 from madrigal.pipeline.watch import Screen
@@ -135,6 +136,8 @@ class _Bench:
             tasks={**self.built.tasks, name: task},
             examples={name: self.built.coder.training(task, "train")},
         )
+        alone = Reference(built, stage, self.model, self.screen, Processes())
+        built = replace(built, examples=alone.of(built.examples, [name]))
         run = StageRun(
             settings=stage,
             parts=step_parts(built, stage, self.model, Processes(), [name]),

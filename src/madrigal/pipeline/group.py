@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +152,7 @@ def _key(loaded: LoadedRecipe, stage: StageSettings, plan: Measuring, examples: 
 def _train(built: Any, stage: StageSettings, plan: Measuring, folder: Path) -> None:
     from madrigal.pipeline.journal import Journal, forget_after
     from madrigal.pipeline.parts import fresh_model, step_parts, validation_losses
+    from madrigal.pipeline.reference import Reference
     from madrigal.pipeline.stage import all_watching
     from madrigal.pipeline.watch import Screen
     from madrigal.training.checkpoint import newest_checkpoint
@@ -160,7 +161,10 @@ def _train(built: Any, stage: StageSettings, plan: Measuring, folder: Path) -> N
     from madrigal.training.stage_run import StageRun
 
     source = built.source(stage)
-    parts = step_parts(built, stage, fresh_model(built), Processes(), stage.learn)
+    model, screen = fresh_model(built), Screen()
+    reference = Reference(built, stage, model, screen, Processes())
+    built = replace(built, examples=reference.of(built.examples, stage.learn))
+    parts = step_parts(built, stage, model, Processes(), stage.learn)
     looks = max(1, source.steps // _LOOKS) if plan.measure == "look_ahead" else 0
     run = StageRun(
         settings=stage,
@@ -170,11 +174,11 @@ def _train(built: Any, stage: StageSettings, plan: Measuring, folder: Path) -> N
         checkpoints=folder / "checkpoints",
         validate=None,
         validate_every=0,
-        validation_losses=validation_losses(built, parts),
+        validation_losses=validation_losses(built, parts, reference.known),
         look_ahead_every=looks,
     )
     found = newest_checkpoint(run.checkpoints)
     done = found.step if found else 0
     forget_after(folder, done)
-    with Screen().training(f"measure {stage.name}", source.steps, done) as show:
+    with screen.training(f"measure {stage.name}", source.steps, done) as show:
         train(run, all_watching([show, Journal(folder)]))

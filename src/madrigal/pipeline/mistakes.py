@@ -22,14 +22,21 @@ def missing_trackers(recipe: Recipe) -> list[str]:
     ]
 
 
-def unwired(recipe: Recipe) -> Iterator[str]:
-    """Objectives that a run cannot give what they need: a reference, scores, a survey."""
+def misfit(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
+    """Objectives that do not fit a task's data."""
     for number, stage in enumerate(recipe.stages):
-        for name, one in stage.objective.items():
-            if not isinstance(one, Likelihood):
+        for name in stage.learn:
+            said, judged = stage.objective.get(name), tasks[name].kind == "feedback"
+            where = f"stages[{number}].objective"
+            if judged and said is None:
                 yield (
-                    f"stages[{number}].objective.{name}: a run has no model yet that {one.kind!r} "
-                    "could compare with or score by; choose `likelihood`"
+                    f"{where}: '{name}' holds judged answers; say how they are learnt, "
+                    f"`objective: {{{name}: dpo}}`, or `likelihood` for the best ones alone"
+                )
+            if not judged and said is not None and not isinstance(said, Likelihood):
+                yield (
+                    f"{where}.{name}: {said.kind!r} learns from judged answers, and the data are "
+                    f"{tasks[name].format or 'others'}; choose `likelihood`, or name other data"
                 )
 
 

@@ -1,6 +1,6 @@
 """From a built recipe to what trains: a model, and the parts of a stage's steps."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from madrigal.gradients import Ledger, refuse_uncovered, uncovered
 from madrigal.gradients.gramian import HALVES
 from madrigal.gradients.memory import Memory
 from madrigal.gradients.products import PLAIN, UpdateProducts, low_rank_pairs
+from madrigal.model.branches import why_not
 from madrigal.model.fold import refuse_unfolded
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.load import load_model
@@ -22,12 +23,14 @@ from madrigal.recipe.objective import ObjectiveSettings
 from madrigal.recipe.retain import OLora
 from madrigal.recipe.stage import Gradients, StageSettings
 from madrigal.retention import Pull
+from madrigal.tasks.encoded import Example
 from madrigal.training.chance import derive
 from madrigal.training.processes import Processes
 from madrigal.training.split import Split, early_steps, layer_groups, measure_every
 from madrigal.training.stage_run import ValidationLosses
 from madrigal.training.step import StepParts, losses_of
 
+Known = Callable[[str, Sequence[Example]], Sequence[Example]]
 VALIDATION_EXAMPLES = 8  # of each task, for balancers that follow validation losses
 
 
@@ -75,7 +78,28 @@ def step_parts(
         distillation=recalled.distillation,
         on_policy=recalled.on_policy,
         protected=frozenset(recalled.examples),
+        share_prompts=shares_prompts(built, stage, model),
     )
+
+
+def shares_prompts(built: Built, stage: StageSettings, model: LanguageModel) -> bool:
+    """Whether judged answers to one prompt go into one row.
+
+    Raises:
+        ModelError: the recipe insists, and the model would give something else.
+    """
+    wish = stage.batch.share_prompts
+    judged = any(built.tasks[name].kind == "feedback" for name in built.examples)
+    if wish is False or not judged:
+        return False
+    with model.routed(""):
+        reason = why_not(model.network, model.causal)
+    if reason and wish is True:
+        raise ModelError(
+            f"stages.{stage.name}.batch.share_prompts: this model cannot share prompts, {reason}; "
+            "write `auto`"
+        )
+    return not reason
 
 
 def stage_balancer(built: Built, stage: StageSettings) -> Balancer:
@@ -142,8 +166,12 @@ def when_split(
     return every
 
 
-def validation_losses(built: Built, parts: StepParts) -> ValidationLosses | None:
+def validation_losses(
+    built: Built, parts: StepParts, known: Known = lambda _, examples: examples
+) -> ValidationLosses | None:
     """What gives balancers the loss of a few validation examples of each task, drawn by step.
+
+    `known` gives a task's examples what its objective must know of them before the stage.
 
     Raises:
         DataError: the balancer needs it and a task has no validation examples.
@@ -156,7 +184,9 @@ def validation_losses(built: Built, parts: StepParts) -> ValidationLosses | None
             f"tasks.{bare[0]}.data: no validation records, which the balancer needs; "
             "raise data.split.validation, or choose another balancer"
         )
-    held = {n: built.coder.training(built.tasks[n], "validation") for n in parts.objectives}
+    held = {
+        n: known(n, built.coder.training(built.tasks[n], "validation")) for n in parts.objectives
+    }
 
     def losses(step: int) -> dict[str, float]:
         chance = np.random.default_rng(derive(parts.seed, "validation", parts.stage, step))

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,17 @@ from safetensors.torch import save_file
 
 from madrigal.errors import RunFolderError
 from madrigal.model.language_model import LanguageModel
+from madrigal.objectives import build_objective
 from madrigal.pipeline.build import Built
-from madrigal.tasks.encoded import Example
+from madrigal.pipeline.parts import shares_prompts
+from madrigal.pipeline.watch import Screen
+from madrigal.recipe.stage import StageSettings
+from madrigal.tasks.encoded import Encoded, Example
+from madrigal.training.processes import Processes
 from madrigal.training.reference import Asked, answer_logps
 
 VERSION = "1"
 LOGPS = "logps"
-
-OnProgress = Callable[[int, int], None]
 
 
 def cache_folder() -> Path:
@@ -33,45 +36,62 @@ def cache_folder() -> Path:
     return (Path(own) if own else Path(home) / "madrigal") / "reference"
 
 
-def with_reference(
-    built: Built, asked: Asked, tasks: Sequence[str], on_progress: OnProgress
-) -> Built:
-    """The same with `judged.reference` of the training examples of these tasks.
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The model as it is before a stage, asked about the answers that its tasks learn from.
 
-    The reference is the model as it is: before the stage. Where its adapter does nothing yet it is
-    the base, whatever the adapter's seed and rank, so that runs share what was computed.
-
-    Raises:
-        RunFolderError: the file of another model, or a damaged one, stands in the cache.
+    Where the adapter does nothing yet it is the base, whatever the adapter's seed and rank, so that
+    runs share what was computed.
     """
-    if not tasks:
-        return built
-    key = fingerprint(asked.model)
-    found = {t: _known(asked, key, t, built.examples[t], on_progress) for t in tasks}
-    return replace(built, examples={**built.examples, **found})
+
+    built: Built
+    stage: StageSettings
+    model: LanguageModel
+    screen: Screen
+    processes: Processes
+
+    def of(
+        self, examples: Mapping[str, Sequence[Example]], tasks: Sequence[str]
+    ) -> dict[str, Sequence[Example]]:
+        """All examples; those of `tasks` whose objective asks with their `judged.reference`.
+
+        Raises:
+            RunFolderError: the file of another model, or a damaged one, stands in the cache.
+        """
+        return {**examples, **{task: self.known(task, examples[task]) for task in tasks}}
+
+    def known(self, task: str, examples: Sequence[Example]) -> Sequence[Example]:
+        """The same of one task."""
+        settings = self.stage.objective_of(task)
+        if "reference" not in build_objective(settings, self.built.tasks[task]).needs:
+            return examples
+        values = iter(self._logps(task, examples).tolist())
+        return [tuple(_noted(row, next(values)) for row in example) for example in examples]
+
+    def _logps(self, task: str, examples: Sequence[Example]) -> Float[np.ndarray, " N"]:
+        model, first = self.model, self.processes.first
+        asked = Asked(
+            model=model,
+            microbatch_tokens=self.stage.batch.microbatch_tokens,
+            pad=self.built.coder.pad,
+            processes=self.processes,
+            share_prompts=shares_prompts(self.built, self.stage, model),
+        )
+        weights, data = fingerprint(model), content(examples)
+        route = task if model.private is not None else ""
+        about = [asked.microbatch_tokens, asked.share_prompts, self.processes.count]
+        key = json.dumps([VERSION, weights, data, route, str(model.precision), *about])
+        path = cache_folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"
+        held = self.processes.from_first(_read(path, weights, data) if first else None)
+        if held is None:
+            with self.screen.bar(f"reference for {task}", len(examples)) as (moved, _):
+                held = np.concatenate(answer_logps(asked, task, examples, moved))
+            if first:
+                _write(path, held, weights, data)
+        return held
 
 
-def _known(
-    asked: Asked, model: str, task: str, examples: Sequence[Example], on_progress: OnProgress
-) -> list[Example]:
-    route = task if asked.model.private is not None else ""
-    layout = [asked.microbatch_tokens, asked.share_prompts, asked.processes.count]
-    about = json.dumps([VERSION, model, route, str(asked.model.precision), *layout])
-    data = _content(examples)
-    path = (
-        cache_folder() / f"{hashlib.sha256((about + data).encode()).hexdigest()[:32]}.safetensors"
-    )
-    first = asked.processes.first
-    held = asked.processes.from_first(_read(path, model, data) if first else None)
-    if held is None:
-        held = np.concatenate(answer_logps(asked, task, examples, on_progress))
-        if first:
-            _write(path, held, model, data)
-    values = iter(held.tolist())
-    return [tuple(_noted(row, next(values)) for row in example) for example in examples]
-
-
-def _noted(row: Any, value: float) -> Any:
+def _noted(row: Encoded, value: float) -> Encoded:
     assert row.judged is not None, "a preference objective was given rows that nobody judged"
     return replace(row, judged=replace(row.judged, reference=value))
 
@@ -105,7 +125,8 @@ def _silent_adapter(model: LanguageModel) -> bool:
     return bool(updates) and not others and not any(bool(p.any()) for p in updates)
 
 
-def _content(examples: Sequence[Example]) -> str:
+def content(examples: Sequence[Example]) -> str:
+    """Hash of the tokens of examples, and of which of them count."""
     digest = hashlib.sha256()
     for example in examples:
         digest.update(np.int64(len(example)).tobytes())

@@ -17,6 +17,7 @@ from madrigal.pipeline.keep import keep
 from madrigal.pipeline.parts import step_parts, validation_losses
 from madrigal.pipeline.past import KEPT, WEIGHTS, Past, copied, put, read_weights
 from madrigal.pipeline.recall import SILENT, recall, restructure
+from madrigal.pipeline.reference import Reference
 from madrigal.pipeline.save import save
 from madrigal.pipeline.scoring import validation_scores
 from madrigal.pipeline.track import tracking
@@ -78,6 +79,8 @@ def train_stage(
         guard = forgetting_guard(built, stage, model, where.folder, where.processes)
     if past is not None and _goes_back(stage):
         past = replace(past, before=copied(model))
+    reference = Reference(built, stage, model, where.screen, where.processes)
+    built = replace(built, examples=reference.of(built.examples, tasks))
     recalled = SILENT if past is None else recall(built, stage, model, past)
     parts = step_parts(built, stage, model, where.processes, tasks, recalled=recalled)
     run = StageRun(
@@ -88,7 +91,7 @@ def train_stage(
         checkpoints=where.folder / "checkpoints",
         validate=_validation(built, model, tasks),
         validate_every=_validate_every(stage, source),
-        validation_losses=validation_losses(built, parts),
+        validation_losses=validation_losses(built, parts, reference.known),
         strata=built.strata(stage),
         guard=guard,
     )

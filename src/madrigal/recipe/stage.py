@@ -19,6 +19,9 @@ class Batch(Settings):
     rows: int | None = Field(default=None, ge=1, description="Examples per step.")
     tokens: int | None = Field(default=None, ge=16, description="Tokens per step, at most (and at least one example).")
     microbatch_tokens: int = Field(default=4096, ge=16, description="Padded tokens in one forward pass, at most (and at least one example).")
+    share_prompts: bool | Literal["auto"] = Field(
+        default="auto", description="Compute the prompt of several judged answers once, all in one row. `auto`: where the model gives the same that way (no sliding windows, no recurrence)."
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -51,6 +51,11 @@ class Record:
         return "\n".join(turn.text for turn in self.turns)
 
     @property
+    def said(self) -> tuple[str, ...]:
+        """The answers that stand in the data: accepted ones, or those that were judged."""
+        return self.answers if self.feedback is None else self.feedback.answers
+
+    @property
     def key(self) -> str:
         """Sixteen hex digits of the content, independent of where it stands: the example's id."""
         turns = [[t.role, t.text, *(() if t.trained else (False,))] for t in self.turns]

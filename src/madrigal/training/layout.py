@@ -19,10 +19,14 @@ TOKENS_PER_PASS = 48
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """The adjacent rows of one task in a microbatch, and their span among its trained positions."""
+    """The adjacent rows of one task in a microbatch, and their span among its trained positions.
+
+    `sizes` are the rows of each example.
+    """
 
     task: str
     rows: tuple[Encoded, ...]
+    sizes: tuple[int, ...]
     first_position: int
     last_position: int  # exclusive
 
@@ -99,11 +103,13 @@ def _tensors(examples: Sequence[Placed], pad: int, device: torch.device) -> Micr
     positions = 0
     for task, some in groupby(examples, key=lambda example: example.task):
         members: list[Encoded] = []
+        sizes: list[int] = []
         begin = positions
         for half, few in groupby(some, key=lambda example: example.half):
             first_line, first_position = len(lines), positions
             for example in few:
                 rows = iter(example.rows)
+                sizes.append(len(example.rows))
                 for line in lines_of(example):
                     for before, row in zip(line.before, rows, strict=False):
                         index.append(len(lines) * width + before)
@@ -113,7 +119,7 @@ def _tensors(examples: Sequence[Placed], pad: int, device: torch.device) -> Micr
                         positions += len(before)
                     lines.append(line)
             shares.append(Share(task, half, (first_line, len(lines)), (first_position, positions)))
-        segments.append(Segment(task, tuple(members), begin, positions))
+        segments.append(Segment(task, tuple(members), tuple(sizes), begin, positions))
 
     def move(parts: list[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.concatenate(parts).astype(np.int64)).to(device)

@@ -16,7 +16,7 @@ from madrigal.model.language_model import LanguageModel
 from madrigal.objectives.base import Objective, Outputs
 from madrigal.retention import Distillation
 from madrigal.training.chance import seed_pass
-from madrigal.training.layout import Microbatch, collate, share_out
+from madrigal.training.layout import Microbatch, Segment, collate, share_out
 from madrigal.training.lockstep import empty_pass
 from madrigal.training.placed import Placed
 from madrigal.training.processes import Processes
@@ -176,7 +176,6 @@ class Passes:
             if segment.task not in asked.tasks:
                 continue
             first, last = segment.first_position, segment.last_position
-            lengths = [int(row.trained.sum()) for row in segment.rows]
             with self.model.routed(segment.task):
                 nats = asked.divergence(
                     self.model,
@@ -184,8 +183,7 @@ class Passes:
                     taught[first:last],
                     lambda one, end, first=first: around(first + one, first + end),
                 )
-            count = self.objectives[segment.task].count
-            each = [count([row]) / max(1, n) for row, n in zip(segment.rows, lengths, strict=True)]
+            each = _units_by_token(self.objectives[segment.task], segment)
             units = torch.tensor(each, device=nats.device)[batch.row[first:last]]
             found[segment.task] = asked.strength * (nats * units).sum()
         return found
@@ -196,6 +194,18 @@ class Passes:
             with self.distillation.teacher.speaking():
                 empty_pass(self.model)
         empty_pass(self.model, backward)
+
+
+def _units_by_token(objective: Objective, segment: Segment) -> list[float]:
+    """How many units a trained token of each row stands for: the units of an example are shared out
+    evenly over its rows, and over the tokens of each."""
+    found, begin = [], 0
+    for size in segment.sizes:
+        rows = segment.rows[begin : begin + size]
+        share = objective.count(rows) / size
+        found += [share / max(1, row.answer_tokens) for row in rows]
+        begin += size
+    return found
 
 
 def _picked(states: Tensor, batch: Microbatch) -> Tensor:

@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.evaluation.batches import quiet
 from madrigal.model.language_model import LanguageModel
 from madrigal.tasks.encoded import Example
 from madrigal.training.layout import Microbatch, collate, lay_out, share_out
@@ -32,7 +31,7 @@ def answer_logps(
     asked: Asked,
     task: str,
     examples: Sequence[Example],
-    on_progress: Callable[[int, int], None] = quiet,
+    on_progress: Callable[[int, int], None],
 ) -> list[Float[np.ndarray, " K"]]:
     """Sum over the trained tokens of each row of their log-probability in nats, by example.
 
