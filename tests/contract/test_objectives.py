@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from judged import flat, pair, ranked, said, variants
-from madrigal.objectives import Objective, Surveys, build_objective
+from madrigal.objectives import Likelihood, Objective, Surveys, build_objective
 from madrigal.recipe.objective import ObjectiveSettings
 from madrigal.tasks.task import Task
 
@@ -68,8 +68,12 @@ def test_is_an_objective(objective):
     assert objective.needs <= NEEDS
 
 
-def test_an_example_stays_whole(objective):
-    assert objective.encode_rows(EXAMPLES[1]) == EXAMPLES[1]
+def test_an_example_stays_whole_but_for_likelihood_which_learns_the_best(objective):
+    whole = EXAMPLES[1] if not isinstance(objective, Likelihood) else EXAMPLES[1][:1]
+    assert objective.encode_rows(EXAMPLES[1]) == whole
+    alone = tuple(replace(one, judged=None) for one in EXAMPLES[0][:1])
+    if isinstance(objective, Likelihood):
+        assert objective.encode_rows(alone) == alone
 
 
 def test_count_is_a_sum_over_examples_and_follows_from_the_data_alone(objective):

@@ -71,9 +71,7 @@ def train_stage(
     place = where.joint or where.folder
     whole = scheduled(built, stage, model, place, where.screen, where.processes)
     source = whole if set(tasks) == set(stage.learn) else whole.only(tasks[0])
-    found = newest_checkpoint(where.folder / "checkpoints")
-    if where.processes.first:
-        forget_after(where.folder, found.step if found else 0)
+    begun = _begun(where)
     guard = None
     if past is not None:
         guard = forgetting_guard(built, stage, model, where.folder, where.processes)
@@ -96,7 +94,7 @@ def train_stage(
         guard=guard,
     )
     with (
-        where.screen.training(where.title, source.steps, found.step if found else 0) as show,
+        where.screen.training(where.title, source.steps, begun) as show,
         tracking(built.recipe, where.folder, where.title, where.processes) as mirror,
     ):
         watchers: list[Observer] = [show, mirror]
@@ -111,6 +109,15 @@ def train_stage(
             write_costs(built, stage, model, recalled, where.folder)
         _finish(stage, where.folder, progress)
     where.processes.wait()
+
+
+def _begun(where: Where) -> int:
+    """The step that an earlier attempt reached; what its journal holds beyond it is forgotten."""
+    found = newest_checkpoint(where.folder / "checkpoints")
+    step = found.step if found else 0
+    if where.processes.first:
+        forget_after(where.folder, step)
+    return step
 
 
 def _goes_back(stage: StageSettings) -> bool:

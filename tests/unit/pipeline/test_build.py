@@ -40,15 +40,15 @@ def test_a_model_is_the_same_each_time_and_at_rest(built):
     assert all((a == b).all() for a, b in pairs)
 
 
-def test_an_objective_that_a_run_cannot_feed_is_refused(tmp_path):
+def test_an_objective_that_does_not_fit_the_data_is_refused(tmp_path):
     def prefer(keys):
         keys["stages"][1]["objective"] = {"echo": "dpo"}
 
     with pytest.raises(DataError) as told:
         changed(tmp_path, prefer)
     assert told.value.mistakes == (
-        "stages[1].objective.echo: a run has no model yet that 'dpo' could compare with or score "
-        "by; choose `likelihood`",
+        "stages[1].objective.echo: 'dpo' learns from judged answers, and the data are "
+        "prompt_completion; choose `likelihood`, or name other data",
     )
 
 
