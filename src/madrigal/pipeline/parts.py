@@ -1,6 +1,6 @@
 """From a built recipe to what trains: a model, and the parts of a stage's steps."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -16,13 +16,13 @@ from madrigal.model.branches import why_not
 from madrigal.model.fold import refuse_unfolded
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.load import load_model
-from madrigal.objectives import build_objective
+from madrigal.objectives import Objective, Surveys, build_objective
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.recall import SILENT, Recalled
 from madrigal.recipe.objective import ObjectiveSettings
 from madrigal.recipe.retain import OLora
 from madrigal.recipe.stage import Gradients, StageSettings
-from madrigal.retention import Pull
+from madrigal.retention import Pull, Teacher
 from madrigal.tasks.encoded import Example
 from madrigal.training.chance import derive
 from madrigal.training.processes import Processes
@@ -62,10 +62,11 @@ def step_parts(
         balancer = stage_balancer(built, stage) if len(every) > 1 else Mean()
     objectives: dict[str, ObjectiveSettings] = {t: stage.objective_of(t) for t in tasks}
     objectives.update(recalled.objectives)
+    built_objectives = {n: build_objective(objectives[n], task) for n, task in held.items()}
     pull = Pull((p for _, p in model.trainable()), pulls, owners)
     return StepParts(
         model=model,
-        objectives={name: build_objective(objectives[name], task) for name, task in held.items()},
+        objectives=built_objectives,
         balancer=balancer,
         task_weights={name: task.weight for name, task in held.items()},
         microbatch_tokens=stage.batch.microbatch_tokens,
@@ -78,8 +79,15 @@ def step_parts(
         distillation=recalled.distillation,
         on_policy=recalled.on_policy,
         protected=frozenset(recalled.examples),
+        reference=_reference(model, built_objectives),
         share_prompts=shares_prompts(built, stage, model),
     )
+
+
+def _reference(model: LanguageModel, objectives: Mapping[str, Objective]) -> Teacher | None:
+    """A copy of the model before the stage, where a step asks about rows that no data hold."""
+    asks = (isinstance(o, Surveys) and "reference" in o.needs for o in objectives.values())
+    return Teacher(model) if any(asks) else None
 
 
 def shares_prompts(built: Built, stage: StageSettings, model: LanguageModel) -> bool:

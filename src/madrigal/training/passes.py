@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float
@@ -63,6 +63,7 @@ class Passes:
     chance: tuple[int, str, int]  # seed, stage, step
     processes: Processes
     distillation: Distillation | None = None
+    surveys: Mapping[str, Tensor] = field(default_factory=dict)  # of the whole step, by task
 
     def own(self) -> list[int]:
         """Numbers of the microbatches that this process takes."""
@@ -147,7 +148,12 @@ class Passes:
         losses = {}
         for segment in batch.segments:
             span = slice(segment.first_position, segment.last_position)
-            outputs = Outputs(batch.row[span], logps[span], None if means is None else means[span])
+            outputs = Outputs(
+                row=batch.row[span],
+                logps=logps[span],
+                mean_logps=None if means is None else means[span],
+                survey=self.surveys.get(segment.task),
+            )
             losses[segment.task] = self.objectives[segment.task].loss(segment.rows, outputs)
         return Losses(losses, added, spent)
 

@@ -12,7 +12,7 @@ from madrigal.balancing.base import Balancer, StepView
 from madrigal.gradients.conflict import Conflict
 from madrigal.model.language_model import LanguageModel
 from madrigal.objectives.base import Objective
-from madrigal.retention import Distillation, StepTerm, Term
+from madrigal.retention import Distillation, StepTerm, Teacher, Term
 from madrigal.tasks.encoded import Example
 from madrigal.training.halves import halves, unevenly_cut
 from madrigal.training.layout import lay_out
@@ -20,6 +20,7 @@ from madrigal.training.passes import Passes, Sums, per_unit
 from madrigal.training.placed import Placed, placed_rows
 from madrigal.training.processes import Processes
 from madrigal.training.split import Split
+from madrigal.training.survey import Surveyor
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,9 @@ class StepParts:
     split: Split | None = None  # where gradients can be had by task
     distillation: Distillation | None = None
     on_policy: StepTerm | None = None
+    reference: Teacher | None = (
+        None  # the model before the stage, for objectives that survey a step
+    )
     share_prompts: bool = False  # answers to one prompt go into one row
     protected: frozenset[str] = frozenset()  # replayed tasks, for balancers that guard them
 
@@ -242,7 +246,21 @@ def _passes(parts: StepParts, step: int, placed: Sequence[Placed]) -> Passes:
         chance=(parts.seed, parts.stage, step),
         processes=parts.processes,
         distillation=parts.distillation,
+        surveys=surveys_of(parts, placed),
     )
+
+
+def surveys_of(parts: StepParts, placed: Sequence[Placed]) -> dict[str, Tensor]:
+    """What objectives want to know of all these examples together."""
+    asker = Surveyor(
+        parts.model,
+        parts.objectives,
+        parts.microbatch_tokens,
+        parts.pad,
+        parts.processes,
+        parts.reference,
+    )
+    return asker.ask(placed)
 
 
 def _known(parts: StepParts, view: StepView) -> dict[str, float]:
