@@ -249,10 +249,6 @@ CASES = {
         "`prompt` and `answer` templates",
         {"a.jsonl": [{"a": 1, "b": 2}]},
     ),
-    "preference pairs": Bad(
-        "a.jsonl:1: preference data ('chosen', 'rejected') cannot be trained yet",
-        {"a.jsonl": [{"chosen": "a", "rejected": "b"}]},
-    ),
     "a wrong format named": Bad(
         ["a.jsonl:1: no field 'messages'; found 'text', 'label'",
          "a.jsonl:2: no field 'messages'; found 'text', 'label'"],
@@ -338,7 +334,7 @@ CASES = {
     ),
     "an unknown role": Bad(
         "a.jsonl:1: message 2 has the role 'robot'; known: 'system', 'developer', 'user', 'human', "
-        "'assistant', 'gpt', 'model', 'bot'",
+        "'prompter', 'assistant', 'gpt', 'model', 'bot'",
         {"a.jsonl": [{"messages": [{"role": "user", "content": "hi"},
                                    {"role": "robot", "content": "ho"}]}]},
     ),

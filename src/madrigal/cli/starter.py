@@ -66,7 +66,7 @@ def _task(task: Inspected) -> Iterator[str]:
     unknown = task.format == "auto"
     columns = ", columns: {text: ..., label: ...}" if unknown else ""
     yield f"  data: {{{parts}{columns}}}{held}"
-    if task.kind != "text":
+    if task.kind in ("choice", "answer"):
         yield '  # prompt: "..." # a template with fields in braces; left out: the format\'s own'
     if len(task.labels) == 1:
         yield f"  labels: [{scalar(next(iter(task.labels)))}, ...] # all that there can be"
@@ -87,6 +87,7 @@ _METRICS = {
     "choice": "accuracy; or macro_f1 where labels are uneven",
     "answer": "token_f1 or rouge_l by length; or exact_match, bleu, chrf",
     "text": "perplexity",
+    "feedback": "agreement, the share of pairs of answers ordered as people did",
 }
 
 

@@ -21,6 +21,7 @@ from madrigal.recipe.load import LoadedRecipe
 from madrigal.recipe.stage import StageSettings
 from madrigal.tasks.card import CLOSE, OPEN, marked
 from madrigal.tasks.encoded import Encoded
+from madrigal.tasks.told import told
 
 _SHOWN = 600  # characters of an example
 
@@ -46,7 +47,10 @@ def check(loaded: LoadedRecipe, console: Console | None = None) -> Built:
         console.print(f"[yellow]{escape(line)}[/yellow]")
     for name in built.examples:
         console.print(f"\n[bold]{escape(name)}[/bold], one example, [green]trained part[/green]:")
-        console.print(shown(built, built.examples[name][0][0]))
+        for row in built.examples[name][0]:
+            if row.judged is not None:
+                console.print(f"[dim]{escape(told(row.judged))}[/dim]", highlight=False)
+            console.print(shown(built, row))
     for stage, source in zip(loaded.recipe.stages, sources, strict=True):
         achieved = source.achieved()
         tokens = sum(got.tokens for got in achieved.values())

@@ -116,5 +116,7 @@ def _tokens(coder: Coder, task: Task, record: Record) -> int:
     if task.kind == "answer":
         room = task.max_new_tokens
         return len(coder.prompt(record, room=room)) + room
+    if task.kind == "feedback":
+        return sum(row.length for row in coder.example(record, task))
     choices = sum(len(coder.answer(record, text)) for text in record.choices)
     return len(coder.prompt(record)) + choices

@@ -29,6 +29,7 @@ def task_rules(root: Node) -> Iterator[Mistake]:
         yield from _split(task.get("data"))
         yield from _format(task)
         yield from _labels(task.get("labels"))
+        yield from _scale(task.get("feedback", "scale"))
         yield from _role(task, name in trained)
         yield from _shots(task, name, name in trained or shown)
         if name not in trained:
@@ -133,6 +134,14 @@ def _labels(labels: Node) -> Iterator[Mistake]:
     words = {node.text for _, node in labels.entries()}
     if len(names) > 1 and labels.names() and len(words) < 2:
         yield Mistake(labels, "all labels become the same word; a choice needs at least two")
+
+
+def _scale(scale: Node) -> Iterator[Mistake]:
+    ends = [node.number for node in scale.elements()]
+    if isinstance(scale.value, list) and len(ends) != 2:
+        yield Mistake(scale, "write the lowest and the highest rating, [1, 5]")
+    elif len(ends) == 2 and ends[0] is not None and ends[1] is not None and ends[0] >= ends[1]:
+        yield Mistake(scale, "the lowest rating stands first and below the highest, [1, 5]")
 
 
 def _changed(node: Node, model: type[Settings], keys: tuple[str, ...]) -> Iterator[Node]:

@@ -1,18 +1,20 @@
 """Settings of one task: its data, its prompt, its metric."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from madrigal.recipe.settings import Names, Settings, Short
+from madrigal.recipe.settings import Names, Settings, Short, listed
 
 FormatName = Literal[
     "auto", "text", "prompt_completion", "alpaca", "sharegpt", "messages", "classification",
     "multiple_choice", "question_answering", "natural_instructions",
+    "pairs", "rankings", "ratings", "thumbs", "corrections", "verdicts", "judgements",
 ]
 
 MetricName = Literal[
     "auto", "accuracy", "macro_f1", "exact_match", "token_f1", "rouge_l", "bleu", "chrf", "perplexity",
+    "agreement",
 ]
 
 Paths = str | Names
@@ -52,6 +54,7 @@ class DataSettings(Short):
     format: FormatName = Field(default="auto", description="Record format; `auto` detects it from the fields.")
     columns: dict[str, str] = Field(default_factory=dict, description="Renames fields before detection: `{text: review, label: stars}`.")
     split: SplitShares = Field(default=SplitShares(), description="Shares to hold out where validation or test is not given.")
+    on_bad: Literal["error", "drop"] = Field(default="error", description="What becomes of rows that cannot be read as records: `error` lists them all and stops, `drop` leaves them out and says how many and which.")
     max_train: int | None = Field(default=None, ge=1, description="At most so many training examples, drawn by the recipe's seed.")
     max_validation: int | None = Field(default=200, ge=1, description="At most so many validation examples, drawn by content alone, so that runs with other seeds are judged by the same.")
     max_test: int | None = Field(default=None, ge=1, description="At most so many test examples, drawn by content alone, so that runs with other seeds are judged by the same.")
@@ -67,6 +70,16 @@ class InstructionSettings(Settings):
     explanations: bool = Field(default=False, description="Give the explanations of the examples.")
 
 
+class FeedbackSettings(Settings):
+    """How judged answers are read: which ratings count, on which scale, and how people are weighed."""
+
+    aspect: Names = Field(default=(), description="What was rated and counts, of several things: names of fields, or of keys inside `ratings`; their mean is the rating. Left out: all that `ratings` holds.")
+    scale: Annotated[tuple[float, ...], BeforeValidator(listed)] | None = Field(default=None, description="Lowest and highest rating that could be given, `[1, 6]`; left out: the lowest and highest in the data.")
+    counts: dict[str, float] = Field(default_factory=dict, description="Fields that say how many people gave an answer this rating: `{votes_bad: 0, votes_good: 1}`.")
+    in_order: bool = Field(default=False, description="The n-th of a list of votes or ratings is by the same person in every row; otherwise nobody knows whose it is.")
+    aggregate: Literal["mean", "dawid_skene", "mace"] = Field(default="mean", description="How several people's judgements become one: all count alike, or each as reliable as Dawid and Skene's model or MACE finds them.")
+
+
 class TaskSettings(Settings):
     """One task: what is learnt, and how it is judged."""
 
@@ -77,7 +90,8 @@ class TaskSettings(Settings):
     labels: dict[str, str] | Names | None = Field(
         default=None, description="The labels, or a map from label in the data to the words that the model says; left out: found in the data."
     )
-    metric: MetricName = Field(default="auto", description="How the task is judged; `auto`: accuracy for choices, token_f1 for short answers, rouge_l for long ones, perplexity for text.")
+    feedback: FeedbackSettings | None = Field(default=None, description="How judged answers are read; left out: as their fields say.")
+    metric: MetricName = Field(default="auto", description="How the task is judged; `auto`: accuracy for choices, token_f1 for short answers, rouge_l for long ones, perplexity for text, agreement for judged answers.")
     normalise_choices: Literal["none", "tokens", "bytes"] = Field(default="none", description="Divide the log-likelihood of a choice by its length in tokens or bytes before ranking.")
     max_new_tokens: int = Field(default=64, ge=1, le=4096, description="Longest generated answer, in tokens.")
     instruction: InstructionSettings = Field(default=InstructionSettings(), description="What of a Natural Instructions task enters the prompt.")

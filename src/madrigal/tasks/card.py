@@ -10,7 +10,9 @@ from jaxtyping import Int
 
 from madrigal.tasks.encode import Coder
 from madrigal.tasks.encoded import Encoded, Example
+from madrigal.tasks.record import Record
 from madrigal.tasks.task import Split, Task
+from madrigal.tasks.told import feedback_facts, told
 
 SAMPLES = 3
 _BINS = 20
@@ -25,7 +27,8 @@ def data_card(task: Task, examples: Sequence[Example], coder: Coder) -> dict[str
     `examples` are the training examples; for a task that is never trained they may be empty, and
     its test records are described instead.
     """
-    rows = [row for example in examples or coder.training(task, "test") for row in example]
+    described = examples or coder.training(task, "test")
+    rows = [row for example in described for row in example]
     return {
         "task": task.name,
         "format": task.format,
@@ -34,28 +37,32 @@ def data_card(task: Task, examples: Sequence[Example], coder: Coder) -> dict[str
         "files": [asdict(file) for file in task.files],
         "counts": dict(task.counts),
         "labels": _labels(task),
+        **({"feedback": feedback_facts(_all(task))} if task.kind == "feedback" else {}),
         "tokens": {"train_total": sum(r.length for e in examples for r in e), **_lengths(rows)},
         "truncated": {
-            "examples": sum(row.lost > 0 for row in rows),
+            "examples": sum(any(row.lost for row in example) for example in described),
             "tokens": sum(row.lost for row in rows),
         },
         "histogram": _histogram(np.array([row.length for row in rows], dtype=np.int64)),
-        "samples": [_sample(row, coder) for row in _spread(rows)],
+        "samples": [_sample(row, coder) for row in _spread(described)],
         "notes": list(task.notes),
     }
 
 
 def samples_markdown(task: Task, examples: Sequence[Example], coder: Coder) -> str:
-    """A section of `data/samples.md`: examples exactly as trained, the trained part in ⟦ ⟧."""
-    rows = [row for example in examples or coder.training(task, "test") for row in example]
+    """A section of `data/samples.md`: examples exactly as trained, the trained part in ⟦ ⟧.
+
+    Of judged answers all of an example stand there, each with what was said of it.
+    """
     parts = [f"## {task.name}\n"]
-    for row in _spread(rows):
+    for row in _spread(examples or coder.training(task, "test")):
         text = "".join(
             f"{OPEN}{piece}{CLOSE}" if trained else piece for piece, trained in marked(row, coder)
         )
         fence = "`" * max(3, _longest_run(text, "`") + 1)
         cut = f", {row.lost} tokens of the prompt cut away" if row.lost else ""
-        head = f"{row.length} tokens, {row.answer_tokens} trained{cut}"
+        said = "" if row.judged is None else f"{told(row.judged)}: "
+        head = f"{said}{row.length} tokens, {row.answer_tokens} trained{cut}"
         parts.append(f"{head}\n\n{fence}text\n{text}\n{fence}\n")
     return "\n".join(parts)
 
@@ -108,10 +115,14 @@ def _histogram(lengths: Int[np.ndarray, " N"]) -> dict[str, list[int]]:
     return {"edges": edges.tolist(), "counts": counts.tolist()}
 
 
-def _spread(rows: Sequence[Encoded]) -> list[Encoded]:
-    """A few rows from the beginning, the middle and the end."""
-    places = np.linspace(0, len(rows) - 1, min(SAMPLES, len(rows))).astype(int)
-    return [rows[place] for place in places]
+def _all(task: Task) -> list[Record]:
+    return [record for records in task.splits.values() for record in records]
+
+
+def _spread(examples: Sequence[Example]) -> list[Encoded]:
+    """The rows of a few examples from the beginning, the middle and the end."""
+    places = np.linspace(0, len(examples) - 1, min(SAMPLES, len(examples))).astype(int)
+    return [row for place in places for row in examples[place]]
 
 
 def _sample(row: Encoded, coder: Coder) -> dict[str, str]:
@@ -120,6 +131,7 @@ def _sample(row: Encoded, coder: Coder) -> dict[str, str]:
     return {
         "prompt": "".join(text for text, _ in pieces[:last]),
         "answer": "".join(text for text, _ in pieces[last:]),
+        **({} if row.judged is None else {"said": told(row.judged)}),
     }
 
 

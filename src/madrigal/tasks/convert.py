@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from madrigal.recipe.task import TaskSettings
+from madrigal.tasks.canonical import canonical, is_plain
 from madrigal.tasks.formats.detect import choose_format
-from madrigal.tasks.record import Record, Turn
 from madrigal.tasks.sources import read_sources
 from madrigal.tasks.task import Split
 from madrigal.tasks.understand import understand
-
-_RESERVED = {"prompt", "completion", "answers", "choices", "system", "history"}
 
 
 def convert(settings: TaskSettings, root: Path) -> Mapping[Split, list[dict[str, Any]]]:
@@ -23,34 +21,13 @@ def convert(settings: TaskSettings, root: Path) -> Mapping[Split, list[dict[str,
     """
     sources = read_sources("data", settings.data, root)
     rows = [row for some in sources.rows.values() for row in some]
-    read = understand("data", settings, choose_format(rows, settings), sources.rows)
-    return {split: [canonical(r) for r in records] for split, records in read.records.items()}
-
-
-def canonical(record: Record) -> dict[str, Any]:
-    """One record as `text`, or as `prompt` and `completion` with `answers` and `choices`.
-
-    Reading it back gives a record of the same content (`Record.key`). The scalar fields of the
-    source row stay beside it, where their names are free.
-    """
-    if record.text:
-        return {"text": record.text}
-    plain = len(record.turns) == 1 and record.turns[0].role == "user"
-    row: dict[str, Any] = {
-        "prompt": record.turns[0].text if plain else [_message(turn) for turn in record.turns],
-        "completion": record.answers[0],
+    read = understand("data", settings, choose_format("data", rows, settings), sources.rows)
+    flat = [record for records in read.records.values() for record in records]
+    plain = read.kind == "feedback" and is_plain(flat)
+    return {
+        split: [canonical(record, plain) for record in records]
+        for split, records in read.records.items()
     }
-    if len(record.answers) > 1:
-        row["answers"] = list(record.answers)
-    if record.choices:
-        row["choices"] = list(record.choices)
-    others = {name: value for name, value in record.fields.items() if name not in _RESERVED}
-    return row | others
-
-
-def _message(turn: Turn) -> dict[str, Any]:
-    message = {"role": turn.role, "content": turn.text}
-    return message if turn.trained else message | {"weight": 0}
 
 
 def write_jsonl(rows: Iterable[Mapping[str, Any]], path: Path) -> None:

@@ -12,8 +12,9 @@ from jaxtyping import Bool, Int
 
 from madrigal.errors import DataError
 from madrigal.tasks.encoded import Encoded, Example
+from madrigal.tasks.judge import judge
 from madrigal.tasks.pieces import Pieces
-from madrigal.tasks.record import Record
+from madrigal.tasks.record import Record, Turn
 from madrigal.tasks.rendering import ChatForm, Form, PlainForm, Rendered
 from madrigal.tasks.row import Mistakes
 from madrigal.tasks.shorten import shorter, split_body
@@ -64,11 +65,12 @@ class Coder:
     def example(self, record: Record, task: Task) -> Example:
         """Training form of one record: prompt, answer, end token. Raw text: all its windows.
 
-        DataError if the answer, or one of the choices, leaves no room for a prompt.
+        Judged answers: a row each, behind the very same prompt.
+        DataError if an answer, or one of the choices, leaves no room for a prompt.
         """
         if task.kind == "text":
             return tuple(self.windows([record]))
-        return (self._row(record, *self._encoded([record])[0]),)
+        return self._rows(record, task, *self._encoded([record])[0])
 
     def training(self, task: Task, split: Split) -> list[Example]:
         """All examples of a split. DataError with every answer that is too long."""
@@ -79,21 +81,22 @@ class Coder:
         examples: list[Example] = []
         for record, encoded in zip(records, self._encoded(records), strict=True):
             try:
-                examples.append((self._row(record, *encoded),))
+                examples.append(self._rows(record, task, *encoded))
             except DataError as error:
                 mistakes.add(task.name, error.mistakes)
         mistakes.raise_any()
         return examples
 
     def check(self, task: Task) -> None:
-        """Refuse choices, of any split, that leave no room for a prompt. DataError with all.
+        """Refuse choices and judged answers, of any split, that leave no room for a prompt.
 
-        Free answers are not checked: what is generated need not be as long as what was accepted.
+        DataError with all. Free answers are not checked: what is generated need not be as long as
+        what was accepted.
         """
         mistakes = Mistakes()
         for record in (record for split in task.splits.values() for record in split):
             try:
-                self._check_fit(record, record.choices)
+                self._check_fit(record, _ranked(record))
             except DataError as error:
                 mistakes.add(task.name, error.mistakes)
         mistakes.raise_any()
@@ -108,7 +111,7 @@ class Coder:
         Shortened where they leave too little room for the longest choice or answer, or, for
         generation, for `room` tokens.
         """
-        self._check_fit(record, record.choices)
+        self._check_fit(record, _ranked(record))
         prompt = self._prompts([record])[0]
         return self._fitted(record, prompt, max(room, self._needed(record, prompt))).tokens
 
@@ -118,26 +121,36 @@ class Coder:
 
     def answer(self, record: Record, text: str) -> Int[np.ndarray, " A"]:
         """The tokens that `text` has as this record's answer, without the end token."""
-        lead = self._form.render(record.turns).lead_of(text)
+        lead = self._render(record.turns).lead_of(text)
         return np.array(self._answer_ids(lead + text), dtype=np.int64)
 
     def _encode_answer(self, text: str) -> tuple[int, ...]:
         return tuple(self._pieces.continuations([text])[0])
 
-    def _encoded(self, records: Sequence[Record]) -> list[tuple[_Prompt, list[int]]]:
-        """Whole prompts and the tokens of first answers."""
+    def _encoded(self, records: Sequence[Record]) -> list[tuple[_Prompt, list[list[int]]]]:
+        """Whole prompts and the tokens of the answers behind them."""
         prompts = self._prompts(records)
-        firsts = [record.answers[0] for record in records]
-        texts = [p.rendered.lead_of(a) + a for p, a in zip(prompts, firsts, strict=True)]
-        return list(zip(prompts, self._pieces.continuations(texts), strict=True))
+        said = list(zip(prompts, map(_trained, records), strict=True))
+        texts = [prompt.rendered.lead_of(text) + text for prompt, some in said for text in some]
+        encoded = iter(self._pieces.continuations(texts))
+        return [(prompt, list(islice(encoded, len(some)))) for prompt, some in said]
 
-    def _row(self, record: Record, prompt: _Prompt, answer: Sequence[int]) -> Encoded:
-        self._check_fit(record, (*record.choices, record.answers[0]))
+    def _rows(
+        self, record: Record, task: Task, prompt: _Prompt, answers: Sequence[Sequence[int]]
+    ) -> Example:
+        self._check_fit(record, (*record.choices, *_trained(record)))
         prompt = self._fitted(record, prompt, self._needed(record, prompt))
-        said = np.array([*answer, self.end], dtype=np.int64)
-        tokens = np.concatenate([prompt.tokens, said])
-        trained = np.concatenate([prompt.trained, np.ones(len(said), dtype=bool)])
-        return Encoded(tokens, trained, prompt.lost)
+        said = [np.array([*answer, self.end], dtype=np.int64) for answer in answers]
+        judged = [None] if record.feedback is None else judge(record.feedback, said, task.trust)
+        return tuple(
+            Encoded(
+                np.concatenate([prompt.tokens, tokens]),
+                np.concatenate([prompt.trained, np.ones(len(tokens), dtype=bool)]),
+                prompt.lost,
+                what,
+            )
+            for tokens, what in zip(said, judged, strict=True)
+        )
 
     def _check_fit(self, record: Record, texts: Sequence[str]) -> None:
         most = self.context - self._room - 1
@@ -154,9 +167,9 @@ class Coder:
     def _needed(self, record: Record, prompt: _Prompt) -> int:
         """Tokens to keep free behind the prompt: the longest choice or answer, and its end.
 
-        The same for every choice, so that all are ranked behind the same prompt.
+        The same for every choice or judged answer, so that all stand behind the same prompt.
         """
-        texts = (*record.choices, *record.answers[:1])
+        texts = (*record.choices, *_trained(record))
         bound = _longest(texts) + 2
         if len(prompt.tokens) + bound <= self.context:
             return bound
@@ -210,11 +223,12 @@ class Coder:
 
     def _prompts(self, records: Sequence[Record]) -> list[_Prompt]:
         """Whole prompts, never empty."""
-        rendered = [self._form.render(record.turns) for record in records]
+        rendered = [self._render(record.turns) for record in records]
         encoded = iter(self._encode_pieces(rendered))
         prompts: list[_Prompt] = []
         for one in rendered:
-            tokens, trained = [*self._start], [False] * len(self._start)
+            start = self._start if one.pieces else self.start
+            tokens, trained = [*start], [False] * len(start)
             for piece in one.pieces:
                 ids = [*next(encoded), *([self.end] if piece.said else [])]
                 tokens += ids
@@ -225,6 +239,10 @@ class Coder:
                 _Prompt(np.array(tokens, dtype=np.int64), np.array(trained, dtype=bool), one)
             )
         return prompts
+
+    def _render(self, turns: Sequence[Turn]) -> Rendered:
+        """Turns in the model's form; a text that was judged without a prompt begins as raw text."""
+        return self._form.render(turns) if turns else Rendered((), self._pieces.lead)
 
     def _encode_pieces(self, rendered: Sequence[Rendered]) -> list[list[int]]:
         """Tokens of all pieces in order, with one call of the tokenizer for each kind of piece."""
@@ -239,6 +257,16 @@ class Coder:
             for place, ids in zip(places, batch, strict=True):
                 encoded[place] = ids
         return encoded
+
+
+def _trained(record: Record) -> tuple[str, ...]:
+    """The answers that rows are made of."""
+    return record.said[:1] if record.feedback is None else record.said
+
+
+def _ranked(record: Record) -> tuple[str, ...]:
+    """The answers that are compared with each other, so that all must fit."""
+    return record.choices if record.feedback is None else record.said
 
 
 @lru_cache(maxsize=1 << 12)  # the labels of a task are asked about once a record

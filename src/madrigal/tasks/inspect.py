@@ -133,7 +133,9 @@ def _inspected(
             mistakes.add(row.file, error.mistakes)
     mistakes.raise_any()
     first = drafts[0]
-    kind: Kind = "text" if first.text else "choice" if first.labelled or first.choices else "answer"
+    kind: Kind = "choice" if first.labelled or first.choices else "answer"
+    if first.text or first.feedback is not None:
+        kind = "text" if first.text else "feedback"
     labels = Counter(draft.answers[0] for draft in drafts if draft.labelled)
     return Inspected(
         name=name,

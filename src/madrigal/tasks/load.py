@@ -68,7 +68,7 @@ def load_task(name: str, settings: TaskSettings, root: Path, seed: int) -> Task:
     settings = with_bundled_settings(name, settings)
     sources = read_sources(name, settings.data, root)
     rows = [row for some in sources.rows.values() for row in some]
-    shape = choose_format(rows, settings)
+    shape = choose_format(name, rows, settings)
     read = understand(name, settings, shape, sources.rows)
     test_slice = shape.name == "natural_instructions" and has_test_slice(rows)
     given = [record for some in read.records.values() for record in some]
@@ -90,7 +90,8 @@ def load_task(name: str, settings: TaskSettings, root: Path, seed: int) -> Task:
         max_new_tokens=settings.max_new_tokens,
         cluster=settings.cluster or passage,
         notes=(*_canary(rows), *read.notes, *divided.notes),
-        counts=divided.counts,
+        counts={**divided.counts, **({"bad": read.bad} if read.bad else {})},
+        aggregate="mean" if settings.feedback is None else settings.feedback.aggregate,
         format=shape.name,
         files=sources.files,
     )

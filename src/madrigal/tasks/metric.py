@@ -15,6 +15,14 @@ FITTING: Mapping[Kind, tuple[str, ...]] = {
     "text": ("perplexity",),
     "choice": ("accuracy", "macro_f1"),
     "answer": ("exact_match", "token_f1", "rouge_l", "bleu", "chrf"),
+    "feedback": ("agreement",),
+}
+
+_WHAT: Mapping[Kind, str] = {
+    "text": "raw text",
+    "choice": "a choice task",
+    "answer": "a task of free answers",
+    "feedback": "a task of judged answers",
 }
 
 
@@ -25,11 +33,12 @@ def resolve_metric(
     if given == "auto":
         return _automatic(kind, records)
     if given not in FITTING[kind]:
-        what = {"text": "raw text", "choice": "a choice task", "answer": "a task of free answers"}
-        hint = "; give `labels` to make it a choice" if given in FITTING["choice"] else ""
+        choice = kind != "feedback" and given in FITTING["choice"]
+        hint = "; give `labels` to make it a choice" if choice else ""
         fitting = ", ".join(FITTING[kind])
         raise DataError(
-            f"tasks.{task}.metric: '{given}' does not fit {what[kind]}; take one of {fitting}{hint}"
+            f"tasks.{task}.metric: '{given}' does not fit {_WHAT[kind]}; take one of {fitting}"
+            f"{hint}"
         )
     if given == "macro_f1" and not fixed_labels:
         raise DataError(
@@ -41,7 +50,7 @@ def resolve_metric(
 
 def _automatic(kind: Kind, records: Sequence[Record]) -> str:
     if kind != "answer":
-        return "perplexity" if kind == "text" else "accuracy"
+        return FITTING[kind][0]
     words = [len(record.answers[0].split()) for record in records]
     return "token_f1" if statistics.median(words or [0]) <= SHORT_ANSWER else "rouge_l"
 
@@ -49,9 +58,12 @@ def _automatic(kind: Kind, records: Sequence[Record]) -> str:
 def chance(task: Task, split: Split = "test") -> float:
     """The expected score of a uniform guess among the choices; 0 where nothing is guessed.
 
+    Of two judged answers a guess ranks half as people did.
     For macro-F1 the guess has, per label with share p among K labels, precision p and recall 1/K.
     """
     records = task.splits.get(split, ())
+    if task.kind == "feedback":
+        return 0.5 if records else 0.0
     if task.kind != "choice" or not records:
         return 0.0
     if task.metric != "macro_f1":

@@ -35,6 +35,7 @@ class Pieces:
             )
         self._backend = backend
         self._anchor = self._find_anchor()
+        self.lead = "" if self._anchor is None else " "  # what it puts before a text by itself
         self.start: tuple[int, ...] = self._find_start()
         self.end: int = _find_end(tokenizer)
 

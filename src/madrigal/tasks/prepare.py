@@ -17,6 +17,8 @@ def prepare(draft: Draft, settings: TaskSettings, labels: Labels | None) -> Reco
     fields = MappingProxyType(dict(draft.fields))
     if draft.text:
         return Record(draft.where, text=draft.text, fields=fields)
+    if draft.feedback is not None:
+        return _judged(draft, settings, fields)
     known = {**fields, "labels": ", ".join(labels.choices)} if labels else fields
     try:
         turns = _turns(draft, settings, known)
@@ -36,6 +38,18 @@ def prepare(draft: Draft, settings: TaskSettings, labels: Labels | None) -> Reco
         cuttable=draft.cuttable,
         fields=fields,
     )
+
+
+def _judged(draft: Draft, settings: TaskSettings, fields: Mapping[str, str]) -> Record:
+    """A record of judged answers; only texts that were judged without a prompt may have none."""
+    try:
+        turns = _turns(draft, settings, fields)
+    except UnknownFieldError as error:
+        raise DataError(f"{draft.where}: {error.args[0]}") from error
+    asked = any(turn.text.strip() for turn in turns if turn.role != "system")
+    if turns and not asked:
+        raise DataError(f"{draft.where}: the prompt is empty")
+    return Record(draft.where, turns, feedback=draft.feedback, fields=fields)
 
 
 def _turns(draft: Draft, settings: TaskSettings, fields: Mapping[str, str]) -> tuple[Turn, ...]:

@@ -23,7 +23,12 @@ Sides = dict[Split, tuple[Record, ...]]
 
 
 def fingerprint(record: Record) -> str:
-    """Hash of the normalised prompt: case, spacing and Unicode form do not count."""
+    """Hash of the normalised prompt: case, spacing and Unicode form do not count.
+
+    Of a text that was judged without a prompt, of the text itself.
+    """
+    if record.feedback is not None and not record.turns:
+        return _digest(record.feedback.answers[0])
     return _digest(record.text or record.prompt)
 
 

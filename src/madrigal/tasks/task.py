@@ -44,5 +44,8 @@ class Task:
     cluster: str | None = None  # field whose equal values are resampled together
     notes: tuple[str, ...] = ()  # what loading found worth saying: format, duplicates, drops
     counts: Mapping[str, int] = field(default_factory=dict)  # for the data section of the report
+    # How several people's judgements become one, and how much each counts; who is not named: 1.
+    aggregate: Literal["mean", "dawid_skene", "mace"] = "mean"
+    trust: Mapping[str, float] = field(default_factory=dict)
     format: str = ""  # the record format, as detected or given
     files: tuple[DataFile, ...] = ()

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from madrigal.errors import DataError
 from madrigal.recipe.task import TaskSettings
+from madrigal.tasks import gather
+from madrigal.tasks.bad import BadRows
 from madrigal.tasks.formats.base import Draft, Format
 from madrigal.tasks.labels import Labels, resolve_labels
 from madrigal.tasks.prepare import prepare
 from madrigal.tasks.record import Record
-from madrigal.tasks.row import Mistakes, Row, quoted
+from madrigal.tasks.row import Row, quoted
 from madrigal.tasks.task import Kind, Split
 
 Drafts = Mapping[Split, Sequence[tuple[Row, Draft]]]
@@ -24,40 +26,52 @@ class Understood:
     records: Mapping[Split, Sequence[Record]]
     labels: tuple[str, ...]  # the choices that all records share; empty if there are none
     notes: tuple[str, ...]
+    bad: int = 0  # rows that were dropped because they could not be read
 
 
 def understand(
     task: str, settings: TaskSettings, shape: Format, rows: Mapping[Split, Sequence[Row]]
 ) -> Understood:
-    """Every row as a record. DataError with the mistakes of all rows."""
-    drafts, notes = _drafts(settings, shape, rows)
+    """Every row as a record. DataError with the mistakes of all rows, unless they are dropped."""
+    bad = BadRows(settings.data.on_bad == "drop")
+    drafts, notes = _drafts(settings, shape, rows, bad)
     flat = [draft for some in drafts.values() for _, draft in some]
+    bad.settle(len(flat))
     if not flat:
         raise DataError(f"tasks.{task}.data: the files hold no examples")
     _check_keys(task, settings, flat)
     labels = _labels(task, settings, drafts)
-    records = _records(settings, labels, drafts)
-    kind: Kind = "answer"
-    if flat[0].text:
-        kind = "text"
-    elif labels is not None or any(draft.choices for draft in flat):
-        kind = "choice"
+    records = _records(settings, labels, drafts, bad)
+    bad.settle(sum(map(len, records.values())))
+    kind = _kind(flat, labels)
+    more = tuple(_new_labels(drafts)) if labels is not None else ()
+    if kind == "feedback":
+        records, more = gather.gathered(task, records)
     return Understood(
         kind,
         records,
         _shared_choices(records),
         (
+            *((bad.note,) if bad.count else ()),
             *(f"{count} {note}" for note, count in notes.items()),
-            *(_new_labels(drafts) if labels is not None else ()),
+            *more,
         ),
+        bad.count,
     )
 
 
+def _kind(flat: Sequence[Draft], labels: Labels | None) -> Kind:
+    if flat[0].feedback is not None:
+        return "feedback"
+    if flat[0].text:
+        return "text"
+    return "choice" if labels is not None or any(draft.choices for draft in flat) else "answer"
+
+
 def _drafts(
-    settings: TaskSettings, shape: Format, rows: Mapping[Split, Sequence[Row]]
+    settings: TaskSettings, shape: Format, rows: Mapping[Split, Sequence[Row]], bad: BadRows
 ) -> tuple[Drafts, Counter[str]]:
     """What the format makes of the rows, and how often it had something to say about them."""
-    mistakes = Mistakes()
     notes: Counter[str] = Counter()
     drafts: dict[Split, list[tuple[Row, Draft]]] = {}
     for split, some in rows.items():
@@ -65,16 +79,21 @@ def _drafts(
         for row in some:
             try:
                 found = shape.drafts(row, settings.instruction)
-                notes.update(draft.note for draft in found if draft.note)
-                drafts[split] += [(row, draft) for draft in found if not draft.left_out]
+                for draft in found:
+                    gather.check_named(draft, settings)
             except DataError as error:
-                mistakes.add(row.file, error.mistakes)
-    mistakes.raise_any()
+                bad.add(row, error)
+                continue
+            notes.update(draft.note for draft in found if draft.note)
+            drafts[split] += [(row, draft) for draft in found if not draft.left_out]
     return drafts, notes
 
 
 def _check_keys(task: str, settings: TaskSettings, flat: Sequence[Draft]) -> None:
     """Refuse keys that would have no effect on this kind of data."""
+    if flat[0].feedback is not None:
+        gather.check_keys(task, settings, flat)
+        return
     if flat[0].text:
         keys = ("prompt", "answer", "system", "labels")
         wrong = next((key for key in keys if getattr(settings, key) is not None), None)
@@ -100,9 +119,8 @@ def _labels(task: str, settings: TaskSettings, drafts: Drafts) -> Labels | None:
 
 
 def _records(
-    settings: TaskSettings, labels: Labels | None, drafts: Drafts
+    settings: TaskSettings, labels: Labels | None, drafts: Drafts, bad: BadRows
 ) -> Mapping[Split, Sequence[Record]]:
-    mistakes = Mistakes()
     records: dict[Split, list[Record]] = {}
     for split, some in drafts.items():
         records[split] = []
@@ -110,8 +128,7 @@ def _records(
             try:
                 records[split].append(prepare(draft, settings, labels))
             except DataError as error:
-                mistakes.add(row.file, error.mistakes)
-    mistakes.raise_any()
+                bad.add(row, error)
     return records
 
 

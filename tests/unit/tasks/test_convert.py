@@ -31,6 +31,83 @@ ROWS = {
     "natural_instructions": [{"definition": "Double.", "inputs": "2", "targets": ["4", "four"]}],
 }
 
+SAID = "Human: Hi?\n\nAssistant: Ho.\n\nHuman: And?\n\nAssistant: "
+PAIR = {"prompt": "p", "chosen": "x", "rejected": "y"}
+VOTED = {"instruction": "i", "input": "j", "response_1": "x", "response_2": "y"}
+
+# Rows of judged answers, the format that they are converted to, and its fields.
+JUDGED = {
+    "pairs": (
+        [PAIR | {"margin": 2, "annotator": "ann", "topic": "t"}, PAIR | {"prompt": "q"}],
+        "pairs", {"prompt", "chosen", "rejected", "margin", "annotator", "topic"},
+    ),
+    "dialogues": (
+        [{"chosen": f"{SAID}x", "rejected": f"{SAID}y"}],
+        "pairs", {"prompt", "chosen", "rejected"},
+    ),
+    "an answer that looks like a dialogue": (
+        [PAIR | {"rejected": f"{SAID}y"} | {"chosen": "x"}],
+        "judgements", {"prompt", "feedback", "answers", "judgements"},
+    ),
+    "votes": (
+        [VOTED | {"votes": [1, 2, 0], "systems": "a_b"}],
+        "judgements", {"prompt", "feedback", "answers", "judgements", "instruction", "input",
+                       "systems"},
+    ),
+    "the second of two is better": (
+        [VOTED | {"label": 2, "order": "ba"}, VOTED | {"label": 1, "instruction": "k"}],
+        "judgements", {"prompt", "feedback", "answers", "judgements", "instruction", "input",
+                       "order"},
+    ),
+    "ranking": (
+        [{"prompt": "p", "answers": ["x", "y", "z"], "ranks": [1, 2, 2]}],
+        "judgements", {"prompt", "feedback", "answers", "judgements"},
+    ),
+    "ratings": (
+        [{"prompt": "p", "answer": a, "rating": r, "rater": "ann", "scale": [1, 5], "by": a}
+         for a, r in (("x", 1.5), ("y", 5))],
+        "judgements", {"prompt", "feedback", "answers", "judgements", "scale"},
+    ),
+    "rated texts": (
+        [{"text": "x", "rating": 0.5}, {"text": "y", "rating": 1}],
+        "judgements", {"feedback", "answers", "judgements", "scale", "rating"},
+    ),
+    "thumbs": (
+        [{"prompt": "p", "completion": "x", "label": False}],
+        "thumbs", {"prompt", "completion", "label"},
+    ),
+    "thumbs for several answers": (
+        [{"prompt": "p", "completion": a, "label": a == "x"} for a in "xy"],
+        "judgements", {"prompt", "feedback", "answers", "judgements"},
+    ),
+    "corrections": (
+        [{"original": "teh", "corrected": "the", "comment": "c"},
+         {"original": "ot", "corrected": "to", "prompt": "p"}],
+        "corrections", {"prompt", "original", "corrected", "comment"},
+    ),
+    "verdicts": (
+        [VOTED | {"verdict": "tie", "judge": "m", "swapped": swapped}
+         for swapped in (True, False)],
+        "judgements", {"prompt", "feedback", "answers", "judgements", "instruction", "input",
+                       "verdict"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", JUDGED)
+def test_judged_answers_there_and_back(name, tmp_path):
+    given, shape, fields = JUDGED[name]
+    original = of_rows(given, tmp_path)
+    rows = convert(TaskSettings.model_validate({"data": {"test": "test.jsonl"}}), tmp_path)
+    write_canonical(rows["test"], tmp_path / "canonical.jsonl")
+    back = loaded({"test": "canonical.jsonl"}, tmp_path)
+    assert (back.format, back.kind) == (shape, "feedback")
+    assert {field for row in rows["test"] for field in row} == fields
+    assert [r.feedback for r in back.splits["test"]] == [
+        r.feedback for r in original.splits["test"]
+    ]
+    assert [r.key for r in back.splits["test"]] == [r.key for r in original.splits["test"]]
+
 
 @pytest.mark.parametrize("shape", ROWS)
 def test_there_and_back(shape, tmp_path):

@@ -394,8 +394,10 @@ def test_a_label_by_another_name(tmp_path, name):
         ({"text": "t", "topic": "long " * 30}, "text"),
         ({"text": "t", "topic": None}, "text"),
         ({"question": "q", "answer": "a", "topic": "b"}, "question_answering"),
-        ({"question": "q", "response": "a", "rating": 5}, None),
-        ({"instruction": "q", "output": "a", "rating": 5}, "alpaca"),
+        ({"question": "q", "response": "a", "rating": 5}, "ratings"),
+        ({"instruction": "q", "output": "a", "rating": 5}, "ratings"),
+        ({"instruction": "q", "output": "a", "stars": 5}, "alpaca"),
+        ({"instruction": "q", "output": "a", "rating": "5"}, "alpaca"),
     ],
 )
 def test_a_word_by_the_way_is_no_label(row, format):

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from madrigal.errors import DataError
 from real import DATA, needs_data
 from tasks_made import loaded
 
@@ -130,8 +129,3 @@ def test_raw_text(path):
     sizes = {side: sum(len(r.text) for r in records) for side, records in task.splits.items()}
     assert 0.6 < sizes["train"] / sum(sizes.values()) < 0.95
     assert min(sizes.values()) > 0
-
-
-def test_preference_files_are_refused_by_name():
-    with pytest.raises(DataError, match=r"train.jsonl:1: preference data .* cannot be trained yet"):
-        loaded("preferences/hh_harmless/train.jsonl", DATA)

@@ -35,13 +35,25 @@ def _drafts(row: Row, settings: InstructionSettings) -> list[Draft]:
     output = first_of(row, _OUTPUTS)
     if output is None:
         raise DataError(f"{row.where}: {unknown_field('output', row.values)}")
+    turns = instruction_turns(row)
+    return [Draft(row.where, turns, texts(row, output), fields=scalars(row.values))]
+
+
+def instruction_turns(row: Row) -> tuple[Turn, ...]:
+    """Everything before the answer: `system`, `history`, `instruction` and `input`."""
     prompt = need(row, "instruction")
     more = optional(row, "input")
-    prompt = f"{prompt}\n\n{more}\n" if more.strip() else f"{prompt}\n"
+    return (
+        *opening_turns(row),
+        Turn("user", f"{prompt}\n\n{more}\n" if more.strip() else f"{prompt}\n"),
+    )
+
+
+def opening_turns(row: Row) -> tuple[Turn, ...]:
+    """What comes before the prompt: `system` and `history`, if they are there."""
     system = optional(row, "system")
     opening = (Turn("system", system),) if system.strip() else ()
-    turns = (*opening, *history_turns(row), Turn("user", prompt))
-    return [Draft(row.where, turns, texts(row, output), fields=scalars(row.values))]
+    return (*opening, *history_turns(row))
 
 
 def history_turns(row: Row) -> list[Turn]:

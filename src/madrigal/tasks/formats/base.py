@@ -6,6 +6,7 @@ from typing import Any
 
 from madrigal.errors import DataError
 from madrigal.recipe.task import FormatName, InstructionSettings
+from madrigal.tasks.feedback import Feedback
 from madrigal.tasks.record import Turn
 from madrigal.tasks.row import Row
 from madrigal.tasks.template import unknown_field
@@ -17,6 +18,8 @@ class Draft:
 
     A format with a free answer fills `answers`; one with choices of its own also `choices`. With
     `labelled`, the answer is one of a set that all rows share, gathered when all rows are read.
+    Judged answers stand in `feedback` instead; with them, no turns and no `problem` mean texts that
+    were judged without a prompt.
     `fields` are what templates may name: scalars of the row, and what the format adds to them.
     `problem` says why there is no default prompt: a mistake only where the user gives no template.
     `note` says what the format did that a reader should know; equal notes are counted.
@@ -34,6 +37,7 @@ class Draft:
     droppable: tuple[str, ...] = ()  # as in `Record`
     cuttable: str = ""
     left_out: bool = False  # no example; only the note, which says why, is kept
+    feedback: Feedback | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from madrigal.errors import DataError
 from madrigal.recipe.task import InstructionSettings
-from madrigal.tasks.formats.alpaca import history_turns
-from madrigal.tasks.formats.base import Draft, Format, has, need, optional, scalars, texts
+from madrigal.tasks.formats.alpaca import opening_turns
+from madrigal.tasks.formats.base import Draft, Format, has, need, scalars, texts
 from madrigal.tasks.formats.turns import conversation, turns_of
 from madrigal.tasks.record import Turn
 from madrigal.tasks.row import Row
@@ -59,9 +59,7 @@ def _is_messages(value: Any) -> bool:
 
 
 def _asked(row: Row, name: str) -> list[Turn]:
-    system = optional(row, "system")
-    opening = [Turn("system", system)] if system.strip() else []
-    return [*opening, *history_turns(row), Turn("user", need(row, name))]
+    return [*opening_turns(row), Turn("user", need(row, name))]
 
 
 PROMPT_COMPLETION = Format(

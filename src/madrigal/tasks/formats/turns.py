@@ -14,11 +14,14 @@ ROLES: Mapping[str, Role] = {
     "developer": "system",
     "user": "user",
     "human": "user",
+    "prompter": "user",
     "assistant": "assistant",
     "gpt": "assistant",
     "model": "assistant",
     "bot": "assistant",
 }
+
+_CONTENTS = ("content", "value", "text")
 
 UNANSWERED = "conversations end with a turn that nobody answers; that turn is left out"
 UNTRAINED = "conversations end with an answer of weight 0; it is left out"
@@ -56,7 +59,7 @@ def _turn(message: Any, where: str) -> Turn:
         raise DataError(f"{where} has the role '{role}'; known: {quoted(ROLES)}")
     if message.get("tool_calls"):
         raise DataError(f"{where} calls a tool; conversations with tools cannot be trained yet")
-    content = message.get("content", message.get("value"))
+    content = next((message[name] for name in _CONTENTS if name in message), None)
     text = _parts(content, where) if isinstance(content, list) else scalar(content)
     if text is None or not text.strip():
         raise DataError(f"{where} has no text ('content' or 'value')")

@@ -1,0 +1,38 @@
+"""Rows that cannot be read as records: mistakes, or left out where the task says so."""
+
+from dataclasses import dataclass, field
+
+from madrigal.errors import DataError
+from madrigal.tasks.row import Mistakes, Row
+
+# Behind a mistake of a row that the user may prefer to do without.
+CURE = "; correct the row, or leave such rows out with `data.on_bad: drop`"
+
+
+@dataclass(slots=True)
+class BadRows:
+    """The rows and what is wrong with them; `drop` is `data.on_bad`."""
+
+    drop: bool
+    where: set[str] = field(default_factory=set)
+    mistakes: Mistakes = field(default_factory=Mistakes)
+
+    def add(self, row: Row, error: DataError) -> None:
+        self.where.add(row.where)
+        self.mistakes.add(row.file, error.mistakes)
+
+    def settle(self, left: int) -> None:
+        """Raise everything, unless it may be dropped and so many other records are left."""
+        if not self.drop or not left:
+            self.mistakes.raise_any()
+
+    @property
+    def count(self) -> int:
+        return len(self.where)
+
+    @property
+    def note(self) -> str:
+        """How many rows were dropped, and what was wrong with the first of each file."""
+        rows = "bad row was" if self.count == 1 else "bad rows were"
+        said = (line.removesuffix(CURE) for line in self.mistakes.sentences())
+        return f"{self.count} {rows} dropped (data.on_bad): {'; '.join(said)}"
