@@ -67,6 +67,19 @@ WATCHED = {
     "tasks.more": {"data": {"train": "more.jsonl"}},
     "evaluate.general": ["watched", "more"],
 }
+HOLES = {"tasks.mood.data.train": "holes.jsonl", "tasks.mood.data.on_bad": "drop"}
+
+
+def rated(**feedback):
+    """A task that is watched: texts with ratings of `wit` and `depth`, and counted votes."""
+    task = {"data": {"train": "rated.jsonl"}, "feedback": {"scale": [0, 9]} | feedback}
+    return {"tasks.rated": task, "evaluate.general": ["rated"]}
+
+
+VOTED = {
+    "tasks.voted": {"data": {"train": "voted.jsonl"}, "feedback": {"in_order": False}},
+    "evaluate.general": ["voted"],
+}
 STAGE = {"name": "together", "learn": ["mood", "echo"], "steps": 6, "batch": {"rows": 4}}
 TWO = {"stages": [STAGE, STAGE | {"name": "after"}]}
 EPOCHS = {"stages.0.steps": NOTHING, "stages.0.epochs": 1.0}
@@ -156,6 +169,16 @@ ROWS = {
     "tasks.NAME.data.split.validation": Row("tasks.mood.data.split.validation", 0.3, SPLIT),
     "tasks.NAME.data.split.test": Row("tasks.mood.data.split.test", 0.3, SPLIT),
     "tasks.NAME.data.split.seed": Row("tasks.mood.data.split.seed", 1, SPLIT),
+    "tasks.NAME.data.on_bad": Row("tasks.mood.data.on_bad", "error", HOLES, refused="is null"),
+    "tasks.NAME.feedback.aspect": Row("tasks.rated.feedback.aspect", "depth", rated(aspect="wit")),
+    "tasks.NAME.feedback.scale": Row("tasks.rated.feedback.scale", [0, 10], rated(aspect="wit")),
+    "tasks.NAME.feedback.counts": Row(
+        "tasks.rated.feedback.counts", {"bad": 1, "good": 2}, rated(counts={"bad": 0, "good": 2})
+    ),
+    "tasks.NAME.feedback.in_order": Row("tasks.voted.feedback.in_order", True, VOTED),
+    "tasks.NAME.feedback.aggregate": Row(
+        "tasks.voted.feedback.aggregate", "mace", VOTED, refused="without annotator"
+    ),
     "tasks.NAME.data.max_train": Row("tasks.mood.data.max_train", 20),
     "tasks.NAME.data.max_validation": Row("tasks.mood.data.max_validation", 3),
     "tasks.NAME.data.max_test": Row("tasks.mood.data.max_test", 3),
@@ -399,6 +422,15 @@ def folder(tmp_path_factory):
     tiny_run.write_data(place)
     more = (place / "mood.train.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     (place / "more.jsonl").write_text("".join(more[5:]), encoding="utf-8")
+    hole = json.dumps({"text": "a hole", "label": None, "place": "mill"}) + "\n"
+    moods = (place / "mood.train.jsonl").read_text(encoding="utf-8")
+    (place / "holes.jsonl").write_text(moods + hole, encoding="utf-8")
+    texts = [{"text": f"t {i}", "wit": i % 9, "depth": i % 7, "bad": 1, "good": 2}
+             for i in range(30)]  # fmt: skip
+    (place / "rated.jsonl").write_text("".join(f"{json.dumps(t)}\n" for t in texts))
+    votes = [{"prompt": f"p {i}", "response_1": "x", "response_2": "y", "votes": [1, 2]}
+             for i in range(30)]  # fmt: skip
+    (place / "voted.jsonl").write_text("".join(f"{json.dumps(v)}\n" for v in votes))
     (place / "rules.json").write_text(json.dumps(RULES_FILE), encoding="utf-8")
     for name, seed in (("base", 0), ("base2", 1), ("chat", 0)):
         held = tiny.model(seed=seed)
