@@ -6,7 +6,7 @@ Five cases on madrigal/base-xs with LoRA:
 
 conflict    two tasks with contradictory labels for look-alike sentences, and a bystander
 private     the same with a private adapter a task beside the shared one
-grouped     the same with the groups that `madrigal group` finds in the run of `conflict`
+grouped     the same with the groups that `madrigal group` finds, by a short run of its own
 friendship  a task of 24 examples and one of many that asks the same of other sentences
 strangers   three bundled tasks that have nothing to do with each other
 
@@ -147,10 +147,10 @@ def trained(case: str, seed: int) -> Path:
 
 
 def grouped(seed: int) -> Path:
-    """The recipe that `madrigal group` writes from what the run of `conflict` measured."""
+    """The recipe that `madrigal group` writes for that of `conflict`."""
     recipe = RUNS / "conflict" / str(seed) / "recipe.yaml"
     path = recipe.with_name("recipe.grouped.yaml")
-    asked = ["group", str(recipe), "--run", str(trained("conflict", seed)), "--force"]
+    asked = ["group", str(recipe), "--force"]
     subprocess.run([sys.executable, "-m", "madrigal", *asked, "--out", str(path)], check=True)
     return path
 

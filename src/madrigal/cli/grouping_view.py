@@ -115,7 +115,10 @@ def sentences(found: Grouping) -> Iterator[str]:
     gain, unit = found.gain, _unit(found)
     if found.steps < LEAST_STEPS:
         few = counted(found.steps, "step")
-        yield f"Leave them together: only {few} measured, too few to tell whether groups gain."
+        yield (
+            f"Leave them together: only {few} measured, too few to tell whether groups gain; "
+            "without --run a short run measures every step."
+        )
     elif len(found.groups) == 1:
         yield "Leave them together: no groups gain more over one adapter for all than luck gives."
     else:

@@ -77,7 +77,8 @@ def test_what_is_recommended_in_words():
     assert "not surely above 0" in next(iter(sentences(noise)))
     few = found([0, 0, 1, 1], steps=3)
     assert next(iter(sentences(few))) == (
-        "Leave them together: only 3 steps measured, too few to tell whether groups gain."
+        "Leave them together: only 3 steps measured, too few to tell whether groups gain; "
+        "without --run a short run measures every step."
     )
     _, many, *_ = sentences(found(np.arange(14) % 2))
     assert many == "Above 12 tasks the search is not exhaustive: other groups may score more."
