@@ -1,5 +1,6 @@
 """What can be said of each annotator who has a name, from two models of annotators."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
@@ -64,7 +65,7 @@ def why_not(votes: Votes) -> str:
     return ""
 
 
-def need_annotators(records: list[Record] | tuple[Record, ...], what: str) -> None:
+def need_annotators(records: Sequence[Record], what: str) -> None:
     """Refuse feedback without names where something per annotator is asked for.
 
     Raises:
@@ -88,7 +89,7 @@ def annotators(votes: Votes, resampling: Resampling = DRAWS) -> Annotators:
     one item the first counts: no one confirms themselves.
     """
     pairs = votes.answers.shape[1] == 2
-    votes = _once(votes)
+    votes = once(votes)
     table = votes.mirrored if pairs else votes
     fit = dawid_skene(table)
     counts = np.bincount(votes.annotator[votes.annotator >= 0], minlength=len(votes.names))
@@ -158,7 +159,8 @@ def _competences(
     return (least <= _GUESS) & (most < np.median(shown[:, 0]) / 2), found
 
 
-def _once(votes: Votes) -> Votes:
+def once(votes: Votes) -> Votes:
+    """The first vote of each named annotator about each item."""
     who = np.stack([votes.item, votes.annotator], axis=1)
     _, first = np.unique(who, axis=0, return_index=True)
     return votes.keep(np.sort(first)[votes.annotator[np.sort(first)] >= 0])

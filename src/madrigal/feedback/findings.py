@@ -35,8 +35,8 @@ QUESTIONS: tuple[Question, ...] = get_args(Question)
 class Part:
     """Feedback of one kind about one aspect. What is None was not asked for, or `missing` says why.
 
-    `length` is the AUC of length for answers that are compared with each other, and
-    `length_correlation` the rank correlation of length and rating for single ones.
+    `length` is the AUC of length for answers that one annotator compared with each other, or rated
+    beside each other, and `length_correlation` the rank correlation of length and rating.
     """
 
     kind: FeedbackKind

@@ -13,15 +13,15 @@ from madrigal.feedback.contradictions import contradictions
 from madrigal.feedback.cycles import cycles
 from madrigal.feedback.findings import QUESTIONS, Findings, Part, Question
 from madrigal.feedback.flips import Flips, implied_flip_rate, repeated_flip_rate
-from madrigal.feedback.look import Look
-from madrigal.feedback.measure import DRAWS
+from madrigal.feedback.look import Look, looks
+from madrigal.feedback.measure import DRAWS, Measure
 from madrigal.feedback.shortcuts import (
     file_order,
     length_bias,
     length_correlation,
     position_bias,
 )
-from madrigal.tasks.feedback import FeedbackKind
+from madrigal.tasks.feedback import ALONE
 from madrigal.tasks.record import Record
 
 # Fields of a part, or the reason why there are none.
@@ -42,13 +42,7 @@ def inspect(
     Records of one kind and votes about one aspect are looked at together. Records without feedback
     are passed over.
     """
-    parts: dict[tuple[FeedbackKind, str], list[Record]] = {}
-    for record in records:
-        if record.feedback is not None:
-            for aspect in dict.fromkeys(said.aspect for said in record.feedback.judgements):
-                parts.setdefault((record.feedback.kind, aspect), []).append(record)
-    looks = (Look.at(some, *which, resampling) for which, some in parts.items())
-    return Findings(tuple(_part(look, questions) for look in looks))
+    return Findings(tuple(_part(look, questions) for look in looks(records, resampling)))
 
 
 def _part(look: Look, questions: Collection[Question]) -> Part:
@@ -105,7 +99,7 @@ def _flips(look: Look, found: Mapping[str, Any]) -> _Answer:
     fitted = found.get("by_annotator")
     repeated = repeated_flip_rate(look.sided, look.resampling)
     words = None
-    if repeated is None and look.pairs is not None:
+    if repeated is None and look.pairs is not None and look.kind not in ALONE:
         words = at_most(look.pairs, look.resampling)
     flips = Flips(
         repeated,
@@ -119,7 +113,7 @@ def _flips(look: Look, found: Mapping[str, Any]) -> _Answer:
 
 
 def _cycles(look: Look, _: Mapping[str, Any]) -> _Answer:
-    if look.pairs is None or look.kind == "rating":
+    if look.pairs is None or look.kind in ALONE:
         return _ALONE
     flips = repeated_flip_rate(look.pairs, look.resampling)
     found = cycles(look.pairs, flips.value if flips else None, look.resampling)
@@ -129,7 +123,7 @@ def _cycles(look: Look, _: Mapping[str, Any]) -> _Answer:
 
 
 def _order_swaps(look: Look, _: Mapping[str, Any]) -> _Answer:
-    if look.pairs is None:
+    if look.pairs is None or look.kind in ALONE:
         return _ALONE
     if not look.pairs.shown.any():
         return "the order in which answers were shown is not known"
@@ -138,15 +132,18 @@ def _order_swaps(look: Look, _: Mapping[str, Any]) -> _Answer:
 
 
 def _length(look: Look, _: Mapping[str, Any]) -> _Answer:
+    found: dict[str, Measure | None] = {}
     if look.pairs is not None:
-        found = length_bias(look.pairs, look.resampling)
-        return {"length": found} if found else "all comparisons are ties"
-    found = length_correlation(look.votes, look.resampling)
-    return {"length_correlation": found} if found else "all lengths or all ratings are the same"
+        found["length"] = length_bias(look.pairs, look.resampling)
+    if look.kind in ALONE:
+        found["length_correlation"] = length_correlation(look.votes, look.resampling)
+    if not any(found.values()):
+        return "all lengths or all verdicts are the same"
+    return found
 
 
 def _position(look: Look, _: Mapping[str, Any]) -> _Answer:
-    if look.pairs is None:
+    if look.pairs is None or look.kind in ALONE:
         return _ALONE
     found = position_bias(look.pairs, look.resampling)
     if found is not None:

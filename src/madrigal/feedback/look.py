@@ -1,6 +1,6 @@
 """Feedback of one kind about one aspect, laid out for every question about its quality."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,6 +48,17 @@ class Look:
             "ties": 0.0 if kind in ALONE or not pairs else float(np.mean(votes.value == 0)),
         }
         return Look(kind, head, votes, sided, pairs, _span(records, votes), resampling)
+
+
+def looks(records: Sequence[Record], resampling: Resampling) -> Iterator[Look]:
+    """Records of each kind, and votes about each aspect, in the order in which they appear."""
+    parts: dict[tuple[FeedbackKind, str], list[Record]] = {}
+    for record in records:
+        if record.feedback is not None:
+            for aspect in dict.fromkeys(said.aspect for said in record.feedback.judgements):
+                parts.setdefault((record.feedback.kind, aspect), []).append(record)
+    for (kind, aspect), some in parts.items():
+        yield Look.at(some, kind, aspect, resampling)
 
 
 def _span(records: Sequence[Record], votes: Votes) -> float:
