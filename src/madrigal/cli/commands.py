@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from madrigal.cli.feedback_commands import feedback
 from madrigal.cli.recipe_commands import LISTINGS, check, extend, few_shot, group, init, list_, run
 from madrigal.cli.run_commands import chat, compare, diagnose, evaluate, export, report
 
@@ -53,3 +54,4 @@ app.command()(diagnose)
 app.command()(group)
 app.command("few-shot")(few_shot)
 app.command()(extend)
+app.add_typer(feedback, name="feedback")

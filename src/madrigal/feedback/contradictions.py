@@ -11,7 +11,7 @@ from madrigal.feedback.measure import DRAWS, Measure, share
 from madrigal.feedback.near import groups, normalised
 from madrigal.feedback.votes import Votes
 
-_EXAMPLES = 20
+_EXAMPLES = 100
 
 
 @dataclass(frozen=True, slots=True)

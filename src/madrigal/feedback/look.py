@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from madrigal.evaluation.intervals import Resampling
-from madrigal.feedback.votes import Votes, comparisons, ratings
+from madrigal.feedback.votes import Votes, comparisons, prompt_of, ratings
 from madrigal.tasks.feedback import ALONE, FeedbackKind
 from madrigal.tasks.record import Record
 
@@ -41,7 +41,7 @@ class Look:
             "kind": kind,
             "aspect": aspect,
             "records": len(records),
-            "prompts": len(votes.prompts),
+            "prompts": len({prompt_of(record) for record in records} - {""}),
             "items": len(votes.prompt),
             "votes": len(votes.item),
             "annotators": len(votes.names),

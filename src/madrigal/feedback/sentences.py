@@ -8,7 +8,7 @@ from madrigal.feedback.measure import Measure
 from madrigal.feedback.words import counted, decimal, listed, percent, share
 
 # Krippendorff's own limits (Content Analysis, 2004, page 241).
-RELIABLE, TENTATIVE = 0.8, 0.667
+RELIABLE, TENTATIVE = 0.8, 0.67
 
 _NAMES: Mapping[Question, str] = {
     "agreement": "agreement",
@@ -56,10 +56,11 @@ def amount(part: Part) -> str:
         else counted(part.items, "pair of answers", "pairs of answers")
     )
     ties = f" ({share(part.ties)} ties)" if part.ties else ""
+    where = f"to {counted(part.prompts, 'prompt')}" if part.prompts else "without a prompt"
     who = counted(part.annotators, "annotator") if part.annotators else "people without names"
     return (
         f"{counted(part.records, 'record')} with {counted(part.votes, 'vote')}{ties} from {who} "
-        f"about {items} to {counted(part.prompts, 'prompt')}."
+        f"about {items} {where}."
     )
 
 
@@ -84,16 +85,16 @@ def missing(findings: Findings) -> list[str]:
 
 
 def _agreement(part: Part) -> Iterator[Sentence]:
-    for metric, alpha in part.alpha.items():
+    for metric, alpha in [*part.alpha.items()][:1]:
         level = "too low to trust single votes"
-        if alpha.value >= RELIABLE:
+        if round(alpha.value, 2) >= RELIABLE:
             level = "reliable"
-        elif alpha.value >= TENTATIVE:
+        elif round(alpha.value, 2) >= TENTATIVE:
             level = "good enough for tentative conclusions"
         yield Sentence(
             f"Krippendorff's alpha ({metric}) is {decimal(alpha)} on "
             f"{counted(alpha.n, 'item')} with several votes: {level}.",
-            alpha.value < TENTATIVE,
+            round(alpha.value, 2) < TENTATIVE,
         )
     if part.agreement is not None:
         yield Sentence(f"Two votes on one item are the same in {percent(part.agreement)} of cases.")
@@ -205,15 +206,18 @@ def _duplicates(part: Part) -> Iterator[Sentence]:
     if twice.near is None:
         yield Sentence("No two records judge the same or nearly the same answers.")
     else:
+        found = round(twice.near.value * twice.near.n)
         yield Sentence(
-            f"Of {counted(twice.near.n, 'group')} of records on the same or nearly the same "
-            f"answers, {percent(twice.near)} have opposite verdicts.",
-            bool(twice.examples),
+            f"{found:,} of {counted(twice.near.n, 'group')} of records on the same or nearly the "
+            f"same answers {'has' if found == 1 else 'have'} opposite verdicts, "
+            f"{percent(twice.near)}.",
+            found > 0,
         )
     if twice.alike:
         yield Sentence(
-            f"{counted(twice.alike, 'pair')} of answers differ so little in their text that their "
-            "order says little."
+            f"{counted(twice.alike, 'pair of answers', 'pairs of answers')} hardly "
+            f"{'differs' if twice.alike == 1 else 'differ'} in the text, so that the order says "
+            "little."
         )
 
 

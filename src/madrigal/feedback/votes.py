@@ -19,7 +19,8 @@ class Votes:
     comparisons is a pair of answers to one prompt (A = 2), and `value` is 1 where the first of the
     two is better, -1 where the second is, 0 for a tie. The same prompt and answers are the same
     item wherever they stand. Which answer of a pair is the first follows from a hash of the texts,
-    so it says nothing about where they stood or which one won.
+    so it says nothing about where they stood or which one won. Where answers were judged without
+    a prompt, their text stands in its place.
     """
 
     item: Int[np.ndarray, " V"]
@@ -91,6 +92,8 @@ class _Table:
     ) -> None:
         """One vote about an item, as often as people said so."""
         number, judgement = given
+        # What was judged without a prompt has nothing in common.
+        prompt = prompt or "\n".join(answers)
         key = (_number(self.prompts, prompt), *(_number(self.texts, text) for text in answers))
         annotator = _number(self.names, judgement.annotator) if judgement.annotator else -1
         row = (_number(self.items, key), annotator, value, self.judgement, number, *orders)
@@ -148,8 +151,8 @@ def comparisons(records: Sequence[Record], aspect: str = "") -> Votes:
 
 
 def prompt_of(record: Record) -> str:
-    """What stands before the answers, with its roles."""
-    return "\n".join(f"{turn.role}: {turn.text}" for turn in record.turns) or record.text
+    """What stands before the answers, with its roles; empty where they were judged without."""
+    return "\n".join(f"{turn.role}: {turn.text}" for turn in record.turns)
 
 
 def _judgements(

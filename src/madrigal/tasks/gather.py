@@ -52,9 +52,9 @@ def check_named(draft: Draft, settings: TaskSettings) -> None:
 
 
 def gathered(
-    task: str, records: Mapping[Split, Sequence[Record]]
+    task: str, records: Mapping[Split, Sequence[Record]], join: bool = True
 ) -> tuple[Mapping[Split, Sequence[Record]], tuple[str, ...]]:
-    """Judged rows of one prompt as one record, ratings with their scale; and what there is to say.
+    """Judged rows with `join` as one record a prompt, ratings with their scale; and what to say.
 
     DataError where all ratings are the same and no scale is named.
     """
@@ -71,7 +71,9 @@ def gathered(
             f"ratings go from {low:g} to {high:g} in the data, which is taken as their scale; if "
             "it is wider, write `feedback.scale`"
         )
-    found: dict[Split, list[Record]] = {s: joined(some) for s, some in records.items()}
+    found: dict[Split, Sequence[Record]] = {
+        split: joined(some) if join else some for split, some in records.items()
+    }
     rows, kept = (sum(map(len, some.values())) for some in (records, found))
     if kept < rows:
         notes.append(f"{rows:,} judged rows are {kept:,} records: what belongs together is joined")

@@ -30,9 +30,16 @@ class Understood:
 
 
 def understand(
-    task: str, settings: TaskSettings, shape: Format, rows: Mapping[Split, Sequence[Row]]
+    task: str,
+    settings: TaskSettings,
+    shape: Format,
+    rows: Mapping[Split, Sequence[Row]],
+    join: bool = True,
 ) -> Understood:
-    """Every row as a record. DataError with the mistakes of all rows, unless they are dropped."""
+    """Every row as a record. DataError with the mistakes of all rows, unless they are dropped.
+
+    With `join`, judged rows that belong together are one record.
+    """
     bad = BadRows(settings.data.on_bad == "drop")
     drafts, notes = _drafts(settings, shape, rows, bad)
     flat = [draft for some in drafts.values() for _, draft in some]
@@ -46,7 +53,7 @@ def understand(
     kind = _kind(flat, labels)
     more = tuple(_new_labels(drafts)) if labels is not None else ()
     if kind == "feedback":
-        records, more = gather.gathered(task, records)
+        records, more = gather.gathered(task, records, join)
     return Understood(
         kind,
         records,
