@@ -57,7 +57,7 @@ def why_not(votes: Votes) -> str:
     several = int((_annotators_of(known) >= 3).sum())
     if several < LEAST_ITEMS:
         found = "no item has" if not several else f"only {several:,} items have"
-        return f"{found} votes of three named annotators; it takes {LEAST_ITEMS}"
+        return f"{found} votes of three named annotators, and it takes {LEAST_ITEMS}"
     if len(np.unique(known.value)) == 1:
         return "all votes are the same"
     if len(np.unique(known.value)) > _MOST_LEVELS:

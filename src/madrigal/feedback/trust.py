@@ -29,16 +29,13 @@ def trust(records: Sequence[Record], how: How, seed: int = 0) -> dict[str, float
     Raises:
         DataError: a judgement without annotator, or too little to tell annotators apart.
     """
-    need_annotators(records, f"aggregate: {how}")
+    need_annotators(records, how)
     sums: dict[str, float] = {}
     counts: dict[str, int] = {}
     for look in looks(records, DRAWS):
         reason = why_not(look.votes)
         if reason:
-            raise DataError(
-                f"{look.votes.where[0]}: aggregate: {how} cannot weigh annotators: {reason}; "
-                "take `aggregate: mean`"
-            )
+            raise DataError(f"{how} cannot weigh annotators, {reason}; take `mean`")
         votes = once(look.votes)
         weights = _by_accuracy(votes) if how == "dawid_skene" else _by_competence(votes, seed)
         given = np.bincount(votes.annotator, minlength=len(votes.names)).tolist()

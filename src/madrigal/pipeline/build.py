@@ -21,6 +21,7 @@ from madrigal.pipeline.mistakes import (
     unwritable,
     without_validation,
 )
+from madrigal.pipeline.weighed import weighed
 from madrigal.recipe.load import LoadedRecipe
 from madrigal.recipe.schema import Recipe
 from madrigal.recipe.stage import StageSettings
@@ -155,7 +156,7 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
         DataError, ModelError: with every mistake found.
     """
     recipe = loaded.recipe
-    tasks = load_tasks(recipe, loaded.root)
+    tasks, unweighed = weighed(load_tasks(recipe, loaded.root))
     tokenizer = _tokenizer(loaded, tasks, folder)
     context = model_context(recipe.model, loaded.root)
     coder = Coder(tokenizer, context, recipe.model.chat_template)
@@ -163,7 +164,7 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
         (*recipe.before(), *(name for stage in recipe.stages for name in stage.learn))
     )
     examples: dict[str, Sequence[Example]] = {}
-    mistakes = [*missing_trackers(recipe), *without_validation(recipe, tasks)]
+    mistakes = [*unweighed, *missing_trackers(recipe), *without_validation(recipe, tasks)]
     mistakes += misfit(recipe, tasks)
     mistakes += unguarded(recipe, tasks)
     mistakes += unwritable(recipe, tasks)

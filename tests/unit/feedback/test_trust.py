@@ -52,7 +52,7 @@ def test_who_says_the_opposite_counts_nothing(how):
 
 
 def test_a_judgement_without_name_is_refused():
-    with pytest.raises(DataError, match=r"votes.jsonl:1: no annotator, and aggregate: mace weighs"):
+    with pytest.raises(DataError, match=r"votes.jsonl:1: no annotator, and mace weighs"):
         trust(flipped(40, 3, 0.1, 0, named=False), "mace")
 
 
@@ -60,6 +60,6 @@ def test_too_little_to_weigh_by_is_refused():
     with pytest.raises(DataError) as refused:
         trust(flipped(40, 2, 0.1, 0), "dawid_skene")
     assert refused.value.mistakes == (
-        "votes.jsonl:1: aggregate: dawid_skene cannot weigh annotators: no item has votes of three "
-        "named annotators; it takes 30; take `aggregate: mean`",
+        "dawid_skene cannot weigh annotators, no item has votes of three named annotators, and it "
+        "takes 30; take `mean`",
     )
