@@ -39,6 +39,7 @@ FULL, LORA = "full", {"kind": "lora", "rank": 3, "dropout": 0.1}
 
 # What keeps a tiny run tiny, and makes each kind say something in it.
 SMALL = {"replay": {"share": 0.5, "keep": 6}, "ewc": {"examples": 8}, "o_lora": {"strength": 0.1}}
+LIKED = {"data": {"train": "liked.train.jsonl", "test": "liked.test.jsonl"}}
 REPLAY = {"kind": "replay", **SMALL["replay"]}
 BESIDE = {"distill": {"on": {"replayed": [REPLAY], "all": [REPLAY]}}}  # what a value needs
 FURTHER = {"replay, count": [{"kind": "replay", "count": 3, "keep": 6}]}
@@ -117,6 +118,11 @@ def keys(retain, adapter=FULL, dropout=0.1) -> dict:
         }
         for label, learn in zip(STAGES, (["m1", "text"], ["m2", "echo"], ["m3", "m1"]), strict=True)
     ]
+    liked = {} if _written(retain) else {"liked": LIKED}
+    for stage, objective in zip(stages, ({"kind": "dpo"}, {}, {"kind": "dpo"}), strict=True):
+        if liked and objective:
+            stage["learn"].append("liked")
+            stage["objective"]["liked"] = objective
     for stage in stages[1:]:
         stage["retain"] = retain
     moods = {
@@ -134,15 +140,32 @@ def keys(retain, adapter=FULL, dropout=0.1) -> dict:
             "adapter": adapter,
             "precision": "float32",
         },
-        "tasks": {**moods, "echo": echo, "text": text},
+        "tasks": {**moods, "echo": echo, "text": text, **liked},
         "stages": stages,
         "evaluate": {"base": False, "draws": 200},
     }
 
 
+def _written(retain) -> bool:
+    """Whether the model writes earlier examples itself, which judged answers cannot be."""
+    return any(one.get("select") == "generated" for one in retain)
+
+
 def write(folder: Path) -> None:
-    """Data of five tasks, and two equal base models, one of them with dropout."""
+    """Data of six tasks, and two equal base models, one of them with dropout."""
     tiny_run.write_data(folder)
+    numbers = random.Random(4)
+    pairs = [
+        {
+            "prompt": f"say what the {place} was like on day {numbers.randrange(99)}:",
+            "chosen": f"kind and {numbers.choice(tiny_run.GOOD)}",
+            "rejected": numbers.choice(tiny_run.BAD),
+        }
+        for place in 2 * tiny_run.PLACES
+    ]
+    for split, some in (("train", pairs[3:]), ("test", pairs[:3])):
+        lines = "".join(json.dumps(row) + "\n" for row in some)
+        (folder / f"liked.{split}.jsonl").write_text(lines, encoding="utf-8")
     lines = (folder / "mood.train.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     for n, start in (("m1", 0), ("m2", 13), ("m3", 26)):
         (folder / f"{n}.jsonl").write_text("".join(lines[start : start + 13]), encoding="utf-8")

@@ -62,9 +62,9 @@ def test_raw_text_has_nothing_to_answer(tmp_path):
     path = tmp_path / "recipe.yaml"
     path.write_text(json.dumps(keys), encoding="utf-8")
     loaded = load_recipe(path)
-    with pytest.raises(DataError, match="raw text only") as caught:
+    with pytest.raises(DataError, match="judged answers only") as caught:
         build(loaded)
     assert caught.value.mistakes == (
-        "stages[1].retain: the stage learns raw text only, which has no prompts that the model "
-        "could answer; write `on: new`",
+        "stages[1].retain: the stage learns raw text or judged answers only, which have no "
+        "prompts that the model is to answer; write `on: new`",
     )

@@ -51,7 +51,7 @@ def _scoring(built: Built) -> list[Part]:
     found = [Part("score base", once, False)] if recipe.evaluate.base else []
     if recipe.evaluate.few_shot:
         shots = recipe.evaluate.few_shot
-        answering = [name for name in watched if built.tasks[name].kind != "text"]
+        answering = [name for name in watched if built.tasks[name].answered]
         shown = sum(scored_tokens(built, name, shots=shots) for name in answering)
         found.append(Part(f"score base, {shots} shots", shown, False))
     for stage in recipe.stages:

@@ -48,7 +48,7 @@ def _drawn(built: Built, source: Mixture) -> tuple[int, int]:
     drawn = shown = 0
     for name, got in source.achieved().items():
         task = built.tasks[name]
-        if task.kind != "text":
+        if task.answered:
             most = task.max_new_tokens if task.kind == "answer" else 0
             drawn += got.tokens + most * got.examples
             shown += got.tokens

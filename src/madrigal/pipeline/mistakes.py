@@ -94,6 +94,12 @@ def unwritable(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
     stages = recipe.stages[: asked[-1]]
     taught = (*recipe.before(), *(t for one in stages for t in recipe.scored(one.learn)))
     for name in dict.fromkeys(taught):
+        if tasks[name].kind == "feedback":
+            yield (
+                f"stages[{asked[-1]}].retain: '{name}' holds answers that people judged, which a "
+                "model cannot write; choose another `select`"
+            )
+            continue
         found = len({record.turns for record in tasks[name].splits["train"]})
         if tasks[name].kind != "text" and found < _PROMPTS_OF_A_TEMPLATE:
             yield (
@@ -107,9 +113,9 @@ def unasked(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
     """Stages that distil what the model says to prompts, and learn nothing that has any."""
     for number, stage in enumerate(recipe.stages):
         kept = stage.retains(Distill)
-        if kept is None or kept.on != "own" or any(tasks[n].kind != "text" for n in stage.learn):
+        if kept is None or kept.on != "own" or any(tasks[n].answered for n in stage.learn):
             continue
         yield (
-            f"stages[{number}].retain: the stage learns raw text only, which has no prompts that "
-            "the model could answer; write `on: new`"
+            f"stages[{number}].retain: the stage learns raw text or judged answers only, which "
+            "have no prompts that the model is to answer; write `on: new`"
         )

@@ -79,7 +79,7 @@ class OnPolicy:
         self._records: dict[int, tuple[str, Record]] = {
             id(example): (name, record)
             for name in stage.learn
-            if built.tasks[name].kind != "text"
+            if built.tasks[name].answered
             for example, record in zip(
                 built.examples[name], built.tasks[name].splits["train"], strict=True
             )

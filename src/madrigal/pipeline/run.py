@@ -162,7 +162,7 @@ def _score_base(run: _Run, model: LanguageModel) -> None:
     if evaluate.base:
         run.scorer.score("base", "base model", model, watched)
     if evaluate.few_shot:
-        answering = [t for t in watched if run.built.tasks[t].kind != "text"]
+        answering = [t for t in watched if run.built.tasks[t].answered]
         run.scorer.score("few-shot", f"base, {evaluate.few_shot} shots", model, answering)
 
 

@@ -21,6 +21,11 @@ _METRICS = {
         "+ FN<sub>c</sub>)",
         "F1 of each label, averaged over the labels: rare ones count as much as frequent ones.",
     ),
+    "agreement": (
+        "(1/n) · Σ<sub>i</sub> mean over compared pairs (a, b) of the share of people who prefer "
+        "the one that the model prefers",
+        "How far the model sides with people on which of two answers is better.",
+    ),
     "exact_match": (
         "(1/n) · Σ<sub>i</sub> max<sub>r</sub> [norm(ŷ<sub>i</sub>) = norm(r)]",
         "The share of examples whose answer equals an accepted one after normalisation.",

@@ -13,10 +13,11 @@ MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 
 # Shares of examples that are right; the other metrics in [0, 1] are customarily given times 100.
-_SHARES = {"accuracy", "exact_match"}
+_SHARES = {"accuracy", "agreement", "exact_match"}
 _PLAIN = {"perplexity"}
 METRIC_NAMES = {
     "accuracy": "accuracy",
+    "agreement": "agreement",
     "macro_f1": "macro-F1",
     "exact_match": "exact match",
     "token_f1": "token F1",

@@ -49,3 +49,9 @@ class Task:
     trust: Mapping[str, float] = field(default_factory=dict)
     format: str = ""  # the record format, as detected or given
     files: tuple[DataFile, ...] = ()
+
+    @property
+    def answered(self) -> bool:
+        """Whether the model answers its prompts itself: not raw text, which has none, nor answers
+        that are there to be judged."""
+        return self.kind in ("answer", "choice")
