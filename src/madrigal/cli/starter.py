@@ -37,6 +37,7 @@ def starter(tasks: Sequence[Inspected], file: str) -> str:
         "    epochs: 3 # passes over all examples together; or steps: 500",
         "    batch: {rows: 32} # examples a step; or {tokens: 4096}",
         *_mixture(usable),
+        *_objective(usable),
         "    optimiser: {learning_rate: 1e-3} # for {kind: full} try 3e-4",
         "",
         "evaluate:",
@@ -101,6 +102,18 @@ def _mixture(tasks: Sequence[Inspected]) -> Iterator[str]:
         yield "    mixture: {kind: temperature, temperature: 2.0}"
     else:
         yield "    mixture: proportional # or uniform, temperature, balanced, weights"
+
+
+def _objective(tasks: Sequence[Inspected]) -> Iterator[str]:
+    """How judged answers are learnt; what was judged one by one gives no pairs for certain."""
+    said = {
+        task.name: "likelihood" if task.format in ("ratings", "thumbs") else "dpo"
+        for task in tasks
+        if task.kind == "feedback"
+    }
+    if said:
+        given = ", ".join(f"{name}: {kind}" for name, kind in said.items())
+        yield f"    objective: {{{given}}} # likelihood: of judged answers the best alone"
 
 
 def _evaluate(tasks: Sequence[Inspected]) -> Iterator[str]:

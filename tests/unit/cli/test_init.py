@@ -148,3 +148,22 @@ def test_what_cannot_be_read_leaves_nothing(folder: Path, capsys, words: list[st
     assert main(["init", *words]) == 2
     assert capsys.readouterr().err == f"{line}\n"
     assert sorted(folder.rglob("*")) == before
+
+
+def test_judged_answers_get_an_objective(folder: Path):
+    pairs = [{"prompt": f"p {i}", "chosen": "x", "rejected": "y"} for i in range(40)]
+    thumbs = [{"prompt": f"q {i}", "completion": "x", "label": i % 2 == 0} for i in range(40)]
+    for name, rows in (("pairs", pairs), ("thumbs", thumbs)):
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / f"{name}.jsonl").write_text(lines, encoding="utf-8")
+    assert main(["init", "pairs.jsonl", "thumbs.jsonl", "titles.csv"]) == 0
+    loaded = load_recipe(folder / "recipe.yaml")
+    tasks = load_tasks(loaded.recipe, loaded.root)
+    kinds = [(task.kind, task.format) for task in tasks.values()]
+    assert kinds == [
+        ("feedback", "pairs"), ("feedback", "thumbs"), ("answer", "prompt_completion")
+    ]  # fmt: skip
+    objective = loaded.recipe.stages[0].objective
+    assert {name: one.kind for name, one in objective.items()} == {
+        "pairs": "dpo", "thumbs": "likelihood"
+    }  # fmt: skip

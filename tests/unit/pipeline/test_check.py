@@ -2,12 +2,14 @@
 
 import copy
 import io
+import json
 
 import pytest
 from rich.console import Console
 
 import tiny_run
 from madrigal.pipeline.check import check
+from madrigal.tasks.card import OPEN
 
 
 def said(folder, **task):
@@ -53,3 +55,29 @@ def test_a_task_most_of_whose_prompts_are_cut_is_told(tmp_path, system, warned):
     )
     assert (line in text) == warned
     assert ("are cut to fit" in text) == warned
+
+
+def test_an_example_of_judged_answers_shows_each_with_what_was_said(tmp_path):
+    rows = [
+        {"prompt": f"where is number {i}?", "answers": ["here", "there"], "ratings": [[1, 2], [3]]}
+        for i in range(40)
+    ]
+    (tmp_path / "judged.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    keys = copy.deepcopy(tiny_run.keys())
+    feedback = {"scale": [0, 4]}
+    keys["tasks"]["judged"] = {"data": {"train": "judged.jsonl"}, "feedback": feedback}
+    keys["stages"] = [
+        {"name": "s", "learn": ["judged"], "steps": 2, "objective": {"judged": "dpo"}}
+    ]
+    keys["tasks"] = {"judged": keys["tasks"]["judged"]}
+    keys["evaluate"] = {"draws": 200}
+    console = Console(file=io.StringIO(), width=200)
+    check(tiny_run.tiny(tmp_path, keys), console)
+    said = console.file.getvalue()
+    assert "ratings" in said
+    first = "answer 1 of 2, better than answer 2 for 0%, rated 0.38 of 1\nwhere is number"
+    second = "answer 2 of 2, better than answer 1 for 100%, rated 0.75 of 1\nwhere is number"
+    assert first in said
+    assert second in said
+    assert f"?{OPEN} here" in said
+    assert f"?{OPEN} there" in said

@@ -88,3 +88,44 @@ def test_a_fence_in_the_data_does_not_break_the_page(tmp_path, coder):
     write_jsonl(tmp_path / "a.jsonl", [{"prompt": "```", "completion": "````"}])
     task = loaded({"test": "a.jsonl"}, tmp_path)
     assert "\n`````text\n" in samples_markdown(task, (), coder)
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """Three pairs to learn from: votes of two people, one of them a tie."""
+    row = {"response_1": "yes", "response_2": "no"}
+    votes = ({"ann": 1, "bob": 1}, {"ann": 2, "bob": 0}, {"ann": 1})
+    rows = [row | {"prompt": f"So {i}?", "votes": said} for i, said in enumerate(votes)]
+    write_jsonl(tmp_path / "train.jsonl", rows)
+    write_jsonl(tmp_path / "test.jsonl", [row | {"prompt": "Then?", "votes": [0]}])
+    data = {"train": "train.jsonl", "test": "test.jsonl", "split": {"validation": 0.0}}
+    return loaded(data, tmp_path)
+
+
+def test_the_card_of_judged_answers_counts_what_was_said(judged, coder):
+    examples = coder.training(judged, "train")
+    card = json.loads(json.dumps(data_card(judged, examples, coder)))
+    assert (card["kind"], card["metric"]) == ("feedback", "agreement")
+    assert card["feedback"] == {
+        "kinds": {"pair": 4},
+        "answers": {"2": 4},
+        "judgements": 6,
+        "annotators": 2,
+        "ties": 2,
+        "aspects": [],
+        "scale": None,
+    }
+    assert sum(card["histogram"]["counts"]) == 6, "a row for each answer"
+    assert card["truncated"] == {"examples": 0, "tokens": 0}
+    assert [sample["answer"].strip()[:3].strip("<") for sample in card["samples"]] == [
+        "yes", "no", "yes", "no", "yes", "no"
+    ]  # fmt: skip
+    assert card["samples"][2]["said"] == "answer 1 of 2, better than answer 2 for 25%"
+
+
+def test_samples_of_judged_answers_say_what_was_said(judged, coder):
+    text = samples_markdown(judged, coder.training(judged, "train"), coder)
+    end = coder.tokenizer.eos_token
+    assert text.count("```text") == 6
+    assert "answer 2 of 2, better than answer 1 for 75%: " in text
+    assert f"So 1?{OPEN} no{end}{CLOSE}" in text

@@ -109,6 +109,17 @@ def test_judged_answers_there_and_back(name, tmp_path):
     assert [r.key for r in back.splits["test"]] == [r.key for r in original.splits["test"]]
 
 
+def test_a_prompt_that_only_looks_like_a_dialogue_stays_one_message(tmp_path):
+    row = {"topic": f"{SAID}so", "chosen": "x", "rejected": "y"}
+    original = of_rows([row], tmp_path, prompt="{topic}")
+    settings = {"data": {"test": "test.jsonl"}, "prompt": "{topic}"}
+    rows = convert(TaskSettings.model_validate(settings), tmp_path)["test"]
+    write_canonical(rows, tmp_path / "canonical.jsonl")
+    (back,) = loaded({"test": "canonical.jsonl"}, tmp_path).splits["test"]
+    assert back.turns == original.splits["test"][0].turns
+    assert len(back.turns) == 1
+
+
 @pytest.mark.parametrize("shape", ROWS)
 def test_there_and_back(shape, tmp_path):
     original = of_rows(ROWS[shape], tmp_path)

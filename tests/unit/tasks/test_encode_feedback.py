@@ -16,13 +16,19 @@ CHAT = (
 )
 
 
-def templated():
-    tokenizer = byte_level()
-    tokenizer.chat_template = CHAT
-    return tokenizer
+def templated(make):
+    def made():
+        tokenizer = make()
+        tokenizer.chat_template = CHAT
+        return tokenizer
+
+    return made
 
 
-@pytest.fixture(params=[byte_level, sentencepiece_like, templated])
+@pytest.fixture(
+    params=[byte_level, sentencepiece_like, templated(byte_level), templated(sentencepiece_like)],
+    ids=["byte-level", "sentencepiece", "templated byte-level", "templated sentencepiece"],
+)
 def coder(request):
     return Coder(request.param(), 64, True)
 

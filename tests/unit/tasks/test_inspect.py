@@ -67,6 +67,12 @@ def test_all_mistakes_at_once(tmp_path):
     assert third == "c.json: no such file; did you mean 'b.jsonl' or 'a.jsonl'?"
 
 
+def test_judged_answers_are_known(tmp_path):
+    write_jsonl(tmp_path / "p.jsonl", [{"prompt": "p", "chosen": "x", "rejected": "y"}])
+    (found,) = inspect_files(["p.jsonl"], tmp_path)
+    assert (found.format, found.kind, found.labels) == ("pairs", "feedback", {})
+
+
 @needs_data
 def test_published_files():
     found = inspect_files(["classification/snips", "raw_text/law", "instructions/gsm8k"], DATA)

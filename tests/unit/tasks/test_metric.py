@@ -43,3 +43,8 @@ def test_chance_of_macro_f1_is_what_guessing_scores(tmp_path):
     guesses = [rng.choice("abc") for _ in range(20_000)]
     measured = f1_score(labels * 200, guesses, average="macro")
     assert chance(task) == pytest.approx(measured, abs=0.01)
+
+
+def test_chance_of_agreement_is_one_half(tmp_path):
+    task = of_rows([{"prompt": "p", "chosen": "x", "rejected": "y"}], tmp_path)
+    assert (task.metric, chance(task), chance(task, "train")) == ("agreement", 0.5, 0.0)

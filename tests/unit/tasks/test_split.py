@@ -165,3 +165,27 @@ def test_many_documents_are_split_whole():
     some = [Record(f"{i}", text=f"Document {i}. " * 300) for i in range(50)]
     sides = hold_out_text(some, 0.1, 0.1, seed=0)
     assert {r.text for members in sides.values() for r in members} == {r.text for r in some}
+
+
+def test_all_that_was_judged_of_one_prompt_stands_on_one_side(tmp_path):
+    pairs = [
+        {"prompt": prompt, "chosen": f"x{i}", "rejected": f"y{i}"}
+        for i in range(60)
+        for prompt in (f"question {i // 2}?", f" Question  {i // 2}?\n")
+    ]
+    write_jsonl(tmp_path / "a.jsonl", pairs)
+    task = loaded({"train": "a.jsonl", "split": {"validation": 0.2, "test": 0.3}}, tmp_path)
+    sides = [{fingerprint(record) for record in records} for records in task.splits.values()]
+    assert sum(map(len, sides)) == len(set().union(*sides)) == 30
+    assert sum(map(len, task.splits.values())) == 120
+
+
+def test_texts_that_were_judged_alone_are_divided_by_themselves(tmp_path):
+    texts = [{"text": f"text {i % 100}", "rating": i / 200} for i in range(200)]
+    write_jsonl(tmp_path / "a.jsonl", texts)
+    task = loaded({"train": "a.jsonl"}, tmp_path)
+    assert sum(map(len, task.splits.values())) == 100, "two ratings each"
+    assert 3 < len(task.splits["test"]) < 20
+    write_jsonl(tmp_path / "b.jsonl", [{"text": "TEXT 7", "rating": 0.5}])
+    task = loaded({"train": "a.jsonl", "test": "b.jsonl"}, tmp_path, feedback={"scale": [0, 1]})
+    assert task.counts["dropped"] == 1
