@@ -317,11 +317,10 @@ def small_steps() -> list[Line]:
             seconds[name].append(time.perf_counter() - began)
     ratio = statistics.median(seconds["measured"]) / statistics.median(seconds["plain"])
     lines = [Line("base-xs, 6 tasks, short rows: a measured step", round(ratio, 3), "x")]
-    for steps, target in ((60, ""), (STAGE, "<= 3 %")):
+    for steps in (50, 60, STAGE):  # no stage has a larger share of measured steps than one of 50
         share = (ratio - 1) * measured_share(LATE_EVERY, steps)
         what = f"base-xs, 6 tasks, short rows: diagnostics, by themselves, in {steps} steps"
-        met = share <= 0.03 if target else None
-        lines.append(Line(what, round(100 * share, 2), "% of the time", target, met))
+        lines.append(Line(what, round(100 * share, 2), "% of the time", "<= 3 %", share <= 0.03))
     return lines
 
 
