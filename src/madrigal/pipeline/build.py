@@ -27,6 +27,7 @@ from madrigal.recipe.schema import Recipe
 from madrigal.recipe.stage import StageSettings
 from madrigal.tasks.encode import Coder
 from madrigal.tasks.encoded import Example
+from madrigal.tasks.fit import fitting
 from madrigal.tasks.load import load_tasks
 from madrigal.tasks.task import Task
 from madrigal.training.chance import derive
@@ -149,6 +150,20 @@ def _made(folder: Path) -> Any:
     return tokenizer
 
 
+def _fitting(
+    recipe: Recipe, tasks: Mapping[str, Task], coder: Coder
+) -> tuple[dict[str, Task], list[str]]:
+    """The tasks without answers that are too long, where bad rows may be dropped; and mistakes."""
+    found, mistakes = dict(tasks), []
+    for name, task in tasks.items():
+        if recipe.tasks[name].data.on_bad == "drop":
+            try:
+                found[name] = fitting(task, coder)
+            except DataError as problem:
+                mistakes += problem.mistakes
+    return found, mistakes
+
+
 def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
     """Load and encode everything that a recipe names. Writes nothing.
 
@@ -163,14 +178,15 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
     learnt = dict.fromkeys(
         (*recipe.before(), *(name for stage in recipe.stages for name in stage.learn))
     )
+    tasks, unfit = _fitting(recipe, tasks, coder)
     examples: dict[str, Sequence[Example]] = {}
-    mistakes = [*unweighed, *missing_trackers(recipe), *without_validation(recipe, tasks)]
+    mistakes = [*unweighed, *unfit, *missing_trackers(recipe), *without_validation(recipe, tasks)]
     mistakes += misfit(recipe, tasks)
     mistakes += unguarded(recipe, tasks)
     mistakes += unwritable(recipe, tasks)
     mistakes += unasked(recipe, tasks)
     mistakes += unroutable(recipe, tasks)
-    for name, task in tasks.items():
+    for name, task in tasks.items() if not unfit else ():
         try:
             coder.check(task)
             if name in learnt:

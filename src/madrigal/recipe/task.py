@@ -54,7 +54,7 @@ class DataSettings(Short):
     format: FormatName = Field(default="auto", description="Record format; `auto` detects it from the fields.")
     columns: dict[str, str] = Field(default_factory=dict, description="Renames fields before detection: `{text: review, label: stars}`.")
     split: SplitShares = Field(default=SplitShares(), description="Shares to hold out where validation or test is not given.")
-    on_bad: Literal["error", "drop"] = Field(default="error", description="What becomes of rows that cannot be read as records: `error` lists them all and stops, `drop` leaves them out and says how many and which.")
+    on_bad: Literal["error", "drop"] = Field(default="error", description="What becomes of rows that cannot be read as records, or whose answer does not fit the context: `error` lists them and stops, `drop` leaves them out and says how many and which.")
     max_train: int | None = Field(default=None, ge=1, description="At most so many training examples, drawn by the recipe's seed.")
     max_validation: int | None = Field(default=200, ge=1, description="At most so many validation examples, drawn by content alone, so that runs with other seeds are judged by the same.")
     max_test: int | None = Field(default=None, ge=1, description="At most so many test examples, drawn by content alone, so that runs with other seeds are judged by the same.")

@@ -1,12 +1,15 @@
-"""Rows that cannot be read as records: mistakes, or left out where the task says so."""
+"""Rows that cannot be used: mistakes, or left out where the task says so."""
 
 from dataclasses import dataclass, field
 
 from madrigal.errors import DataError
-from madrigal.tasks.row import Mistakes, Row
+from madrigal.tasks.row import Mistakes
 
 # Behind a mistake of a row that the user may prefer to do without.
 CURE = "; correct the row, or leave such rows out with `data.on_bad: drop`"
+
+# Behind an answer that does not fit the model's context.
+SHORTEN = "; shorten it, raise `model.context`, or leave such records out with `data.on_bad: drop`"
 
 
 @dataclass(slots=True)
@@ -17,9 +20,10 @@ class BadRows:
     where: set[str] = field(default_factory=set)
     mistakes: Mistakes = field(default_factory=Mistakes)
 
-    def add(self, row: Row, error: DataError) -> None:
-        self.where.add(row.where)
-        self.mistakes.add(row.file, error.mistakes)
+    def add(self, where: str, file: str, error: DataError) -> None:
+        """What is wrong with the row at `where`; of each `file` the first few are listed."""
+        self.where.add(where)
+        self.mistakes.add(file, error.mistakes)
 
     def settle(self, left: int) -> None:
         """Raise everything, unless it may be dropped and so many other records are left."""
@@ -34,5 +38,6 @@ class BadRows:
     def note(self) -> str:
         """How many rows were dropped, and what was wrong with the first of each file."""
         rows = "bad row was" if self.count == 1 else "bad rows were"
-        said = (line.removesuffix(CURE) for line in self.mistakes.sentences())
+        lines = self.mistakes.sentences()
+        said = (line.removesuffix(CURE).removesuffix(SHORTEN) for line in lines)
         return f"{self.count} {rows} dropped (data.on_bad): {'; '.join(said)}"

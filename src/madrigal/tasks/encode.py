@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from madrigal.errors import DataError
+from madrigal.tasks.bad import SHORTEN
 from madrigal.tasks.encoded import Encoded, Example
 from madrigal.tasks.judge import judge
 from madrigal.tasks.pieces import Pieces
@@ -96,10 +97,14 @@ class Coder:
         mistakes = Mistakes()
         for record in (record for split in task.splits.values() for record in split):
             try:
-                self._check_fit(record, _ranked(record))
+                self.check_record(record)
             except DataError as error:
                 mistakes.add(task.name, error.mistakes)
         mistakes.raise_any()
+
+    def check_record(self, record: Record, trained: bool = False) -> None:
+        """DataError if its choices or judged answers, or what is `trained` of it, do not fit."""
+        self._check_fit(record, (*_ranked(record), *(_trained(record) if trained else ())))
 
     def windows(self, records: Sequence[Record]) -> list[Encoded]:
         """Raw text as rows of at most `context` tokens; see `text_windows`."""
@@ -161,7 +166,7 @@ class Coder:
         if found > most:
             raise DataError(
                 f"{record.where}: the answer has {found} tokens; with a context of "
-                f"{self.context} at most {most} fit; shorten it or raise `model.context`"
+                f"{self.context} at most {most} fit{SHORTEN}"
             )
 
     def _needed(self, record: Record, prompt: _Prompt) -> int:

@@ -89,7 +89,7 @@ def _drafts(
                 for draft in found:
                     gather.check_named(draft, settings)
             except DataError as error:
-                bad.add(row, error)
+                bad.add(row.where, row.file, error)
                 continue
             notes.update(draft.note for draft in found if draft.note)
             drafts[split] += [(row, draft) for draft in found if not draft.left_out]
@@ -135,7 +135,7 @@ def _records(
             try:
                 records[split].append(prepare(draft, settings, labels))
             except DataError as error:
-                bad.add(row, error)
+                bad.add(row.where, row.file, error)
     return records
 
 

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 import tiny_run
+from madrigal.errors import DataError
 from madrigal.pipeline.check import check
 from madrigal.tasks.card import OPEN
 
@@ -81,3 +82,15 @@ def test_an_example_of_judged_answers_shows_each_with_what_was_said(tmp_path):
     assert second in said
     assert f"?{OPEN} here" in said
     assert f"?{OPEN} there" in said
+
+
+def test_a_task_that_drops_bad_rows_drops_answers_that_are_too_long(tmp_path):
+    train = tmp_path / "long.jsonl"
+    rows = [{"prompt": f"p {i}", "completion": f"c {i}"} for i in range(40)]
+    rows[7]["completion"] = LONG
+    train.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    data = {"train": "long.jsonl", "test": "echo.test.jsonl", "on_bad": "drop"}
+    text = said(tmp_path, data=data)
+    assert "echo: 1 bad row was dropped (data.on_bad): long.jsonl:8: the answer has" in text
+    with pytest.raises(DataError, match=r"long.jsonl:8: the answer has"):
+        said(tmp_path, data=data | {"on_bad": "error"})
