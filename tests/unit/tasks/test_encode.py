@@ -149,8 +149,8 @@ def test_an_answer_is_never_cut():
     long = asked("Why?", "xy" * 40, where="a.jsonl:7")
     fine = asked("Why?", "xy" * 23, where="a.jsonl:8")
     says = (
-        "a.jsonl:7: the answer has 81 tokens; with a context of 64 at most 47 fit; shorten it or "
-        "raise `model.context`"
+        "a.jsonl:7: the answer has 81 tokens; with a context of 64 at most 47 fit; shorten it, "
+        "raise `model.context`, or leave such records out with `data.on_bad: drop`"
     )
     with pytest.raises(DataError) as error:
         coder.training(task(long, fine), "train")
