@@ -98,6 +98,20 @@ OTHER = {
     "flip_rate": 0.2,
     "likelihood": 0.7,
     "dpop": 5.0,
+    "desirable": 1.5,
+    "undesirable": 0.5,
+    "threshold": 0.25,
+    "odds": 0.6,
+    "gamma": 0.4,
+    "scale": 3.0,
+    "preference": 0.5,
+    "edits": 4.0,
+    "compare": 0.5,
+    "regress": 2.0,
+    "margin": 0.5,
+    "centring": 0.1,
+    "temperature": 0.5,
+    "length_debias": 0.5,
 }
 
 

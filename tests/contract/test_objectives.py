@@ -19,7 +19,7 @@ TASK = {"name": "t", "kind": "answer", "metric": "exact_match", "splits": {}}
 EXAMPLES = [
     pair(1.0, seed=1, value=[0.9, 0.2], margin=[0.5, 0.5]),
     ranked(2, 0, 1, seed=2, value=[1.0, 0.0, 0.6]),
-    pair(0.5, seed=3, value=[0.5, 0.5]),
+    pair(0.5, seed=3, value=[0.45, 0.45]),
     pair(0.3, seed=4, value=[0.4, 0.7]),
     ranked(3, 1, None, 1, 0, seed=5, value=[0.8, 0.3, math.nan, 0.3, 0.1]),
 ]
@@ -46,12 +46,12 @@ def surveyed(objective, examples):
         return None
     asked = objective.survey_rows(examples, context=64)
     held = [replace(one, judged=replace(one.judged, reference=-5.0)) for one in asked]
-    return objective.survey(held, outputs(held))
+    return objective.survey(held, outputs(objective, held))
 
 
-def outputs(rows, survey=None, better=0.0):
+def outputs(objective, rows, survey=None, better=0.0):
     """What a model says; `better` raises the first row."""
-    held = said(rows, heads=2)
+    held = said(rows, heads=getattr(objective, "heads", 1))
     logps = held.logps + better * (held.row == 0)
     first = torch.arange(len(rows)) == 0
     scores = held.scores + better * first[:, None]
@@ -85,8 +85,8 @@ def test_count_is_a_sum_over_examples_and_follows_from_the_data_alone(objective)
 def test_loss_is_a_sum_over_examples(objective):
     """So microbatches and processes may share them out as they like."""
     survey = surveyed(objective, EXAMPLES)
-    whole = objective.loss(ROWS, outputs(ROWS, survey))
-    parts = [objective.loss(list(one), outputs(list(one), survey)) for one in EXAMPLES]
+    whole = objective.loss(ROWS, outputs(objective, ROWS, survey))
+    parts = [objective.loss(list(one), outputs(objective, list(one), survey)) for one in EXAMPLES]
     torch.testing.assert_close(whole, torch.stack(parts).sum())
     assert whole.shape == ()
     assert torch.isfinite(whole)
@@ -95,20 +95,20 @@ def test_loss_is_a_sum_over_examples(objective):
 def test_the_order_of_examples_does_not_matter(objective):
     survey, turned = surveyed(objective, EXAMPLES), flat(EXAMPLES[::-1])
     torch.testing.assert_close(
-        objective.loss(ROWS, outputs(ROWS, survey)),
-        objective.loss(turned, outputs(turned, survey)),
+        objective.loss(ROWS, outputs(objective, ROWS, survey)),
+        objective.loss(turned, outputs(objective, turned, survey)),
     )
 
 
 def test_the_better_answer_should_have_more(objective):
     rows = list(EXAMPLES[0])
     survey = surveyed(objective, EXAMPLES)
-    plain, more = outputs(rows, survey), outputs(rows, survey, better=0.01)
+    plain, more = outputs(objective, rows, survey), outputs(objective, rows, survey, better=0.01)
     assert objective.loss(rows, more) < objective.loss(rows, plain)
 
 
 def test_only_what_is_needed_is_looked_at(objective):
-    full = outputs(ROWS, surveyed(objective, EXAMPLES))
+    full = outputs(objective, ROWS, surveyed(objective, EXAMPLES))
     needs = objective.needs
     bare = replace(
         full,
@@ -123,7 +123,7 @@ def test_only_what_is_needed_is_looked_at(objective):
 
 
 def test_every_answer_that_was_compared_gets_a_gradient(objective):
-    given = outputs(ROWS, surveyed(objective, EXAMPLES))
+    given = outputs(objective, ROWS, surveyed(objective, EXAMPLES))
     wanted = given.scores if "scores" in objective.needs else given.logps
     (gradient,) = torch.autograd.grad(objective.loss(ROWS, given), wanted)
     assert torch.isfinite(gradient).all()
@@ -135,5 +135,5 @@ def test_every_answer_that_was_compared_gets_a_gradient(objective):
 
 
 def test_nothing_to_learn_from_costs_nothing(objective):
-    loss = objective.loss([], outputs([], surveyed(objective, EXAMPLES)))
+    loss = objective.loss([], outputs(objective, [], surveyed(objective, EXAMPLES)))
     assert loss.item() == 0.0

@@ -364,6 +364,30 @@ MISTAKES = {
         "recipe.yaml:16: stages[0].objective.talk.flip_rate: `smoothing` and `flip_rate` are both "
         "given; one regularises, the other corrects; keep one",
     ),
+    "a reward model of nothing": (
+        "batch: {rows: 8}",
+        "objective: {talk: {kind: reward, compare: 0}}",
+        "recipe.yaml:16: stages[0].objective.talk: `compare` and `regress` are both 0, so nothing "
+        "is trained; raise one",
+    ),
+    "soft labels of comparisons that do not count": (
+        "batch: {rows: 8}",
+        "objective: {talk: {kind: reward, compare: 0, regress: 1, temperature: 0.5}}",
+        "recipe.yaml:16: stages[0].objective.talk.temperature: has no effect without `compare`; "
+        "remove it",
+    ),
+    "a scale of ratings that are not used": (
+        "batch: {rows: 8}",
+        "objective: {talk: {kind: reward, scale: 4}}",
+        "recipe.yaml:16: stages[0].objective.talk.scale: has no effect without `regress` or "
+        "`temperature`; remove it",
+    ),
+    "edits of a correction that is not learnt": (
+        "batch: {rows: 8}",
+        "objective: {talk: {kind: correction, likelihood: 0, edits: 2}}",
+        "recipe.yaml:16: stages[0].objective.talk.edits: has no effect without `likelihood`; "
+        "remove it",
+    ),
     "half of all labels wrong": (
         "batch: {rows: 8}",
         "objective: {talk: {kind: dpo, flip_rate: 0.5}}",

@@ -266,16 +266,25 @@ ROWS = {
     "track": Row("track", ["tensorboard"]),
 }  # fmt: skip
 
-# No run can be given what these need, so they are refused, whatever their keys say. That each key
-# reaches its objective is in tests/unit/objectives/test_build.py.
+# Of each objective on judged answers: its keys. No run has a head for rewards, so they are refused;
+# that their keys reach the objective is in tests/unit/objectives/test_build.py.
 for kind in get_args(get_args(ObjectiveSettings)[0]):
     word = kind.model_fields["kind"].default
-    if word != "likelihood":
-        for key in kind.model_fields:
-            value = {"mood": {"kind": word} | ({key: other(kind, key)} if key != "kind" else {})}
-            ROWS[f"stages[N].objective.NAME({word}).{key}"] = Row(
-                "stages.0.objective", value, refused=f"no model yet that '{word}'"
-            )
+    prefers = VOTED | {"evaluate.general": [], "stages.0.learn": ["mood", "echo", "voted"]}
+    if word in ("likelihood", "reward"):
+        prefers["stages.0.objective"] = {"voted": "dpo"}
+    else:
+        prefers["stages.0.objective"] = {"voted": {"kind": word}}
+    if word == "likelihood":
+        continue
+    for key in kind.model_fields:
+        value = {"kind": word, key: other(kind, key)} if key != "kind" else {"kind": "likelihood"}
+        refused = ""
+        if word == "reward":
+            value["kind"], refused = word, "no head yet|has no effect"
+        ROWS[f"stages[N].objective.NAME({word}).{key}"] = Row(
+            "stages.0.objective.voted", value, prefers, refused
+        )
 
 MIXTURES = {
     "proportional": {}, "temperature": {"temperature": 3.0}, "uniform": {},

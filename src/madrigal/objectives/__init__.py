@@ -2,7 +2,29 @@
 
 from madrigal.objectives.base import Need, Objective, Outputs, Surveys
 from madrigal.objectives.build import build_objective
+from madrigal.objectives.correction import Correction
 from madrigal.objectives.dpo import Dpo
+from madrigal.objectives.ipo import Ipo
+from madrigal.objectives.kto import Kto
 from madrigal.objectives.likelihood import Likelihood
+from madrigal.objectives.orpo import Orpo
+from madrigal.objectives.rating_difference import RatingDifference
+from madrigal.objectives.reward import Reward
+from madrigal.objectives.simpo import Simpo
 
-__all__ = ["Dpo", "Likelihood", "Need", "Objective", "Outputs", "Surveys", "build_objective"]
+__all__ = [
+    "Correction",
+    "Dpo",
+    "Ipo",
+    "Kto",
+    "Likelihood",
+    "Need",
+    "Objective",
+    "Orpo",
+    "Outputs",
+    "RatingDifference",
+    "Reward",
+    "Simpo",
+    "Surveys",
+    "build_objective",
+]

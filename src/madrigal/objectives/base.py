@@ -64,7 +64,8 @@ class Surveys(Protocol):
     """
 
     def survey_rows(self, examples: Sequence[Example], context: int) -> tuple[Encoded, ...]:
-        """Rows of at most `context` tokens that the model is to see; empty: nothing to ask."""
+        """Rows of at most `context` tokens that the model is to see. Where there are none,
+        `outputs.survey` is the `survey` of no rows."""
         ...
 
     def survey(self, rows: Sequence[Encoded], outputs: Outputs) -> Float[Tensor, " S"]:

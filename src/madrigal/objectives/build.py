@@ -3,8 +3,15 @@
 from typing import Any, assert_never
 
 from madrigal.objectives.base import Objective
+from madrigal.objectives.correction import Correction
 from madrigal.objectives.dpo import Dpo
+from madrigal.objectives.ipo import Ipo
+from madrigal.objectives.kto import Kto
 from madrigal.objectives.likelihood import Likelihood
+from madrigal.objectives.orpo import Orpo
+from madrigal.objectives.rating_difference import RatingDifference
+from madrigal.objectives.reward import Reward
+from madrigal.objectives.simpo import Simpo
 from madrigal.recipe import objective as recipe
 from madrigal.recipe.settings import Settings
 from madrigal.tasks.task import Task
@@ -17,6 +24,20 @@ def build_objective(settings: recipe.ObjectiveSettings, task: Task) -> Objective
             return Likelihood(settings.normalise, task.label_smoothing)
         case recipe.Dpo():
             return Dpo(**_fields(settings))
+        case recipe.Ipo():
+            return Ipo(settings.beta, settings.normalise)
+        case recipe.Kto():
+            return Kto(**_fields(settings))
+        case recipe.Orpo():
+            return Orpo(settings.odds)
+        case recipe.Simpo():
+            return Simpo(settings.beta, settings.gamma)
+        case recipe.RatingDifference():
+            return RatingDifference(settings.beta, settings.scale)
+        case recipe.Correction():
+            return Correction(**_fields(settings))
+        case recipe.Reward():
+            return Reward(**_fields(settings))
         case _:
             assert_never(settings)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from madrigal.objectives.answers import Normalise, averaged, log_ratios
 from madrigal.objectives.base import Need, Outputs
-from madrigal.objectives.pairs import Pairs, count_compared, logistic, pairs_of, targets
+from madrigal.objectives.pairs import Pairs, compared_examples, logistic, pairs_of, targets
 from madrigal.tasks.encoded import Encoded, Example
 
 
@@ -55,7 +55,7 @@ class Dpo:
         return example
 
     def count(self, rows: Sequence[Encoded]) -> float:
-        return count_compared(rows)
+        return float(len(compared_examples(rows)))
 
     def loss(self, rows: Sequence[Encoded], outputs: Outputs) -> Float[Tensor, ""]:
         pairs = pairs_of(rows, outputs.logps)

@@ -12,6 +12,9 @@ from torch.nn.functional import softplus
 from madrigal.objectives.answers import judgements, values
 from madrigal.tasks.encoded import Encoded
 
+# Examples by the number of their first row.
+Examples = Int[np.ndarray, " E"]
+
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
@@ -65,14 +68,14 @@ def softened_pairs_of(rows: Sequence[Encoded], like: Tensor, temperature: float)
     return _tensors(_kept(held, ~np.isnan(wins)), like)
 
 
-def count_compared(rows: Sequence[Encoded]) -> float:
+def compared_examples(rows: Sequence[Encoded]) -> Examples:
     """Examples with at least one pair that was compared."""
-    return float(len(np.unique(_compared(rows).example)))
+    return np.unique(_compared(rows).example)
 
 
-def count_rated(rows: Sequence[Encoded]) -> float:
+def rated_examples(rows: Sequence[Encoded]) -> Examples:
     """Examples with at least one pair of which both answers have a value."""
-    return float(len(np.unique(_rated(rows).example)))
+    return np.unique(_rated(rows).example)
 
 
 def targets(

@@ -18,6 +18,7 @@ from madrigal.pipeline.mistakes import (
     unasked,
     unguarded,
     unroutable,
+    unscored,
     unwritable,
     without_validation,
 )
@@ -182,6 +183,7 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
     examples: dict[str, Sequence[Example]] = {}
     mistakes = [*unweighed, *unfit, *missing_trackers(recipe), *without_validation(recipe, tasks)]
     mistakes += misfit(recipe, tasks)
+    mistakes += unscored(recipe)
     mistakes += unguarded(recipe, tasks)
     mistakes += unwritable(recipe, tasks)
     mistakes += unasked(recipe, tasks)

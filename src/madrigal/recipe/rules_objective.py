@@ -1,10 +1,24 @@
 """Contradictions in the objectives of a stage."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from madrigal.recipe.node import Mistake, Node
 from madrigal.recipe.rules_stage import learnt
+from madrigal.recipe.shape import shapes
+from madrigal.recipe.stage import StageSettings
 from madrigal.recipe.suggest import did_you_mean
+
+_COMPARING = ("margin", "centring", "smoothing", "flip_rate", "temperature", "length_debias")
+# Of a kind: keys without effect unless one of the others is above 0.
+_WANT: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "correction": {"beta": ("preference",), "edits": ("likelihood",)},
+    "reward": {
+        **dict.fromkeys(_COMPARING, ("compare",)),
+        "scale": ("regress", "temperature"),
+    },
+}
+# Of a kind: weights of which one must be above 0.
+_SOME = {"correction": ("preference", "likelihood"), "reward": ("compare", "regress")}
 
 
 def objective_rules(root: Node) -> Iterator[Mistake]:
@@ -15,9 +29,33 @@ def objective_rules(root: Node) -> Iterator[Mistake]:
             if name not in tasks:
                 yield Mistake(node, f"the stage does not learn {name!r}{did_you_mean(name, tasks)}")
             yield from _noise(node)
+            yield from _nothing(node)
 
 
 def _noise(node: Node) -> Iterator[Mistake]:
     if node.get("smoothing").number and node.get("flip_rate").number:
         text = "`smoothing` and `flip_rate` are both given; one regularises, the other corrects"
         yield Mistake(node.get("flip_rate"), f"{text}; keep one")
+
+
+def _nothing(node: Node) -> Iterator[Mistake]:
+    """Weights that are all zero, and keys of what has no weight."""
+    kind = node.get("kind").text or ""
+    weights = _SOME.get(kind, ())
+    if weights and not any(_weight(node, kind, key) for key in weights):
+        said = " and ".join(f"`{key}`" for key in weights)
+        yield Mistake(node, f"{said} are both 0, so nothing is trained; raise one")
+        return
+    for key, others in _WANT.get(kind, {}).items():
+        if node.get(key).number and not any(_weight(node, kind, other) for other in others):
+            said = " or ".join(f"`{other}`" for other in others)
+            yield Mistake(node.get(key), f"has no effect without {said}; remove it")
+
+
+def _weight(node: Node, kind: str, key: str) -> object:
+    """The value of a key, or its default."""
+    given = node.get(key)
+    if given.present:
+        return given.number
+    objective = shapes(StageSettings)["objective"].values
+    return None if objective is None else objective.kinds[kind].model_fields[key].default

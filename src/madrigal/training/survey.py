@@ -37,8 +37,8 @@ class Surveyor:
         for task, objective in self.objectives.items():
             if isinstance(objective, Surveys):
                 examples = [one.rows for one in placed if one.task == task]
-                rows = objective.survey_rows(examples, self.model.context) if examples else ()
-                if rows:
+                if examples:
+                    rows = objective.survey_rows(examples, self.model.context)
                     found[task] = self._ask(task, objective, rows)
         return found
 
@@ -61,6 +61,8 @@ class Surveyor:
 
     def _said(self, task: str, rows: Sequence[Encoded]) -> Iterator[tuple[list[Encoded], Outputs]]:
         """Rows, with what the reference says of them, and what the model says."""
+        if not rows:
+            return
         placed = [placed_rows(task, (row,), 0, False) for row in rows]
         groups = lay_out(placed, {task: 0}, self.microbatch_tokens, self.processes.count)
         for index in self._own(groups):

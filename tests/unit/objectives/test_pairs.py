@@ -6,10 +6,10 @@ import torch
 
 from judged import flat, pair, ranked
 from madrigal.objectives.pairs import (
-    count_compared,
-    count_rated,
+    compared_examples,
     logistic,
     pairs_of,
+    rated_examples,
     rated_pairs_of,
     softened_pairs_of,
     targets,
@@ -51,14 +51,14 @@ def test_those_that_were_compared():
     expected = naive(lambda one, other: one.wins[other.place])
     assert listed(pairs_of(ROWS, LIKE)) == expected
     assert [wins for _, _, wins, _ in expected] == [1.0, 0.5, 0.0, 0.0, 0.25]
-    assert count_compared(ROWS) == 3
+    assert compared_examples(ROWS).tolist() == [0, 2, 12]
 
 
 def test_those_that_were_rated():
     pairs = rated_pairs_of(ROWS, LIKE)
     expected = naive(lambda one, other: one.value + other.value)
     assert [(i, j, w) for i, j, _, w in listed(pairs)] == [(i, j, w) for i, j, _, w in expected]
-    assert count_rated(ROWS) == 2
+    assert rated_examples(ROWS).tolist() == [2, 7]
 
 
 def test_chances_from_ratings_where_there_are_any():
@@ -89,8 +89,8 @@ def test_each_example_weighs_one():
 
 def test_no_rows_no_pairs():
     assert listed(pairs_of([], LIKE)) == []
-    assert count_compared([]) == 0
-    assert count_rated([]) == 0
+    assert len(compared_examples([])) == 0
+    assert len(rated_examples([])) == 0
 
 
 @pytest.mark.parametrize(
