@@ -12,6 +12,7 @@ from madrigal.feedback.votes import Votes
 
 FOLDS = 5
 LEAST = 200  # comparisons
+_MOST = 20_000
 _FEATURES = 1 << 16
 _SURE = 0.1  # share of the comparisons that the model is surest of
 
@@ -56,11 +57,13 @@ def at_most(votes: Votes, resampling: Resampling = DRAWS) -> Measure | None:
 
     If labels are flipped at one rate e whatever the answers say, nothing agrees with more than
     1 - e of them, not even where it is surest. So e is at most 1 - accuracy; how much less, single
-    labels do not tell. n counts that tenth. None with fewer than 200 comparisons.
+    labels do not tell. n counts that tenth. None with fewer than 200 comparisons; of more than
+    20,000, so many evenly spread are looked at.
     """
     strict = votes.strict
     if len(strict.item) < LEAST:
         return None
+    strict = strict.keep(np.arange(0, len(strict.item), 1 + (len(strict.item) - 1) // _MOST))
     answers = strict.answers[strict.item]
     first, second = ([strict.texts[k] for k in column] for column in answers.T)
     cluster = strict.cluster

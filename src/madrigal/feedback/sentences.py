@@ -1,7 +1,7 @@
 """The findings in plain words, each number with its interval."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from madrigal.feedback.findings import Findings, Part, Question
 from madrigal.feedback.measure import Measure
@@ -34,13 +34,17 @@ class Sentence:
 
 def sentences(findings: Findings) -> list[str]:
     """What was found and what could not be; with several parts each sentence names its own."""
+    return [*(one.text for one in told(findings)), *missing(findings)]
+
+
+def told(findings: Findings) -> list[Sentence]:
+    """What was found; with several parts each sentence names its own."""
     several = len(findings.parts) > 1
-    told = [
-        f"{title(part)}: {line}" if several else line
+    return [
+        replace(one, text=f"{title(part)}: {one.text}") if several else one
         for part in findings.parts
-        for line in (amount(part), *(one.text for one in found(part)))
+        for one in (Sentence(amount(part)), *found(part))
     ]
-    return told + missing(findings)
 
 
 def title(part: Part) -> str:

@@ -39,6 +39,8 @@ class DataView:
     samples: tuple[tuple[str, str], ...]
     files: tuple[tuple[str, str, str], ...]  # path, size and records, sha256
     notes: tuple[str, ...]
+    quality: tuple[tuple[str, bool], ...]  # sentences about judged answers, and which of them warn
+    gaps: tuple[str, ...]  # what of the quality could not be measured
 
 
 COLUMNS = ("train", "validation", "test", "tokens to train", "prompt, median", "longest prompt")
@@ -72,6 +74,8 @@ def _view(name: str, card: Json) -> DataView:
         samples=_samples(card.get("samples")),
         files=_files(card.get("files")),
         notes=tuple(str(note) for note in notes[:_NOTES]) if isinstance(notes, list) else (),
+        quality=_said(mapping(card.get("quality")).get("said")),
+        gaps=_texts(mapping(card.get("quality")).get("gaps")),
     )
 
 
@@ -123,6 +127,15 @@ def _samples(value: Any) -> tuple[tuple[str, str], ...]:
         prompt, answer = (str(parts.get(key, "")) for key in ("prompt", "answer"))
         found.append((middle_out(prompt, _SAMPLE_LENGTH), middle_out(answer, _SAMPLE_LENGTH)))
     return tuple(found)
+
+
+def _said(value: Any) -> tuple[tuple[str, bool], ...]:
+    parts = [mapping(one) for one in value] if isinstance(value, list) else []
+    return tuple((str(one.get("text", "")), one.get("warns") is True) for one in parts)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()
 
 
 def _files(value: Any) -> tuple[tuple[str, str, str], ...]:

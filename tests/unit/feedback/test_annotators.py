@@ -1,5 +1,7 @@
 """Planted spammers are found, and nobody else is accused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -74,17 +76,27 @@ def test_a_frequent_level_is_not_taken_for_a_habit():
     truth = (random.random(800) < 0.1).astype(int)
     votes, _ = planted(competent([0.8] * 5), 800, 4, seed=0)
     meant = random.random(len(votes.item)) < 0.8
-    guess = random.random(len(votes.item)) < 0.1
-    from dataclasses import replace
-
+    guess = random.random(len(votes.item)) < 0.5
     skewed = replace(votes, value=np.where(meant, truth[votes.item], guess).astype(float))
-    assert np.abs(mace(skewed).competence - 0.8).max() < 0.1
+    fit = mace(skewed)
+    assert np.abs(fit.competence - 0.8).max() < 0.1
+    assert np.abs(competence_range(skewed, fit)[:, 0] - 0.8).max() < 0.1
+
+
+def test_who_surely_knows_a_little_does_not_guess():
+    """Far below the others, but with so many votes that it is no guessing."""
+    assert verdicts(competent([0.9, 0.9, 0.9, 0.9, 0.25]), seed=0, items=3000) == [""] * 5
 
 
 def test_the_flip_rate_counts_votes_and_not_annotators():
-    flips = annotators(comparisons(flipped(800, 3, 0.2, seed=0))).flip_rate
-    assert flips.low < 0.2 < flips.high
-    assert flips.n == 2400
+    """Who flips half of their votes gave few of them."""
+    votes, _ = planted(competent([0.9, 0.9, 0.9, 0.9, 0.0]), 1500, 5, seed=0, levels=(-1, 1))
+    few = (votes.annotator < 4) | (votes.item % 10 == 0)
+    flips = annotators(votes.keep(few)).flip_rate
+    share = (4 * 0.05 + 0.1 * 0.5) / 4.1
+    assert flips.low < share < flips.high
+    assert flips.value == pytest.approx(share, abs=0.01)  # the mean over annotators is 0.14
+    assert flips.n == 4 * 1500 + 150
 
 
 def test_why_not():

@@ -68,6 +68,8 @@ def test_a_ranking_by_one_person_cannot_be_cyclic_and_does_not_count():
     feedback = Feedback("ranking", tuple("abcd"), (Judgement((3.0, 2.0, 1.0, 0.0)),))
     record = Record("f:1", (Turn("user", "p"),), feedback=feedback)
     assert found([record]) is None
+    beside = tournament("p", [("a", "e")])
+    assert found([record, *beside]) is None  # a, b, c, d are still in one person's order
     # Three people whose orders differ, each of them consistent: Condorcet's paradox.
     orders = [(3.0, 2.0, 1.0), (1.0, 3.0, 2.0), (2.0, 1.0, 3.0)]
     said = tuple(Judgement(values) for values in orders)

@@ -292,3 +292,29 @@ def test_a_finished_run_gets_its_model_card(written):
     card = (written.parent / "README.md").read_text(encoding="utf-8")
     assert card.startswith("---\nbase_model:")
     assert set(METRICS) <= set(re.findall(r"\w+", card))
+
+
+def test_what_was_found_about_judgements_stands_with_the_data(run, tmp_path):
+    folder = tmp_path / "judged"
+    shutil.copytree(run, folder)
+    path = next((folder / "data").glob("*.json"))
+    card = json.loads(path.read_text(encoding="utf-8"))
+    said = [
+        {"text": f"Annotator {HOSTILE[0]} answers as if without looking.", "warns": True},
+        {"text": "Two votes on one item are the same.", "warns": False},
+    ]
+    write_json(path, card | {"quality": {"said": said, "gaps": ["Not measured: cycles; none."]}})
+    page = Page(write_report(folder).read_text(encoding="utf-8"))
+    assert f"Annotator {HOSTILE[0]} answers" in page.text
+    assert "▼ Annotator" in page.text
+    assert "▼ Two votes" not in page.text
+    assert "Not measured: cycles; none." in page.text
+
+
+@pytest.mark.parametrize("quality", [None, [], {"said": 3, "gaps": {}}, {"said": [None, 1]}])
+def test_a_broken_quality_is_left_out(run, tmp_path, quality):
+    folder = tmp_path / "judged"
+    shutil.copytree(run, folder)
+    path = next((folder / "data").glob("*.json"))
+    write_json(path, json.loads(path.read_text(encoding="utf-8")) | {"quality": quality})
+    assert write_report(folder).is_file()
