@@ -49,6 +49,9 @@ def records(draw):
     most = 4 if kind in (*ALONE, "ranking") else 2
     answers = draw(st.lists(SAID, min_size=least, max_size=most, unique_by=str.strip))
     said = draw(st.lists(judgements(kind, len(answers)), min_size=1, max_size=4))
+    if draw(st.booleans()):  # the shapes that other trainers read, too
+        first = {"pair": (1.0, 0.0), "correction": (0.0, 1.0)}.get(kind, said[0][0])
+        said = [(first, said[0][1])]
     more = {
         "margin": draw(st.none() | st.floats(0, 9)) if kind == "pair" else None,
         "scale": (1.0, 5.0) if kind == "rating" else None,
