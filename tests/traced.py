@@ -120,6 +120,7 @@ def of_stage(run: Any, out: Path) -> dict[str, Any]:
         "objectives": {name: repr(one) for name, one in parts.objectives.items()},
         "balancer": repr(parts.balancer),
         "numbers": [parts.task_weights, parts.microbatch_tokens, parts.pad, parts.seed],
+        "share_prompts": parts.share_prompts,
         "chance": parts.stage,
         "terms": of_terms(parts),
         "distillation": of_distillation(parts.distillation),

@@ -4,6 +4,7 @@ import collections
 import math
 import re
 import string
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ import sacrebleu
 from rouge_score.rouge_scorer import RougeScorer
 from sklearn.metrics import accuracy_score, f1_score
 
+from madrigal.evaluation.agreement import Judging
 from madrigal.evaluation.corpus import bleu_from_counts, chrf_from_counts
-from madrigal.evaluation.metrics import METRICS, bits_per_byte, value
+from madrigal.evaluation.metrics import METRICS, bits_per_byte, scored, value
+from madrigal.evaluation.prediction import Prediction
 from predicted import answered, chosen, windows
 
 WORDS = [
@@ -213,12 +216,25 @@ def test_chance_is_what_guessing_scores():
     assert METRICS["perplexity"].chance(windows([1], [10], [40])) == pytest.approx(256.0**4)
 
 
+def weighed(pairs):
+    """Two answers each: people's share for the first, the model's nats for it; -2 for the other."""
+    found = []
+    for number, (first, nats) in enumerate(pairs):
+        wins = ((math.nan, first), (1 - first, math.nan))
+        judging = Judging(("a", "b"), wins, (nats, -2.0), (1, 1))
+        row = Prediction("t", str(number), "f:1", "1", "feedback", "p", ("a",), "a", 0.0)
+        found.append(scored(replace(row, judging=judging), "agreement"))
+    return found
+
+
 def test_every_metric_gives_the_mean_of_examples_exactly_where_it_says_so(pairs):
     for name, metric in METRICS.items():
         if metric.kinds == {"text"}:
             rows = windows([1.0, 30.0], [2, 10], [5, 30])
         elif metric.kinds == {"choice"}:
             rows = chosen([("a", "a"), ("b", "a"), ("b", "b"), ("a", "b"), ("a", "a")], "ab", name)
+        elif metric.kinds == {"feedback"}:
+            rows = weighed([(1.0, -1.0), (0.75, -3.0), (0.5, -2.0)])
         else:
             rows = answered(pairs, name)
         mean = np.mean([row.score for row in rows])

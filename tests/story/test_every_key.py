@@ -286,6 +286,14 @@ for kind in get_args(get_args(ObjectiveSettings)[0]):
             "stages.0.objective.voted", value, prefers, refused
         )
 
+ROWS["stages[N].batch.share_prompts"] = Row(
+    "stages.0.batch.share_prompts",
+    False,
+    VOTED
+    | {"evaluate.general": [], "stages.0.learn": ["mood", "echo", "voted"]}
+    | {"stages.0.objective": {"voted": "dpo"}},
+)
+
 MIXTURES = {
     "proportional": {}, "temperature": {"temperature": 3.0}, "uniform": {},
     "weights": {"weights": {"mood": 1.0, "echo": 3.0}}, "balanced": {"max_epochs": 0.5},

@@ -77,6 +77,8 @@ class Reference:
             processes=self.processes,
             share_prompts=shares_prompts(self.built, self.stage, model),
         )
+        if model.shards is not None:  # no process has the weights that a file would be known by
+            return self._asked(asked, task, examples)
         weights, data = fingerprint(model), content(examples)
         route = task if model.private is not None else ""
         about = [asked.microbatch_tokens, asked.share_prompts, self.processes.count]
@@ -84,11 +86,16 @@ class Reference:
         path = cache_folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"
         held = self.processes.from_first(_read(path, weights, data) if first else None)
         if held is None:
-            with self.screen.bar(f"reference for {task}", len(examples)) as (moved, _):
-                held = np.concatenate(answer_logps(asked, task, examples, moved))
+            held = self._asked(asked, task, examples)
             if first:
                 _write(path, held, weights, data)
         return held
+
+    def _asked(
+        self, asked: Asked, task: str, examples: Sequence[Example]
+    ) -> Float[np.ndarray, " N"]:
+        with self.screen.bar(f"reference for {task}", len(examples)) as (moved, _):
+            return np.concatenate(answer_logps(asked, task, examples, moved))
 
 
 def _noted(row: Encoded, value: float) -> Encoded:
