@@ -176,3 +176,38 @@ def test_it_does_not_write_into_the_run_it_goes_on_from(forker, old):
     answer = extend(forker, old, old / "run")
     assert answer["code"] == 2
     assert "is the run to go on from; choose another --out" in " ".join(answer["said"].split())
+
+
+def test_what_was_extended_is_extended_again(forker, old, tmp_path):
+    """And what the first extension kept the past by, the second keeps it by."""
+    ewc = ("--set", "stages.0.retain=[{kind: ewc, strength: 7}]")
+    assert extend(forker, old, tmp_path / "more", *ewc)["code"] == 0
+    before = hashes(tmp_path / "more")
+    rows = [
+        {"text": f"the bell rings {n}", "label": "loud" if n % 2 else "soft"} for n in range(40)
+    ]
+    (tmp_path / "bell.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    task = f"bell={tmp_path / 'bell.jsonl'}"
+    answer = forker.madrigal(
+        "extend", tmp_path / "more", "--task", task, "--out", tmp_path / "again"
+    )
+    assert answer["code"] == 0, answer["said"]
+    assert hashes(tmp_path / "more") == before
+    found = scores(tmp_path / "again")
+    assert set(found["rows"][-1]["scores"]) == {"mood", "echo", "size", "bell"}
+    assert found["before"] == ["mood", "echo", "size"]
+    kept = yaml.safe_load((tmp_path / "again" / "recipe.yaml").read_text())["stages"][0]["retain"]
+    assert [(one["kind"], one["strength"]) for one in kept] == [("ewc", 7)]
+
+
+@pytest.mark.parametrize("text", ["x", "{}", "[]"])
+def test_a_stage_that_says_damaged_things_of_its_end(forker, old, tmp_path, text):
+    assert extend(forker, old, tmp_path / "more")["code"] == 0
+    (tmp_path / "more" / "stages" / "01-extend" / "done.json").write_text(text)
+    before = hashes(tmp_path / "more")
+    task = f"bell={old / 'size.jsonl'}"
+    answer = forker.madrigal("extend", tmp_path / "more", "--task", task, "--out", tmp_path / "x")
+    assert answer["code"] == 2, answer["said"]
+    assert "done.json: is damaged, so nobody knows which weights" in answer["said"]
+    assert "Traceback" not in answer["said"]
+    assert hashes(tmp_path / "more") == before

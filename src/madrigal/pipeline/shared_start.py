@@ -68,7 +68,7 @@ def find_start(run: Path, built: Built, stage: str | None = None) -> Start:
         run,
         label,
         _weights(run, label, until[-1]),
-        tuple(dict.fromkeys(t for s in until for t in s.learn)),
+        tuple(dict.fromkeys((*loaded.recipe.before(), *(t for s in until for t in s.learn)))),
     )
 
 
@@ -87,7 +87,13 @@ def _weights(run: Path, label: str, stage: StageSettings) -> dict[str, Tensor]:
     changed = next((k.kind for k in stage.retain if isinstance(k, Merge | Interpolate)), None)
     if changed is not None:
         return read_tensors(place / KEPT / WEIGHTS, changed)
-    step = json.loads((place / DONE).read_text(encoding="utf-8"))["weights_of_step"]
+    try:
+        step = int(json.loads((place / DONE).read_text(encoding="utf-8"))["weights_of_step"])
+    except (ValueError, KeyError, TypeError) as problem:
+        raise RunFolderError(
+            f"{place / DONE}: is damaged, so nobody knows which weights the stage ended with; "
+            "take another run, or train this one anew"
+        ) from problem
     found = load_checkpoint(place / "checkpoints", step)
     if found is None:
         raise RunFolderError(f"{place}: the checkpoint of step {step} is missing or damaged")

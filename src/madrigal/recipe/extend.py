@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from madrigal.recipe.balance import Mean
-from madrigal.recipe.retain import Replay, RetentionSettings
+from madrigal.recipe.retain import Merge, OLora, Replay, RetentionSettings
 from madrigal.recipe.schema import Recipe, StartFrom
 from madrigal.recipe.stage import Proportional, StageSettings, Weights
 from madrigal.recipe.task import DataSettings, TaskSettings
@@ -15,11 +15,12 @@ STAGE = "extend"
 def extended(
     given: Recipe, run: Path, learned: Sequence[str], new: Mapping[str, Path], name: str
 ) -> Recipe:
-    """One more stage after a run of `given`: the new tasks, with a tenth of the old ones replayed.
+    """One more stage after a run of `given`: the new tasks, under the retention of its last stage.
 
     Model, tasks and measuring are those of the run, and the stage is its last one with other tasks:
-    its length, batch and optimiser. What the run taught is described again, to be scored before and
-    after.
+    its length, batch and optimiser. Where it kept nothing a tenth of the old tasks is replayed, and
+    what puts adapters of several stages together is left out. What the run taught is described
+    again, to be scored before and after.
     """
     tasks = {task: given.tasks[task] for task in (*learned, *given.evaluate.general)}
     tasks |= {task: TaskSettings(data=DataSettings(train=str(p))) for task, p in new.items()}
@@ -35,7 +36,8 @@ def extended(
 
 
 def _stage(last: StageSettings, tasks: tuple[str, ...]) -> StageSettings:
-    retain: tuple[RetentionSettings, ...] = (Replay(),)
+    kept = tuple(one for one in last.retain if not isinstance(one, OLora | Merge))
+    retain: tuple[RetentionSettings, ...] = kept or (Replay(),)
     mixture = Proportional() if isinstance(last.mixture, Weights) else last.mixture
     return last.model_copy(
         update={
