@@ -53,7 +53,7 @@ def score_files(run: Path, given: Sequence[str], stage: str | None, out: Path | 
     for name, task in tasks.items():
         # Tasks with private parts have models of their own.
         if held is None or held[0].folder != trained[name].folder:
-            held = (trained[name], *load_trained(trained[name]))
+            held = (trained[name], *load_trained(trained[name], rewards=True))
         _, model, coder = held
         rows = evaluate_task(model, coder, task, task.splits["test"], settings.batch_tokens)
         scores[name] = score(rows, task.metric, resampling)

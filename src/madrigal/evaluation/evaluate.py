@@ -18,6 +18,7 @@ from madrigal.evaluation.parse import is_parsed
 from madrigal.evaluation.perplexity import row_nats, windows_of
 from madrigal.evaluation.prediction import Prediction, numbered
 from madrigal.evaluation.rank import rank, told_apart
+from madrigal.evaluation.rewards import rewards
 from madrigal.model.language_model import LanguageModel
 from madrigal.tasks.encode import Coder
 from madrigal.tasks.record import Record
@@ -128,11 +129,13 @@ def _choices(job: _Job, records: Sequence[Record]) -> list[dict[str, Any]]:
     return rows
 
 
-def _check_finite(task: Task, records: Sequence[Record], values: Sequence[float]) -> None:
+def _check_finite(
+    task: Task, records: Sequence[Record], values: Sequence[float], what: str = "likelihood"
+) -> None:
     for record, value in zip(records, values, strict=True):
         if not np.isfinite(value):
             raise RunStopped(
-                f"task '{task.name}', {record.where}: the model's likelihood is not finite, so its "
+                f"task '{task.name}', {record.where}: the model's {what} is not finite, so its "
                 "weights are broken; go back to an earlier checkpoint or lower the learning rate"
             )
 
@@ -158,14 +161,20 @@ def _judged(job: _Job, records: Sequence[Record]) -> list[dict[str, Any]]:
     answers = [[row.tokens[begin:] for row in e] for e, begin in zip(examples, begins, strict=True)]
     found = rank(job.model, prompts, answers, job.batch_tokens, job.on_progress)
     _check_finite(job.task, records, [totals.sum() for totals in found])
+    given: Sequence[Sequence[float] | None] = [None] * len(records)
+    if job.model.reward_head(job.task.name) is not None:
+        each = rewards(job.model, job.task.name, examples, job.batch_tokens)
+        _check_finite(job.task, records, [scores.sum() for scores in each], "reward")
+        given = [scores.tolist() for scores in each]
     rows = []
-    for record, example, totals in zip(records, examples, found, strict=True):
+    for record, example, totals, scores in zip(records, examples, found, given, strict=True):
         assert record.feedback is not None
         judging = Judging(
             answers=record.feedback.answers,
             wins=tuple(row.judged.wins for row in example if row.judged is not None),
             logps=tuple(map(float, totals)),
             tokens=tuple(row.answer_tokens for row in example),
+            rewards=None if scores is None else tuple(scores),
         )
         rows.append({"output": judging.best, "targets": judging.liked, "judging": judging})
     return rows

@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from madrigal.model.base import BUNDLED
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.update import Update
 
 
-def save_task_adapter(model: LanguageModel, task: str, folder: Path) -> None:
+def save_task_adapter(
+    model: LanguageModel, task: str, folder: Path, score: Tensor | None = None
+) -> None:
     """Write what adapts the base to one task as a LoRA adapter that peft loads alone.
 
     With the shared update s B A and the task's own s_t B_t A_t, the one of the file is
@@ -20,25 +23,34 @@ def save_task_adapter(model: LanguageModel, task: str, folder: Path) -> None:
 
     of rank r + r_t, with lora_alpha equal to it, so that peft's factor is 1. Adapters of earlier
     stages that were folded into the base stand in front. Layers that have less than others are
-    filled up with zeros: one rank everywhere is what servers can read.
+    filled up with zeros: one rank everywhere is what servers can read. With the weight of a reward
+    head it adapts a model for sequence classification, which has no output head.
     """
     from peft import LoraConfig
     from safetensors.torch import save_file
 
-    updates = {name: _joined(parts) for name, parts in _parts(model, task)}
+    causal: Any = model.causal
+    trunk = f"{causal.base_model_prefix}."
+    updates = {
+        name: _joined(parts)
+        for name, parts in _parts(model, task)
+        if score is None or name.startswith(trunk)
+    }
     rank = max(update.a.shape[0] for update in updates.values())
     tensors = {}
     for name, update in updates.items():
         whole = update.padded(rank)
         tensors[f"base_model.model.{name}.lora_A.weight"] = whole.a.contiguous().cpu()
         tensors[f"base_model.model.{name}.lora_B.weight"] = whole.b.contiguous().cpu()
-    causal: Any = model.causal
+    if score is not None:
+        tensors["base_model.model.score.weight"] = score
     transposed = any(type(m).__name__ == "Conv1D" for m in causal.modules())  # GPT-2
     config = LoraConfig(
         r=rank,
         lora_alpha=rank,
         target_modules=_targets(causal, updates),
-        task_type="CAUSAL_LM",
+        task_type="CAUSAL_LM" if score is None else "SEQ_CLS",
+        modules_to_save=None if score is None else ["score"],
         base_model_name_or_path=getattr(causal, "name_or_path", None),
         fan_in_fan_out=transposed,
         inference_mode=True,

@@ -13,6 +13,7 @@ from madrigal.model.branches import Branches, branched
 from madrigal.model.divergence import Reference, divergence_in_chunks
 from madrigal.model.head import Around, Head, logps_in_chunks, nothing_around
 from madrigal.model.private import PrivateParts
+from madrigal.model.score import reward_heads
 from madrigal.model.shards import Shards
 from madrigal.model.update import Update
 
@@ -97,6 +98,18 @@ class LanguageModel:
         around = self._routed_head(counts, around)
         return logps_in_chunks(self.head, states, targets, with_mean, chunk, around)
 
+    def reward_head(self, task: str) -> nn.Linear | None:
+        """What scores the answers of a task, where it trains a reward model."""
+        return dict(reward_heads(self.causal)).get(task)
+
+    def scores(self, task: str, states: Float[Tensor, "R D"]) -> Float[Tensor, "R H"]:
+        """The task's reward head at the ends of answers, in float32 whatever the rest is in."""
+        head = self.reward_head(task)
+        if head is None:
+            raise ValueError(f"task {task!r} has no reward head")
+        with torch.autocast(self.device.type, enabled=False):
+            return head(states.float())
+
     def divergence(
         self,
         states: Float[Tensor, "N D"],
@@ -134,20 +147,28 @@ class LanguageModel:
         """Trainable parameters by name, each once even where it is tied."""
         return ((n, p) for n, p in self.network.named_parameters() if p.requires_grad)
 
+    def owners(self) -> dict[int, tuple[str, ...]]:
+        """The tasks that reach each parameter that not all reach, by the parameter's `id`."""
+        private = self.private.owners() if self.private is not None else {}
+        return {**private, **{id(h.weight): (task,) for task, h in reward_heads(self.causal)}}
+
     def shared(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Trainable parameters that the rows of every task reach."""
-        owners = self.private.owners() if self.private is not None else {}
+        owners = self.owners()
         return ((n, p) for n, p in self.trainable() if id(p) not in owners)
 
     def contested(self, tasks: Collection[str]) -> Iterator[tuple[str, nn.Parameter]]:
         """Trainable parameters about which these tasks can differ: the shared ones, and as soon as
-        one private part belongs to several of them, their private parts too."""
-        grouped = self.private is not None and self.private.meet(tasks)
-        return self.reached(tasks) if grouped else self.shared()
+        one private part belongs to several of them, their private parts too. A reward head is one
+        task's alone."""
+        if self.private is None or not self.private.meet(tasks):
+            return self.shared()
+        heads = {id(head.weight) for _, head in reward_heads(self.causal)}
+        return ((n, p) for n, p in self.reached(tasks) if id(p) not in heads)
 
     def reached(self, tasks: Collection[str]) -> Iterator[tuple[str, nn.Parameter]]:
         """Trainable parameters that rows of these tasks reach: the shared ones and their own."""
-        owners = self.private.owners() if self.private is not None else {}
+        owners = self.owners()
         wanted = set(tasks)
         return (
             (n, p)

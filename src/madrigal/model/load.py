@@ -1,7 +1,7 @@
 """Load a model: bundled, a folder, a hub id, or fresh weights; then put its adapter on."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from madrigal.model.base import load_tokenizer, model_context, resolve_base, unl
 from madrigal.model.host import choose_device, has_fast_bfloat16
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.private import PrivateParts
+from madrigal.model.score import add_reward_heads
 from madrigal.model.shards import share_out_blocks
 from madrigal.recipe.model import LoraAdapter, ModelSettings
 
@@ -121,10 +122,12 @@ def load_model(
     seed: int,
     tokenizer: Any | None = None,
     tasks: Sequence[str] = (),
+    heads: Mapping[str, int] | None = None,
 ) -> LanguageModel:
     """The model of a recipe on this process's device, adapter on. `new` needs a tokenizer.
 
-    Of `tasks` those that the settings name get a private part.
+    Of `tasks` those that the settings name get a private part. `heads` are the scores that each
+    task's reward head gives; tasks without one are left out.
     """
     if settings.base == "new":
         assert tokenizer is not None, "a fresh model needs its tokenizer made first"
@@ -144,6 +147,8 @@ def load_model(
     private = None
     if isinstance(settings.adapter, LoraAdapter):
         private = add_private(network, settings.adapter, tasks, seed)
+    # After the adapter, which would adapt them too, or freeze them.
+    add_reward_heads(causal, heads or {}, seed)
     if settings.gradient_checkpointing:
         recompute(causal, private)
     shards = share_out_blocks(causal, device) if settings.shard else None

@@ -1,6 +1,6 @@
 """Objectives: what a good output costs."""
 
-from madrigal.objectives.base import Need, Objective, Outputs, Surveys
+from madrigal.objectives.base import Need, Objective, Outputs, Scored, Surveys
 from madrigal.objectives.build import build_objective
 from madrigal.objectives.correction import Correction
 from madrigal.objectives.dpo import Dpo
@@ -24,6 +24,7 @@ __all__ = [
     "Outputs",
     "RatingDifference",
     "Reward",
+    "Scored",
     "Simpo",
     "Surveys",
     "build_objective",

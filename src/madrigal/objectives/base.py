@@ -53,6 +53,16 @@ class Objective(Protocol):
 
 
 @runtime_checkable
+class Scored(Protocol):
+    """An objective that needs "scores"."""
+
+    @property
+    def heads(self) -> int:
+        """Scores a row; the first is the reward."""
+        ...
+
+
+@runtime_checkable
 class Surveys(Protocol):
     """An objective that must know the whole step before it can tell what a part of it costs.
 

@@ -12,13 +12,13 @@ from madrigal.errors import DataError, RecipeError
 from madrigal.mixture import Mixture, TaskSize, build_source
 from madrigal.model.base import fresh_tokenizer, load_tokenizer, model_context
 from madrigal.pipeline.folder import RunFolder
+from madrigal.pipeline.heads import unlike_heads
 from madrigal.pipeline.mistakes import (
     misfit,
     missing_trackers,
     unasked,
     unguarded,
     unroutable,
-    unscored,
     unwritable,
     without_validation,
 )
@@ -183,7 +183,7 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
     examples: dict[str, Sequence[Example]] = {}
     mistakes = [*unweighed, *unfit, *missing_trackers(recipe), *without_validation(recipe, tasks)]
     mistakes += misfit(recipe, tasks)
-    mistakes += unscored(recipe)
+    mistakes += unlike_heads(recipe, tasks)
     mistakes += unguarded(recipe, tasks)
     mistakes += unwritable(recipe, tasks)
     mistakes += unasked(recipe, tasks)

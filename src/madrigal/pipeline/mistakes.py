@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 
 from madrigal.recipe.model import LoraAdapter
-from madrigal.recipe.objective import Likelihood, Reward
+from madrigal.recipe.objective import Likelihood
 from madrigal.recipe.retain import Distill, Replay
 from madrigal.recipe.schema import Recipe
 from madrigal.tasks.task import Task
@@ -37,17 +37,6 @@ def misfit(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
                 yield (
                     f"{where}.{name}: {said.kind!r} learns from judged answers, and the data are "
                     f"{tasks[name].format or 'others'}; choose `likelihood`, or name other data"
-                )
-
-
-def unscored(recipe: Recipe) -> Iterator[str]:
-    """Objectives that score answers with a head."""
-    for number, stage in enumerate(recipe.stages):
-        for name, said in stage.objective.items():
-            if isinstance(said, Reward):
-                yield (
-                    f"stages[{number}].objective.{name}: 'reward' needs a head that scores, and a "
-                    "run has no head yet; choose another objective"
                 )
 
 

@@ -16,8 +16,10 @@ from madrigal.model.branches import why_not
 from madrigal.model.fold import refuse_unfolded
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.load import load_model
+from madrigal.model.score_files import refuse_unclassified
 from madrigal.objectives import Objective, Surveys, build_objective
 from madrigal.pipeline.build import Built
+from madrigal.pipeline.heads import reward_heads
 from madrigal.pipeline.recall import SILENT, Recalled
 from madrigal.recipe.objective import ObjectiveSettings
 from madrigal.recipe.retain import OLora
@@ -37,10 +39,13 @@ VALIDATION_EXAMPLES = 8  # of each task, for balancers that follow validation lo
 def fresh_model(built: Built, tasks: Sequence[str] | None = None) -> LanguageModel:
     """A model as it is before any training; the same each time.
 
-    Private parts are for `tasks`, or for every task that some stage learns.
+    Private parts and reward heads are for `tasks`, or for every task that some stage learns.
     """
     recipe, learnt = built.recipe, tuple(built.examples) if tasks is None else tasks
-    return load_model(recipe.model, built.root, recipe.seed, built.tokenizer, learnt)
+    heads = {n: count for n, count in reward_heads(recipe, built.tasks).items() if n in learnt}
+    model = load_model(recipe.model, built.root, recipe.seed, built.tokenizer, learnt, heads)
+    refuse_unclassified(model)
+    return model
 
 
 def step_parts(
@@ -56,7 +61,7 @@ def step_parts(
     every = (*tasks, *recalled.examples)
     held = {name: built.tasks[name] for name in every}
     pulls = {name: task.pull_to_start for name, task in held.items()}
-    owners = model.private.owners() if model.private is not None else {}
+    owners = model.owners()
     if balancer is None:
         # A task alone has nothing to be balanced against.
         balancer = stage_balancer(built, stage) if len(every) > 1 else Mean()

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from madrigal.errors import RunFolderError
 from madrigal.model.language_model import LanguageModel
+from madrigal.model.score import is_of_reward_head
 from madrigal.objectives import build_objective
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.parts import shares_prompts
@@ -108,7 +109,8 @@ def fingerprint(model: LanguageModel) -> str:
     digest = hashlib.sha256(json.dumps(_config(model), sort_keys=True, default=str).encode())
     silent = _silent_adapter(model)
     for name, tensor in sorted(model.network.state_dict().items()):
-        if not (silent and "lora_" in name):
+        # Reward heads say nothing of what is likely.
+        if not (is_of_reward_head(name) or (silent and "lora_" in name)):
             digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
             plain = tensor.detach().cpu().contiguous().reshape(-1)
             digest.update(plain.view(torch.uint8).numpy().data)
@@ -126,7 +128,7 @@ def _config(model: LanguageModel) -> dict[str, Any]:
 
 def _silent_adapter(model: LanguageModel) -> bool:
     """Whether the model has an adapter that does nothing yet: its updates are exactly zero."""
-    named = list(model.network.named_parameters())
+    named = [(n, p) for n, p in model.network.named_parameters() if not is_of_reward_head(n)]
     updates = [p for name, p in named if ".lora_B." in name or ".lora_embedding_B." in name]
     others = any(p.requires_grad and "lora_" not in name for name, p in named)
     return bool(updates) and not others and not any(bool(p.any()) for p in updates)

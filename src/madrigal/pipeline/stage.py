@@ -104,7 +104,7 @@ def train_stage(
     if past is not None:
         keep(built, stage, parts, past, where.folder)
     if where.processes.first:
-        save(where.folder, model)
+        save(where.folder, model, built.coder.end)
         if past is not None:
             write_costs(built, stage, model, recalled, where.folder)
         _finish(stage, where.folder, progress)

@@ -11,6 +11,9 @@ from madrigal.errors import RunFolderError
 from madrigal.model.base import BUNDLED
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.load import load_model
+from madrigal.model.score import put_reward_heads
+from madrigal.model.score_files import read_scores
+from madrigal.pipeline.save import REWARD
 from madrigal.recipe.load import LoadedRecipe, load_recipe
 from madrigal.recipe.model import FullAdapter, ModelSettings
 from madrigal.recipe.schema import Recipe
@@ -33,6 +36,12 @@ class Trained:
     @property
     def is_adapter(self) -> bool:
         return (self.folder / "adapter_config.json").is_file()
+
+    @property
+    def stage(self) -> Path:
+        """The folder of the stage."""
+        above = self.folder.parent
+        return above.parent if above.name == _PRIVATE else above
 
 
 def recipe_of(run: Path) -> LoadedRecipe:
@@ -106,8 +115,9 @@ def _which(own: Sequence[str], alike: Sequence[str]) -> str:
     return f"{', '.join(own)} {has}, {', '.join(alike)} the shared one; add --task with one of them"
 
 
-def load_trained(trained: Trained) -> tuple[LanguageModel, Coder]:
-    """The model in evaluation mode, with the coder that its run used."""
+def load_trained(trained: Trained, rewards: bool = False) -> tuple[LanguageModel, Coder]:
+    """The model in evaluation mode, with the coder that its run used; on request with what scores
+    the answers of tasks that trained a reward model."""
     from transformers import AutoTokenizer
 
     settings = _settings(trained)
@@ -119,6 +129,9 @@ def load_trained(trained: Trained) -> tuple[LanguageModel, Coder]:
         with quiet_peft():
             network = PeftModel.from_pretrained(model.network, trained.folder)
         model = replace(model, network=network.to(model.device))
+    if rewards:
+        put_reward_heads(model.causal, read_scores(trained.stage / REWARD))
+        model.network.to(model.device)
     model.network.eval()
     return model, Coder(tokenizer, model.context, settings.chat_template)
 

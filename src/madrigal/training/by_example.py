@@ -23,11 +23,12 @@ def split_by_example(
     """After each microbatch the ledger's row n is the gradient of its example n; to be cleared."""
     for index in passes.own():
         batch = passes.batch(index)
-        spans = _spans(batch, [example.lines for example in passes.groups[index]])
+        spans = _spans([example.lines for example in passes.groups[index]])
         around = cut_along(Spans(len(batch.targets), _by_positions(batch, spans)), ledger)
         with ledger.following(spans):
             batch = batch if changed is None else changed(batch, passes.groups[index], around)
-            whole = passes.losses(batch, around).whole()
+            rows = _spans([len(one.rows) for one in passes.groups[index]])
+            whole = passes.losses(batch, around, cut_along(rows, ledger)).whole()
             torch.stack(list(whole.values())).sum().backward()
         yield
     with ledger.following(Spans(1, ())):
@@ -53,11 +54,11 @@ def _idle(passes: Passes, changed: Changed | None) -> None:
         passes.empty(backward=True)
 
 
-def _spans(batch: Microbatch, sizes: Sequence[int]) -> Spans:
-    """Row n of the ledger for the rows of example n, of `sizes[n]` rows."""
+def _spans(sizes: Sequence[int]) -> Spans:
+    """Row n of the ledger for the lines (or rows) of example n, which are `sizes[n]`."""
     ends = list(accumulate(sizes, initial=0))
     spans = (Span(n, *ends[n : n + 2]) for n in range(len(sizes)))
-    return Spans(batch.tokens.shape[0], tuple(spans))
+    return Spans(ends[-1], tuple(spans))
 
 
 def _by_positions(batch: Microbatch, spans: Spans) -> tuple[Span, ...]:

@@ -21,7 +21,7 @@ TOKENS_PER_PASS = 48
 class Segment:
     """The adjacent rows of one task in a microbatch, and their span among its trained positions.
 
-    `sizes` are the rows of each example.
+    `sizes` are the rows of each example, `first_row` is the number of its first row in the batch.
     """
 
     task: str
@@ -29,16 +29,18 @@ class Segment:
     sizes: tuple[int, ...]
     first_position: int
     last_position: int  # exclusive
+    first_row: int
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The adjacent lines of one half of a task's examples, and their trained positions."""
+    """The adjacent lines of one half of a task's examples, their trained positions and rows."""
 
     task: str
     half: int
     lines: tuple[int, int]  # first, last (exclusive)
     positions: tuple[int, int]
+    rows: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,15 @@ class Microbatch:
 
     `state_index[n]` points into the B*T flattened states at the position before trained token n,
     `targets[n]` is that token, `row[n]` its row among the rows of its own segment. A line holds one
-    row, or several behind one prompt; then `branches` say what each token sees.
+    row, or several behind one prompt; then `branches` say what each token sees. `ends` are the
+    places of the rows' last tokens in the flattened states.
     """
 
     tokens: Int[Tensor, "B T"]
     state_index: Int[Tensor, " N"]
     targets: Int[Tensor, " N"]
     row: Int[Tensor, " N"]
+    ends: Int[Tensor, " R"]
     segments: tuple[Segment, ...]
     shares: tuple[Share, ...]
     trained: tuple[int, ...]  # tokens of each line
@@ -97,6 +101,7 @@ def group(widths: Sequence[int], rows: Sequence[int], limit: int) -> list[list[i
 def _tensors(examples: Sequence[Placed], pad: int, device: torch.device) -> Microbatch:
     width = max(example.width for example in examples)
     index, wanted, owner = [], [], []
+    ends: list[int] = []
     segments: list[Segment] = []
     shares: list[Share] = []
     lines: list[Line] = []
@@ -104,9 +109,9 @@ def _tensors(examples: Sequence[Placed], pad: int, device: torch.device) -> Micr
     for task, some in groupby(examples, key=lambda example: example.task):
         members: list[Encoded] = []
         sizes: list[int] = []
-        begin = positions
+        begin, first = positions, len(ends)
         for half, few in groupby(some, key=lambda example: example.half):
-            first_line, first_position = len(lines), positions
+            first_line, first_position, first_row = len(lines), positions, len(ends)
             for example in few:
                 rows = iter(example.rows)
                 sizes.append(len(example.rows))
@@ -117,9 +122,11 @@ def _tensors(examples: Sequence[Placed], pad: int, device: torch.device) -> Micr
                         owner.append(np.full(len(before), len(members)))
                         members.append(row)
                         positions += len(before)
+                    ends += [len(lines) * width + end for end in line.ends]
                     lines.append(line)
-            shares.append(Share(task, half, (first_line, len(lines)), (first_position, positions)))
-        segments.append(Segment(task, tuple(members), tuple(sizes), begin, positions))
+            spans = (first_line, len(lines)), (first_position, positions), (first_row, len(ends))
+            shares.append(Share(task, half, *spans))
+        segments.append(Segment(task, tuple(members), tuple(sizes), begin, positions, first))
 
     def move(parts: list[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.concatenate(parts).astype(np.int64)).to(device)
@@ -140,6 +147,7 @@ def _tensors(examples: Sequence[Placed], pad: int, device: torch.device) -> Micr
         state_index=move(index),
         targets=move(wanted),
         row=move(owner),
+        ends=torch.tensor(ends, device=device),
         segments=tuple(segments),
         shares=tuple(shares),
         trained=tuple(sum(map(len, line.before)) for line in lines),

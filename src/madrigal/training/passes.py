@@ -108,7 +108,8 @@ class Passes:
             batch = self.batch(index)
             # The spans stay known in the backward pass: checkpointing runs layers again there.
             with ledger.following(row_spans(batch, order)):
-                losses = self.losses(batch, head_spans(batch, order, ledger))
+                around = head_spans(batch, order, ledger), end_spans(batch, order, ledger)
+                losses = self.losses(batch, *around)
                 torch.stack(list(losses.whole().values())).sum().backward()
             sums.add(losses)
         with ledger.following(Spans(1, ())):  # one unit, of no task
@@ -127,9 +128,15 @@ class Passes:
             plain.empty()
         return sums.own
 
-    def losses(self, batch: Microbatch, around: Around = nothing_around) -> Losses:
+    def losses(
+        self,
+        batch: Microbatch,
+        around: Around = nothing_around,
+        around_ends: Around = nothing_around,
+    ) -> Losses:
         """One forward pass, and one of the teacher's where it is asked; the unnormalised losses of
-        each task in the microbatch."""
+        each task in the microbatch. The output head runs inside of `around`, given trained
+        positions, and reward heads inside of `around_ends`, given rows."""
         model = self.model
         needs = {need for s in batch.segments for need in self.objectives[s.task].needs}
         whose = [share.task for share in batch.shares for _ in range(*share.lines)]
@@ -138,10 +145,14 @@ class Passes:
             began = time.perf_counter()
             taught = self._taught(batch)
             spent = time.perf_counter() - began
-            states = _picked(model.states(batch.tokens, batch.branches), batch)
-            logps, means = model.logps(
-                states, batch.targets, "mean_logps" in needs, around, batch.trained
-            )
+            whole = model.states(batch.tokens, batch.branches)
+            states = _picked(whole, batch)
+            if needs == {"scores"}:  # nobody asks the output head
+                logps, means = states.new_zeros(len(states), dtype=torch.float32), None
+            else:
+                logps, means = model.logps(
+                    states, batch.targets, "mean_logps" in needs, around, batch.trained
+                )
             began = time.perf_counter()
             added = {} if taught is None else self._divergences(batch, states, taught, around)
             spent += time.perf_counter() - began
@@ -152,10 +163,21 @@ class Passes:
                 row=batch.row[span],
                 logps=logps[span],
                 mean_logps=None if means is None else means[span],
+                scores=self._scores(segment, whole, batch, around_ends),
                 survey=self.surveys.get(segment.task),
             )
             losses[segment.task] = self.objectives[segment.task].loss(segment.rows, outputs)
         return Losses(losses, added, spent)
+
+    def _scores(
+        self, segment: Segment, states: Tensor, batch: Microbatch, around: Around
+    ) -> Float[Tensor, "R H"] | None:
+        """What the task's reward head says of the segment's rows, where its objective asks."""
+        if "scores" not in self.objectives[segment.task].needs:
+            return None
+        first, last = segment.first_row, segment.first_row + len(segment.rows)
+        with around(first, last):
+            return self.model.scores(segment.task, at_ends(states, batch)[first:last])
 
     def _taught(self, batch: Microbatch) -> Tensor | None:
         """The teacher's states at the trained positions, where it is asked about any."""
@@ -219,6 +241,11 @@ def _picked(states: Tensor, batch: Microbatch) -> Tensor:
     return states.reshape(-1, states.shape[-1])[batch.state_index]
 
 
+def at_ends(states: Tensor, batch: Microbatch) -> Float[Tensor, "R D"]:
+    """States at the last token of each row."""
+    return states.reshape(-1, states.shape[-1])[batch.ends]
+
+
 def per_unit(
     passes: Passes, sums: Mapping[str, float], totals: Mapping[str, float]
 ) -> Float[Tensor, " K"]:
@@ -248,6 +275,12 @@ def head_spans(
     return cut_along(whole, ledger)
 
 
+def end_spans(batch: Microbatch, order: Mapping[str, int], ledger: Ledger) -> Around:
+    """The same for reward heads, which see the ends of some rows."""
+    spans = tuple(Span(HALVES * order[s.task] + s.half, *s.rows) for s in batch.shares)
+    return cut_along(Spans(len(batch.ends), spans), ledger)
+
+
 def cut_along(whole: Spans, ledger: Ledger) -> Around:
-    """What the head runs inside of: its part of the spans of all trained positions."""
+    """What a head runs inside of: its part of the spans of all that heads see."""
     return lambda first, last: ledger.following(whole.cut(first, last))

@@ -42,10 +42,12 @@ class Placed:
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of a batch. `before[r]` are the places in it whose states predict the trained tokens
-    of its row r; `part` and `position` are those of `Branches`."""
+    of its row r, `ends[r]` is that of its last token. `part` and `position` are as in `Branches`.
+    """
 
     tokens: Int[np.ndarray, " T"]
     before: tuple[Int[np.ndarray, " _"], ...]
+    ends: tuple[int, ...]
     part: list[int]
     position: list[int]
 
@@ -76,16 +78,18 @@ def lines_of(example: Placed) -> Iterator[Line]:
     if not example.prompt:
         for row in example.rows:
             before = np.flatnonzero(row.trained) - 1
-            yield Line(row.tokens, (before,), [0] * row.length, list(range(row.length)))
+            end = (row.length - 1,)
+            yield Line(row.tokens, (before,), end, [0] * row.length, list(range(row.length)))
         return
     prompt = example.prompt
     answers = [row.tokens[prompt:] for row in example.rows]
-    before, begin = [], prompt
+    before, ends, begin = [], [], prompt
     for row, answer in zip(example.rows, answers, strict=True):
         places = begin + np.flatnonzero(row.trained[prompt:]) - 1
         # An answer's first token follows the prompt, wherever the answer stands.
         before.append(np.where(places < begin, prompt - 1, places))
         begin += len(answer)
+        ends.append(begin - 1)
     part, position = joined(prompt, tuple(len(answer) for answer in answers))
     tokens = np.concatenate([example.rows[0].tokens[:prompt], *answers])
-    yield Line(tokens, tuple(before), part, position)
+    yield Line(tokens, tuple(before), tuple(ends), part, position)

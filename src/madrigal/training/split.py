@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -18,7 +18,7 @@ from madrigal.gradients.memory import Memory
 from madrigal.gradients.products import PLAIN, Products
 from madrigal.model.language_model import LanguageModel
 from madrigal.recipe.stage import Gradients
-from madrigal.training.passes import Passes, Sums, head_spans, row_spans
+from madrigal.training.passes import Passes, Sums, end_spans, head_spans, row_spans
 
 # How far the sum of the tasks' gradients may be from the gradient of the sum, relative to its
 # norm: rounding, in the number format of the products.
@@ -70,7 +70,15 @@ class Split:
         private = self.model.private
         if private is not None and not private.meet(self.order):
             passes.processes.sum_gradients(p for task in sums.own for p in private.of(task))
+        if heads := self._heads(sums.own):
+            passes.processes.sum_gradients(heads.values())
         return sums
+
+    def _heads(self, tasks: Iterable[str]) -> dict[str, nn.Parameter]:
+        """Weights of the tasks' reward heads that are not in the ledger."""
+        held = {id(parameter) for parameter in self.ledger.parameters.values()}
+        heads = {task: self.model.reward_head(task) for task in tasks}
+        return {t: h.weight for t, h in heads.items() if h is not None and id(h.weight) not in held}
 
     def weigh(
         self,
@@ -106,7 +114,8 @@ class Split:
         else:
             weights = balancer.weights(view) if finite else weights
             self.ledger.write_gradient(row_weights(weights, units, self.ledger.rows))
-        self._weigh_private(view, counts, weights)
+        by_task = zip(view.tasks, weights.tolist(), strict=True)
+        self._weigh_own({task: w / (sum(counts[task]) or 1.0) for task, w in by_task})
         found = None
         if measured and finite and raw is not None:
             parts = {
@@ -116,25 +125,23 @@ class Split:
             found = conflict(view.tasks, raw, units, self.metric, parts)
         return view, dict(zip(view.tasks, weights.tolist(), strict=True)), found
 
-    def _weigh_private(
-        self,
-        view: StepView,
-        counts: Mapping[str, tuple[float, float]],
-        weights: Float[Tensor, " K"],
-    ) -> None:
-        """What autograd left at private parameters is one task's: it is weighted where it is.
+    @torch.no_grad()
+    def _weigh_own(self, factors: Mapping[str, float]) -> None:
+        """What autograd left at private parameters and reward heads is one task's: it is weighted
+        where it is.
 
         Parts of groups are weighted already, by row of the ledger; those of groups without a row
         in the step must not move.
         """
+        for task, weight in self._heads(factors).items():
+            if weight.grad is not None:
+                weight.grad.mul_(factors[task])
         private = self.model.private
         if private is None:
             return
         if private.meet(self.order):
-            private.forget_gradients(view.tasks)
+            private.forget_gradients(factors)
             return
-        by_task = zip(view.tasks, weights.tolist(), strict=True)
-        factors = {task: weight / (sum(counts[task]) or 1.0) for task, weight in by_task}
         private.scale_gradients(factors)
 
     def verify(self, passes: Passes) -> None:
@@ -161,7 +168,8 @@ class Split:
         ledger.clear()
         batch = passes.batch(own[0])
         with self.taps.opened(), ledger.following(row_spans(batch, self.order)):
-            losses = passes.losses(batch, head_spans(batch, self.order, ledger))
+            around = head_spans(batch, self.order, ledger), end_spans(batch, self.order, ledger)
+            losses = passes.losses(batch, *around)
             torch.stack(list(losses.whole().values())).sum().backward()
         network.zero_grad(set_to_none=True)
         whole = math.sqrt(sum(float(g.float().square().sum()) for g in expected.values()))

@@ -8,10 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from madrigal.model.language_model import LanguageModel
-from madrigal.objectives.base import Objective, Outputs, Surveys
+from madrigal.objectives.base import Objective, Outputs, Scored, Surveys
 from madrigal.retention import Teacher
 from madrigal.tasks.encoded import Encoded
 from madrigal.training.layout import Microbatch, collate, lay_out, share_out
+from madrigal.training.passes import at_ends
 from madrigal.training.placed import Placed, placed_rows
 from madrigal.training.processes import Processes
 
@@ -45,11 +46,13 @@ class Surveyor:
     @torch.no_grad()
     def _ask(self, task: str, objective: Surveys, rows: Sequence[Encoded]) -> Float[Tensor, " S"]:
         model = self.model
+        # A process without a row of its own adds zeros, as many as there are sums.
+        total = objective.survey((), _nothing(model, objective))
+        if not rows:
+            return total
         modes = [(module, module.training) for module in model.network.modules()]
         model.network.eval()
         try:
-            # A process without a row of its own adds zeros, as many as there are sums.
-            total = objective.survey((), _nothing(model))
             for held, said in self._said(task, rows):
                 total = total + objective.survey(held, said)
         finally:
@@ -61,18 +64,16 @@ class Surveyor:
 
     def _said(self, task: str, rows: Sequence[Encoded]) -> Iterator[tuple[list[Encoded], Outputs]]:
         """Rows, with what the reference says of them, and what the model says."""
-        if not rows:
-            return
-        placed = [placed_rows(task, (row,), 0, False) for row in rows]
+        placed = [placed_rows(task, some, 0, False) for some in _unparted(rows)]
         groups = lay_out(placed, {task: 0}, self.microbatch_tokens, self.processes.count)
         for index in self._own(groups):
             batch = collate(groups[index], self.pad, self.model.device)
             held = [row for example in groups[index] for row in example.rows]
-            if self.reference is not None:
+            if self.reference is not None and "reference" in self.objectives[task].needs:
                 with self.reference.speaking():
-                    sums = _sums(batch, self._logps(task, batch))
+                    sums = _sums(batch, self._outputs(task, batch).logps)
                 held = [_noted(row, x) for row, x in zip(held, sums.tolist(), strict=True)]
-            yield held, Outputs(batch.row, self._logps(task, batch))
+            yield held, self._outputs(task, batch)
 
     def _own(self, groups: Sequence[Sequence[Placed]]) -> Sequence[int]:
         # Where the base is shared out all processes make the same passes.
@@ -80,17 +81,39 @@ class Surveyor:
             return range(len(groups))
         return share_out(groups, self.processes.count)[self.processes.index]
 
-    def _logps(self, task: str, batch: Microbatch) -> Float[Tensor, " N"]:
+    def _outputs(self, task: str, batch: Microbatch) -> Outputs:
+        needs = self.objectives[task].needs
         with self.model.routed(task), self.model.autocast():
             states = self.model.states(batch.tokens)
-            picked = states.reshape(-1, states.shape[-1])[batch.state_index]
-            return self.model.logps(picked, batch.targets, counts=batch.trained)[0]
+            logps = states.new_zeros(len(batch.targets), dtype=torch.float32)
+            if needs != {"scores"}:
+                picked = states.reshape(-1, states.shape[-1])[batch.state_index]
+                logps, _ = self.model.logps(picked, batch.targets, counts=batch.trained)
+            scored = "scores" in needs
+            scores = self.model.scores(task, at_ends(states, batch)) if scored else None
+        return Outputs(batch.row, logps, scores=scores)
 
 
-def _nothing(model: LanguageModel) -> Outputs:
+def _unparted(rows: Sequence[Encoded]) -> list[tuple[Encoded, ...]]:
+    """Rows as examples, whose answers are compared with each other: a place that does not go up
+    begins the next one."""
+    found: list[list[Encoded]] = []
+    before = 0
+    for row in rows:
+        place = 0 if row.judged is None else row.judged.place
+        if place <= before or not found:
+            found.append([])
+        found[-1].append(row)
+        before = place
+    return [tuple(some) for some in found]
+
+
+def _nothing(model: LanguageModel, objective: object) -> Outputs:
+    scored = isinstance(objective, Scored)
     return Outputs(
         torch.zeros(0, dtype=torch.int64, device=model.device),
         torch.zeros(0, device=model.device),
+        scores=torch.zeros(0, objective.heads, device=model.device) if scored else None,
     )
 
 

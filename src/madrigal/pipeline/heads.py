@@ -1,0 +1,35 @@
+"""Which tasks of a recipe train a reward model."""
+
+from collections.abc import Iterator, Mapping
+
+from madrigal.objectives import Scored, build_objective
+from madrigal.recipe.schema import Recipe
+from madrigal.tasks.task import Task
+
+
+def reward_heads(recipe: Recipe, tasks: Mapping[str, Task]) -> dict[str, int]:
+    """Scores that the reward head of each task gives; tasks without a head are left out."""
+    found: dict[str, int] = {}
+    for _, name, outputs in _asked(recipe, tasks):
+        found.setdefault(name, outputs)
+    return found
+
+
+def unlike_heads(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
+    """Stages that want more or fewer scores of a task than an earlier one."""
+    found = reward_heads(recipe, tasks)
+    for number, name, outputs in _asked(recipe, tasks):
+        if outputs != found[name]:
+            yield (
+                f"stages[{number}].objective.{name}: `length_debias` trains two heads and its "
+                "absence one, and an earlier stage does the other; give both stages the same"
+            )
+
+
+def _asked(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[tuple[int, str, int]]:
+    """Number of the stage, task, and scores that its objective wants."""
+    for number, stage in enumerate(recipe.stages):
+        for name in stage.learn:
+            objective = build_objective(stage.objective_of(name), tasks[name])
+            if isinstance(objective, Scored):
+                yield number, name, objective.heads
