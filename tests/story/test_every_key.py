@@ -266,22 +266,16 @@ ROWS = {
     "track": Row("track", ["tensorboard"]),
 }  # fmt: skip
 
-# Of each objective on judged answers: its keys. No run has a head for rewards, so they are refused;
-# that their keys reach the objective is in tests/unit/objectives/test_build.py.
+# Of each objective on judged answers: its keys.
 for kind in get_args(get_args(ObjectiveSettings)[0]):
     word = kind.model_fields["kind"].default
     prefers = VOTED | {"evaluate.general": [], "stages.0.learn": ["mood", "echo", "voted"]}
-    if word in ("likelihood", "reward"):
-        prefers["stages.0.objective"] = {"voted": "dpo"}
-    else:
-        prefers["stages.0.objective"] = {"voted": {"kind": word}}
+    prefers["stages.0.objective"] = {"voted": {"kind": word}}
     if word == "likelihood":
         continue
     for key in kind.model_fields:
         value = {"kind": word, key: other(kind, key)} if key != "kind" else {"kind": "likelihood"}
-        refused = ""
-        if word == "reward":
-            value["kind"], refused = word, "no head yet|has no effect"
+        refused = "has no effect" if (word, key) == ("reward", "scale") else ""
         ROWS[f"stages[N].objective.NAME({word}).{key}"] = Row(
             "stages.0.objective.voted", value, prefers, refused
         )

@@ -164,7 +164,7 @@ def _judged(job: _Job, records: Sequence[Record]) -> list[dict[str, Any]]:
     given: Sequence[Sequence[float] | None] = [None] * len(records)
     if job.model.reward_head(job.task.name) is not None:
         each = rewards(job.model, job.task.name, examples, job.batch_tokens)
-        _check_finite(job.task, records, [scores.sum() for scores in each], "reward")
+        _check_finite(job.task, records, [float(scores.sum()) for scores in each], "reward")
         given = [scores.tolist() for scores in each]
     rows = []
     for record, example, totals, scores in zip(records, examples, found, given, strict=True):

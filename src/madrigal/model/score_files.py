@@ -42,7 +42,7 @@ def _classifier(config: Any) -> nn.Module | None:
     from transformers import AutoModelForSequenceClassification
 
     # As a table, not by the class: making one asks for nothing from the hub.
-    kind = AutoModelForSequenceClassification._model_mapping.get(type(config), None)
+    kind: Any = AutoModelForSequenceClassification._model_mapping.get(type(config), None)
     if kind is None:
         return None
     with torch.device("meta"):

@@ -47,7 +47,9 @@ def _nothing(node: Node) -> Iterator[Mistake]:
         yield Mistake(node, f"{said} are both 0, so nothing is trained; raise one")
         return
     for key, others in _WANT.get(kind, {}).items():
-        if node.get(key).number and not any(_weight(node, kind, other) for other in others):
+        # A run writes its recipe down with every default.
+        written = node.get(key).number not in (None, 0, _default(kind, key))
+        if written and not any(_weight(node, kind, other) for other in others):
             said = " or ".join(f"`{other}`" for other in others)
             yield Mistake(node.get(key), f"has no effect without {said}; remove it")
 
@@ -55,7 +57,9 @@ def _nothing(node: Node) -> Iterator[Mistake]:
 def _weight(node: Node, kind: str, key: str) -> object:
     """The value of a key, or its default."""
     given = node.get(key)
-    if given.present:
-        return given.number
+    return given.number if given.present else _default(kind, key)
+
+
+def _default(kind: str, key: str) -> object:
     objective = shapes(StageSettings)["objective"].values
     return None if objective is None else objective.kinds[kind].model_fields[key].default

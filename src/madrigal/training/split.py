@@ -78,7 +78,13 @@ class Split:
         """Weights of the tasks' reward heads that are not in the ledger."""
         held = {id(parameter) for parameter in self.ledger.parameters.values()}
         heads = {task: self.model.reward_head(task) for task in tasks}
-        return {t: h.weight for t, h in heads.items() if h is not None and id(h.weight) not in held}
+        return {
+            task: weight
+            for task, head in heads.items()
+            if head is not None
+            for weight in head.parameters()
+            if id(weight) not in held
+        }
 
     def weigh(
         self,
