@@ -1,24 +1,23 @@
 """Which tasks of a recipe train a reward model."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from madrigal.objectives import Scored, build_objective
+from madrigal.recipe.objective import Reward
 from madrigal.recipe.schema import Recipe
-from madrigal.tasks.task import Task
 
 
-def reward_heads(recipe: Recipe, tasks: Mapping[str, Task]) -> dict[str, int]:
+def reward_heads(recipe: Recipe) -> dict[str, int]:
     """Scores that the reward head of each task gives; tasks without a head are left out."""
     found: dict[str, int] = {}
-    for _, name, outputs in _asked(recipe, tasks):
+    for _, name, outputs in _asked(recipe):
         found.setdefault(name, outputs)
     return found
 
 
-def unlike_heads(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
+def unlike_heads(recipe: Recipe) -> Iterator[str]:
     """Stages that want more or fewer scores of a task than an earlier one."""
-    found = reward_heads(recipe, tasks)
-    for number, name, outputs in _asked(recipe, tasks):
+    found = reward_heads(recipe)
+    for number, name, outputs in _asked(recipe):
         if outputs != found[name]:
             yield (
                 f"stages[{number}].objective.{name}: `length_debias` trains two heads and its "
@@ -26,10 +25,10 @@ def unlike_heads(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
             )
 
 
-def _asked(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[tuple[int, str, int]]:
+def _asked(recipe: Recipe) -> Iterator[tuple[int, str, int]]:
     """Number of the stage, task, and scores that its objective wants."""
     for number, stage in enumerate(recipe.stages):
         for name in stage.learn:
-            objective = build_objective(stage.objective_of(name), tasks[name])
-            if isinstance(objective, Scored):
-                yield number, name, objective.heads
+            settings = stage.objective_of(name)
+            if isinstance(settings, Reward):
+                yield number, name, settings.heads

@@ -42,7 +42,7 @@ def fresh_model(built: Built, tasks: Sequence[str] | None = None) -> LanguageMod
     Private parts and reward heads are for `tasks`, or for every task that some stage learns.
     """
     recipe, learnt = built.recipe, tuple(built.examples) if tasks is None else tasks
-    heads = {n: count for n, count in reward_heads(recipe, built.tasks).items() if n in learnt}
+    heads = {n: count for n, count in reward_heads(recipe).items() if n in learnt}
     model = load_model(recipe.model, built.root, recipe.seed, built.tokenizer, learnt, heads)
     refuse_unclassified(model)
     return model

@@ -104,6 +104,11 @@ class Reward(Settings):
     scale: float = Field(default=1.0, gt=0, le=1000, description="Score, in nats, from the lowest rating to the highest, for `regress` and `temperature`.")
     length_debias: float = Field(default=0.0, ge=0, le=100, description="Weight of keeping the score uncorrelated with length. A second head takes length upon itself and is dropped (ODIN; Chen et al., 2024, there 1).")
 
+    @property
+    def heads(self) -> int:
+        """Scores of an answer: of quality and, where it is kept apart, of length."""
+        return 2 if self.length_debias else 1
+
 
 ObjectiveSettings = Annotated[
     Likelihood | Dpo | Ipo | Kto | Orpo | Simpo | RatingDifference | Correction | Reward, Field(discriminator="kind"), KindShort

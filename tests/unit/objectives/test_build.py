@@ -5,8 +5,8 @@ from typing import get_args
 import pytest
 
 from judged import variants
-from madrigal.objectives import build_objective
-from madrigal.recipe.objective import ObjectiveSettings
+from madrigal.objectives import Scored, build_objective
+from madrigal.recipe.objective import ObjectiveSettings, Reward
 from madrigal.tasks.task import Task
 
 TASK = Task("t", "feedback", "accuracy", {})
@@ -32,3 +32,11 @@ def test_a_key_reaches_the_objective(kind, key):
 def test_defaults_are_the_same(kind):
     made = build_objective(kind(), TASK)
     assert made == type(made)()
+
+
+@pytest.mark.parametrize("length_debias", [0, 0.5])
+def test_a_recipe_knows_the_scores_that_its_objective_wants(length_debias):
+    settings = Reward(length_debias=length_debias)
+    made = build_objective(settings, TASK)
+    assert isinstance(made, Scored)
+    assert settings.heads == made.heads
