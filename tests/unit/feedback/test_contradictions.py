@@ -46,6 +46,18 @@ def test_a_near_duplicate_is_no_exact_one():
     assert (one.near.value, one.near.n) == (1.0, 1)
 
 
+@pytest.mark.parametrize("opposite", [False, True])
+def test_near_duplicates_are_compared_text_by_text(opposite):
+    """Whichever of two texts has the smaller hash, which differs from spelling to spelling."""
+    verdicts = [1] * 12
+    verdicts[-1] = -1 if opposite else 1
+    records = [
+        pair(k, (f"{YES} ({k})", f"{NO} ({k})"), [("", verdict)], LONG)
+        for k, verdict in enumerate(verdicts)
+    ]
+    assert found(*records).near.value == float(opposite)
+
+
 def test_votes_within_one_record_are_no_contradiction_and_a_tie_is_none():
     one = found(pair(0, (YES, NO), [("a", 1), ("b", -1)], LONG))
     assert one.near is None
