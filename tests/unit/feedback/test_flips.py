@@ -74,6 +74,19 @@ def test_words_bound_the_flip_rate_of_single_labels(rate, seed):
     assert found.value < rate + 0.1  # here words tell nearly all
 
 
+def test_the_bound_is_that_of_the_surest_tenth():
+    """Words tell a third of the pairs, and nothing of the others: on the whole they are poor."""
+    told = list(told_by_words(500, 0.1, seed=0))
+    random = np.random.default_rng(1)
+    others = [
+        pair(1000 + k, (f"one {k}", f"two {k}"), [("", int(random.choice([-1, 1])))])
+        for k in range(1000)
+    ]
+    found = at_most(comparisons(told + others))
+    assert found.n == pytest.approx(150, abs=20)
+    assert found.value > 0.8
+
+
 def test_words_that_tell_nothing_bound_nothing():
     random = np.random.default_rng(0)
     records = [

@@ -1,5 +1,7 @@
 """Records as a table of votes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,13 @@ def test_aspects_stay_apart():
     record = Record("f:1", (Turn("user", "p"),), feedback=Feedback("rating", ("a",), said))
     assert ratings([record], "fluency").value.tolist() == [4.0]
     assert not len(ratings([record]).item)
+
+
+def test_a_prompt_is_one_and_without_one_texts_have_nothing_in_common():
+    pairs = [pair(k, (f"a{k}", f"b{k}"), [("", 1)], prompt="p") for k in range(3)]
+    assert comparisons(pairs).cluster.tolist() == [0, 0, 0]
+    bare = [replace(record, turns=()) for record in pairs]
+    assert comparisons(bare).cluster.tolist() == [0, 1, 2]
 
 
 def test_a_mirrored_table_holds_each_comparison_in_both_orders():

@@ -1,0 +1,43 @@
+"""Shares and their intervals."""
+
+import numpy as np
+import pytest
+
+from madrigal.evaluation.intervals import wilson
+from madrigal.feedback.measure import Measure, around, share
+
+ONES = np.ones(20)
+
+
+def test_one_vote_a_prompt_has_wilsons_interval():
+    hits = np.array([1.0] * 18 + [0.0] * 2)
+    found = share(hits, ONES, np.arange(20))
+    assert (found.low, found.high) == wilson(18, 20)
+    assert (found.value, found.n) == (0.9, 20)
+
+
+def test_votes_about_one_prompt_count_together():
+    """Twenty votes about four prompts know less than twenty about twenty."""
+    hits = np.repeat([1.0, 1.0, 1.0, 0.0], 5)
+    together, apart = (share(hits, ONES, np.arange(20) // size) for size in (5, 1))
+    assert together.high - together.low > 1.5 * (apart.high - apart.low)
+
+
+def test_where_all_draws_agree_the_clusters_decide():
+    found = share(ONES, ONES, np.arange(20) // 5)
+    assert (found.value, found.low) == (1.0, wilson(4, 4)[0])
+
+
+def test_nothing_counted_is_no_share():
+    assert share(ONES, 0 * ONES, np.arange(20)) is None
+    assert share(np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64)) is None
+
+
+def test_a_falling_function_turns_the_ends_round():
+    assert Measure(0.2, 0.1, 0.4, 9).through(lambda e: 1 - e) == Measure(0.8, 0.6, 0.9, 9)
+
+
+def test_an_interval_holds_its_value_and_ignores_draws_without_one():
+    found = around(0.9, np.array([0.1, 0.2, np.nan]), 3)
+    assert found.high == 0.9
+    assert found.low == pytest.approx(0.1, abs=0.01)
