@@ -19,6 +19,7 @@ BENCHMARKS = (
     "per_task_gradients",
     "ride_along",
     "retention",
+    "preference_toys",
 )
 
 
