@@ -8,9 +8,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from madrigal.evaluation.measure import Measure
 from madrigal.feedback.annotators import Annotators
 from madrigal.feedback.findings import Findings, Part
-from madrigal.feedback.measure import Measure
 from madrigal.feedback.sentences import Sentence, amount, found, missing, title
 from madrigal.feedback.words import counted, decimal_range, fixed, percent_range, share
 

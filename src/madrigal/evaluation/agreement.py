@@ -25,6 +25,8 @@ class Judging:
     logps: tuple[float, ...]
     tokens: tuple[int, ...]
     rewards: tuple[float, ...] | None = None
+    values: tuple[float, ...] | None = None
+    margin: float = 0.0
 
     @property
     def worth(self) -> tuple[float, ...]:
@@ -50,19 +52,30 @@ class Judging:
         wins = [[None if math.isnan(x) else x for x in row] for row in self.wins]
         held: dict[str, Any] = {"answers": self.answers, "wins": wins, "logps": self.logps}
         held["tokens"] = self.tokens
-        return held if self.rewards is None else held | {"rewards": self.rewards}
+        if self.rewards is not None:
+            held["rewards"] = self.rewards
+        if self.values is not None:
+            held["values"] = [None if math.isnan(x) else x for x in self.values]
+        return held | {"margin": self.margin} if self.margin else held
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> "Judging":
         """The inverse of `to_json`. Raises KeyError or TypeError on foreign data."""
-        rewards = body.get("rewards")
+        rewards, values = body.get("rewards"), body.get("values")
         return cls(
             tuple(body["answers"]),
-            tuple(tuple(math.nan if x is None else float(x) for x in row) for row in body["wins"]),
+            tuple(map(_known, body["wins"])),
             tuple(map(float, body["logps"])),
             tuple(map(int, body["tokens"])),
             None if rewards is None else tuple(map(float, rewards)),
+            None if values is None else _known(values),
+            float(body.get("margin", 0.0)),
         )
+
+
+def _known(values: Sequence[float | None]) -> tuple[float, ...]:
+    """Numbers out of JSON, which has no nan."""
+    return tuple(math.nan if x is None else float(x) for x in values)
 
 
 def agreement(judging: Judging) -> float:

@@ -29,6 +29,9 @@ OnProgress = Callable[[int, int], None]
 # From so many documents on, a document's windows are resampled together; of fewer, each alone.
 MANY_DOCUMENTS = 10
 
+# Fields of judged answers by which accuracies are told apart.
+SLICED_BY = ("subset", "source", "category", "domain", "dataset", "language")
+
 
 @dataclass(frozen=True, slots=True)
 class _Job:
@@ -169,14 +172,20 @@ def _judged(job: _Job, records: Sequence[Record]) -> list[dict[str, Any]]:
     rows = []
     for record, example, totals, scores in zip(records, examples, found, given, strict=True):
         assert record.feedback is not None
+        said = [row.judged for row in example if row.judged is not None]
+        values = tuple(one.value for one in said)
         judging = Judging(
             answers=record.feedback.answers,
-            wins=tuple(row.judged.wins for row in example if row.judged is not None),
+            wins=tuple(one.wins for one in said),
             logps=tuple(map(float, totals)),
             tokens=tuple(row.answer_tokens for row in example),
             rewards=None if scores is None else tuple(scores),
+            values=None if np.isnan(values).all() else values,
+            margin=record.feedback.margin or 0.0,
         )
-        rows.append({"output": judging.best, "targets": judging.liked, "judging": judging})
+        facts = {"output": judging.best, "targets": judging.liked, "judging": judging}
+        slices = {name: record.fields[name] for name in SLICED_BY if record.fields.get(name)}
+        rows.append(facts | ({"slices": slices} if slices else {}))
     return rows
 
 

@@ -1,14 +1,16 @@
 """The stage x task score matrix, from prediction rows alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from madrigal.errors import RunFolderError
 from madrigal.evaluation.divergence import Divergences, mean_kl
+from madrigal.evaluation.faithful import opinions
 from madrigal.evaluation.intervals import Score, drawn, wilson
 from madrigal.evaluation.metrics import METRICS
 from madrigal.evaluation.plan import BASE, FEW_SHOT, ROUTED, SINGLE, Plan, Predictions
+from madrigal.evaluation.prediction import Prediction
 from madrigal.evaluation.summary import DEFINITIONS, summarise
 
 VERSION = 1
@@ -81,7 +83,8 @@ def score_matrix(
         baselines={t: cell.score for t, cell in cells.get(SINGLE, {}).items()},
         summary=summarise(predictions, cells, facts, order, plan)
         | _kl(divergences or {}, plan)
-        | _routed(predictions, plan),
+        | _routed(predictions, plan)
+        | _judged(predictions, order, plan),
     )
 
 
@@ -105,6 +108,25 @@ def _routed(predictions: Predictions, plan: Plan) -> dict[str, Any]:
             share = {"value": right / len(rows), "low": low, "high": high}
             found.setdefault(stage, {})[task] = share
     return {"router": found} if found else {}
+
+
+def _judged(predictions: Predictions, order: Sequence[str], plan: Plan) -> dict[str, Any]:
+    """`judged` by stage and task: how faithful to people's judgements the model is.
+
+    `order` are the rows of the matrix; a stage begins where the trained one before it ended.
+    """
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    before: dict[str, Sequence[Prediction]] = {}
+    for stage in (one for one in order if one == BASE or one in plan.learned):
+        learned = plan.learned.get(stage, ())
+        for task, rows in predictions[stage].items():
+            if rows and rows[0].kind == "feedback":
+                start = before.get(task) if task in learned else None
+                told = [asdict(one) for one in opinions(rows, start, plan.resampling)]
+                if told:
+                    found.setdefault(stage, {})[task] = told
+                before[task] = rows
+    return {"judged": found} if found else {}
 
 
 def _check(predictions: Predictions, plan: Plan) -> None:

@@ -24,7 +24,8 @@ class Prediction:
     `nats`, `tokens` and `bytes` are sums over the predicted text, for perplexity. `shots` is the
     number of in-context examples before the prompt, where some were asked for. `route` is the task
     whose private part answered, where a router chose it: its own name, or another's. `judging` is
-    there for judged answers: the output is the one that the model finds best.
+    there for judged answers: the output is the one that the model finds best; `slices` are then
+    fields of the data by which accuracies are told apart.
     """
 
     task: str
@@ -45,6 +46,7 @@ class Prediction:
     shots: int | None = None
     route: str | None = None
     judging: Judging | None = None
+    slices: Mapping[str, str] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The row as plain data; a field stands only where it was measured."""

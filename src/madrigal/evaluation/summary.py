@@ -39,6 +39,9 @@ DEFINITIONS = {
     "over the vocabulary, in nats per token, behind the reference answer's earlier tokens",
     "router": "version 1: share of a task's test prompts that the router, which is told no task, "
     "sends to the task's own part, of the tasks taught so far; Wilson's interval over prompts",
+    "judged": "version 1: of judged answers, share of people who agree with the model over pairs "
+    "that are no tie, by strength of the preference, length and fields of the data; calibration; "
+    "length; opinion by reward, by log-likelihood a token, or by its rise since the stage began",
     "stage_to_stage": "each row - the row before, by task, paired; p_holm over the whole table",
     "since_learned": "last stage - the last stage that trains the task, for earlier tasks, paired; "
     "p_holm over the whole table",

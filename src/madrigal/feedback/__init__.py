@@ -4,9 +4,9 @@
 on the table of `votes` that the records make.
 """
 
+from madrigal.evaluation.measure import Measure
 from madrigal.feedback.findings import QUESTIONS, Findings, Part
 from madrigal.feedback.inspect import inspect
-from madrigal.feedback.measure import Measure
 from madrigal.feedback.sentences import sentences
 
 __all__ = ["QUESTIONS", "Findings", "Measure", "Part", "inspect", "sentences"]

@@ -10,10 +10,10 @@ from jaxtyping import Float
 
 from madrigal.errors import DataError
 from madrigal.evaluation.intervals import Resampling
+from madrigal.evaluation.measure import DRAWS, Measure, draws, spread
 from madrigal.feedback.competence import competence_range
 from madrigal.feedback.dawid_skene import DawidSkene, dawid_skene
 from madrigal.feedback.mace import mace
-from madrigal.feedback.measure import DRAWS, Measure, draws, spread
 from madrigal.feedback.votes import Votes
 from madrigal.tasks.record import Record
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from madrigal.evaluation.intervals import Resampling
-from madrigal.feedback.measure import DRAWS, Measure, share
+from madrigal.evaluation.measure import DRAWS, Measure, share
 from madrigal.feedback.votes import Votes
 
 FOLDS = 5

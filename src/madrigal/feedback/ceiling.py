@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from madrigal.evaluation.intervals import Resampling
+from madrigal.evaluation.measure import DRAWS, Measure, share
 from madrigal.feedback.agreement import krippendorff
 from madrigal.feedback.flips import repeated_flip_rate
-from madrigal.feedback.measure import DRAWS, Measure, share
 from madrigal.feedback.votes import Votes
 
 

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from madrigal.evaluation.intervals import Resampling
-from madrigal.feedback.measure import DRAWS, Measure, share
+from madrigal.evaluation.measure import DRAWS, Measure, share
 from madrigal.feedback.votes import Votes
 
 

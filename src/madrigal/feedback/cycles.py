@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from madrigal.evaluation.intervals import Resampling
+from madrigal.evaluation.measure import DRAWS, Measure, share
 from madrigal.feedback.ceiling import majority_right
-from madrigal.feedback.measure import DRAWS, Measure, share
 from madrigal.feedback.votes import Votes
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
+from madrigal.evaluation.measure import Measure
 from madrigal.feedback.agreement import Metric
 from madrigal.feedback.annotators import Annotators
 from madrigal.feedback.ceiling import Ceiling
@@ -11,7 +12,6 @@ from madrigal.feedback.consistency import Swaps
 from madrigal.feedback.contradictions import Contradictions
 from madrigal.feedback.cycles import Cycles
 from madrigal.feedback.flips import Flips
-from madrigal.feedback.measure import Measure
 from madrigal.tasks.feedback import FeedbackKind
 
 VERSION = 1

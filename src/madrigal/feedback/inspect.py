@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from madrigal.evaluation.intervals import Resampling
+from madrigal.evaluation.measure import DRAWS, Measure
 from madrigal.feedback.agreement import Metric, agreement, krippendorff
 from madrigal.feedback.annotators import annotators, why_not
 from madrigal.feedback.bag_of_words import LEAST, at_most
@@ -14,7 +15,6 @@ from madrigal.feedback.cycles import cycles
 from madrigal.feedback.findings import QUESTIONS, Findings, Part, Question
 from madrigal.feedback.flips import Flips, implied_flip_rate, repeated_flip_rate
 from madrigal.feedback.look import Look, looks
-from madrigal.feedback.measure import DRAWS, Measure
 from madrigal.feedback.shortcuts import (
     file_order,
     length_bias,

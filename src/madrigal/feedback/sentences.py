@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from madrigal.evaluation.measure import Measure
 from madrigal.feedback.findings import Findings, Part, Question
-from madrigal.feedback.measure import Measure
 from madrigal.feedback.words import counted, decimal, listed, percent, share
 
 # Krippendorff's own limits (Content Analysis, 2004, page 241).

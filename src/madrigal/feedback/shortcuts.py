@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from madrigal.evaluation.intervals import Resampling
-from madrigal.feedback.measure import DRAWS, Measure, around, draws, share
+from madrigal.evaluation.measure import DRAWS, Measure, around, draws, share
 from madrigal.feedback.votes import Votes
 
 

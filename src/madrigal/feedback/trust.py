@@ -7,12 +7,12 @@ import numpy as np
 from jaxtyping import Float
 
 from madrigal.errors import DataError
+from madrigal.evaluation.measure import DRAWS
 from madrigal.feedback.annotators import need_annotators, once, why_not
 from madrigal.feedback.competence import competence_range
 from madrigal.feedback.dawid_skene import dawid_skene
 from madrigal.feedback.look import looks
 from madrigal.feedback.mace import mace
-from madrigal.feedback.measure import DRAWS
 from madrigal.feedback.votes import Votes
 from madrigal.tasks.record import Record
 

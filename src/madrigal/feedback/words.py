@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from madrigal.feedback.measure import Measure
+from madrigal.evaluation.measure import Measure
 
 _SPACE = "\N{NO-BREAK SPACE}"
 _MINUS = "\N{MINUS SIGN}"

@@ -15,7 +15,7 @@ from madrigal.report.folder import RunFolder, read_run
 from madrigal.report.numbers import number
 from madrigal.report.scoreboard import Scoreboard, read_scores
 from madrigal.report.story import base_model, base_name, method, story
-from madrigal.report.summary import columns, task_rows
+from madrigal.report.summary import TaskRow, columns, task_rows
 from madrigal.report.verdict import headline, judgements
 from madrigal.report.worst import worst_task
 
@@ -199,12 +199,16 @@ def _evaluation(board: Scoreboard) -> str:
         cells = [
             f"{cell.value} ({cell.range})" if cell.range else cell.value for *_, cell in row.cells
         ]
-        lines.append(_table_line([row.name, row.metric, *cells, str(row.n or numbers.DASH)]))
+        lines.append(_table_line([row.name, _metric(row), *cells, str(row.n or numbers.DASH)]))
     found = judgements(board)
     verdict = f"{headline(found)}\n\n" if found else ""
     table = "\n".join(lines)
     note = "In brackets: the interval of each score. Every score is recomputed from `predictions/`."
     return f"## Evaluation\n\n{verdict}{table}\n\n{note}\n\n### Factors\n\n{_blank('Factors')}"
+
+
+def _metric(row: TaskRow) -> str:
+    return f"{row.metric} ({row.ceiling})" if row.ceiling else row.metric
 
 
 def _environment(run: RunFolder) -> str:

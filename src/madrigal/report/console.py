@@ -52,7 +52,8 @@ def _shown(titles: Sequence[str]) -> Sequence[str]:
 
 def _cells(row: TaskRow, shown: Sequence[str]) -> list[Text]:
     metric = row.metric + (" ↓" if "lower is better" in row.note else "")
-    cells = [Text.assemble(row.name, "\n", (metric, "dim"))]
+    below = metric + (f"\n{row.ceiling}" if row.ceiling else "")
+    cells = [Text.assemble(row.name, "\n", (below, "dim"))]
     cells += [Text(cell.value) for key, _, cell in row.cells if key != FEW_SHOT]
     for title, change in row.changes:
         if title not in shown:

@@ -22,6 +22,7 @@ from madrigal.report.folder import RunFolder, read_run
 from madrigal.report.forgetting import forgetting
 from madrigal.report.forgetting_curves import forgetting_curves
 from madrigal.report.interference import Measured, interference_views, measured
+from madrigal.report.judged import judged_views
 from madrigal.report.manifest import manifest_view
 from madrigal.report.order_matrix import order_matrix
 from madrigal.report.outputs import reading
@@ -98,6 +99,7 @@ def _content(
         "retention": retention_view(board, costs),
         "forgetting": forgetting(board, costs),
         "measures": measures(board),
+        "judged": judged_views(run, tuple(names)),
         "stages": stage_views(run, board, palette, max(30, int(POINTS * share))),
         "interference": interference_views(run, gradients, palette),
         "not_measured": NOT_MEASURED,

@@ -1,11 +1,12 @@
 """The scores of a run as the page tells them: what scores.json holds, typed, nothing recomputed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from madrigal.evaluation.intervals import alpha_of
 from madrigal.evaluation.plan import ROUTED
+from madrigal.report.ceiling import ceiling_of, ceiling_words
 from madrigal.report.differences import Difference, Tests, interval_of, read_difference
 from madrigal.report.folder import Json, RunFolder
 from madrigal.report.numbers import Interval, mapping, number
@@ -30,6 +31,7 @@ class TaskScores:
     single: Interval | None
     from_base: Difference | None
     from_single: Difference | None
+    ceiling: str = ""  # of agreement with people: what a perfect model could reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def read_scores(run: RunFolder) -> Scoreboard:
     alpha = alpha_of(level)
     tests = Tests(alpha, per_task)
     tasks = tuple(
-        _task(name, mapping(facts), matrix, baselines, tests, stages)
+        _with_ceiling(run, _task(name, mapping(facts), matrix, baselines, tests, stages))
         for name, facts in mapping(scores.get("tasks")).items()
     )
     unified = {
@@ -127,6 +129,12 @@ def read_scores(run: RunFolder) -> Scoreboard:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _with_ceiling(run: RunFolder, task: TaskScores) -> TaskScores:
+    if task.metric != "agreement":
+        return task
+    return replace(task, ceiling=ceiling_words(ceiling_of(run, task.name)))
 
 
 def _task(

@@ -58,6 +58,7 @@ class TaskRow:
     changes: tuple[tuple[str, Change | None], ...]  # column title, change
     n: int | None
     unparsed: int  # outputs of the trained model that could not be read as an answer
+    ceiling: str = ""  # what a perfect model could reach, where people differ
 
 
 def columns(board: Scoreboard) -> tuple[tuple[str, str, str], ...]:
@@ -103,6 +104,8 @@ def _task_row(board: Scoreboard, task: TaskScores, compared: Compared) -> TaskRo
         notes.append("lower is better")
     elif task.chance:
         notes.append(f"chance {numbers.plain(task.chance, task.metric)}{numbers.unit(task.metric)}")
+    if task.ceiling:
+        notes.append(task.ceiling)
     if task.watched:
         notes.append("watched, not trained")
     return TaskRow(
@@ -113,6 +116,7 @@ def _task_row(board: Scoreboard, task: TaskScores, compared: Compared) -> TaskRo
         changes=tuple(changes),
         n=task.n,
         unparsed=task.unparsed.get(board.last or "", 0),
+        ceiling=task.ceiling,
     )
 
 

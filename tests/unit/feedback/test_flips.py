@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from annotated import flipped, pair
+from madrigal.evaluation.measure import Measure
 from madrigal.feedback.annotators import annotators
 from madrigal.feedback.bag_of_words import at_most, out_of_fold
 from madrigal.feedback.flips import Flips, implied_flip_rate, repeated_flip_rate
 from madrigal.feedback.inspect import inspect
-from madrigal.feedback.measure import Measure
 from madrigal.feedback.votes import comparisons
 
 RATES = (0.1, 0.2, 0.3)

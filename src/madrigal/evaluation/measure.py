@@ -1,6 +1,6 @@
 """A measured number with its interval, from draws over prompts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -47,16 +47,46 @@ def share(
     _, place = np.unique(cluster, return_inverse=True)
     sums = np.stack([np.bincount(place, hits), np.bincount(place, of)], axis=1)
     sums = sums[sums[:, 1] > 0]
+    totals = resampling.totals("feedback", sums)
+    return _share_of(sums[:, 0], sums[:, 1], totals[:, 0] / totals[:, 1], resampling)
+
+
+def shares(
+    asked: Sequence[tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]],
+    cluster: Int[np.ndarray, " N"],
+    resampling: Resampling = DRAWS,
+) -> list[Measure | None]:
+    """`share` of many (hits, of) by the same draws over all clusters, so in one pass.
+
+    Draws that hold nothing of what is counted do not count.
+    """
+    _, place = np.unique(cluster, return_inverse=True)
+    sums = np.stack([np.bincount(place, part) for pair in asked for part in pair], axis=1)
+    totals = resampling.totals("feedback", sums)
+    found: list[Measure | None] = []
+    for number in range(len(asked)):
+        hits, of = sums[:, 2 * number], sums[:, 2 * number + 1]
+        drawn = totals[:, 2 * number : 2 * number + 2]
+        drawn = drawn[drawn[:, 1] > 1e-9]
+        found.append(_share_of(hits[of > 0], of[of > 0], drawn[:, 0] / drawn[:, 1], resampling))
+    return found
+
+
+def _share_of(
+    hits: Float[np.ndarray, " G"],
+    of: Float[np.ndarray, " G"],
+    rates: Float[np.ndarray, " B"],
+    resampling: Resampling,
+) -> Measure | None:
+    if not len(of):
+        return None
     value, n = float(hits.sum() / of.sum()), round(float(of.sum()))
-    single = bool((sums[:, 1] == 1).all() and np.isin(sums[:, 0], (0, 1)).all())
-    if not single:
-        totals = resampling.totals("feedback", sums)
-        rates = totals[:, 0] / totals[:, 1]
-        if vary(rates):
-            low, high = resampling.percentiles(rates)
-            return Measure(value, min(low, value), max(high, value), n)
+    single = bool((of == 1).all() and np.isin(hits, (0, 1)).all())
+    if not single and len(rates) and vary(rates):
+        low, high = resampling.percentiles(rates)
+        return Measure(value, min(low, value), max(high, value), n)
     clamped = min(max(value, 0.0), 1.0)
-    return Measure(value, *wilson(clamped * len(sums), len(sums), resampling.confidence), n)
+    return Measure(value, *wilson(clamped * len(of), len(of), resampling.confidence), n)
 
 
 def draws(

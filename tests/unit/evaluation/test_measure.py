@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from madrigal.evaluation.intervals import wilson
-from madrigal.feedback.measure import Measure, around, share
+from madrigal.evaluation.measure import Measure, around, share
 
 ONES = np.ones(20)
 
