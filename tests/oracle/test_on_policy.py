@@ -113,7 +113,7 @@ def test_value_and_gradient_are_those_of_the_naive_sum(built, drawn, adapter, to
     term = term_of(built, held, tokens)
     change(held)
     held.network.train()
-    value = term.add_gradient(STEP, drawn, WEIGHTS)
+    value = term.add_gradient(STEP, drawn, WEIGHTS).value
     found = gradients(held)
     for _, parameter in held.trainable():
         parameter.grad = None
@@ -141,7 +141,7 @@ def test_it_adds_to_what_is_there_and_another_step_draws_anew(built, drawn):
 def test_the_demonstration_is_what_it_learns_from(built, drawn):
     """Before the first step model and teacher differ by the answer that the teacher was shown."""
     held = model()
-    assert term_of(built, held).add_gradient(STEP, drawn, WEIGHTS) > 1e-4
+    assert term_of(built, held).add_gradient(STEP, drawn, WEIGHTS).value > 1e-4
 
 
 def test_what_has_no_prompt_or_no_room_is_left_out(built, drawn):

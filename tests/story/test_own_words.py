@@ -51,7 +51,12 @@ def test_its_own_answers_pull_in_every_step_and_say_what_they_took(run):
             assert step["retention_seconds"]["distill"] > 0
     cost = json.loads((run / "stages/02-two/retention.json").read_text(encoding="utf-8"))
     assert cost["memory_bytes"]["distill"] == 4 * cost["trained_parameters"]
-    assert "distill" not in cost["flops"], "their length is not known beforehand"
+    lines = [step["said_tokens"] for step in retained.rows(run / "stages/02-two/steps.jsonl")]
+    read, said = (sum(line[name] for line in lines) for name in ("read", "trained"))
+    assert 0 < said < read
+    assert cost["flops"]["distill"] == pytest.approx(
+        cost["flops"]["own"] / cost["tokens"]["own"] * (said + read / 3)
+    )
 
 
 def test_raw_text_has_nothing_to_answer(tmp_path):

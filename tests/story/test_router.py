@@ -110,7 +110,7 @@ def test_sums_are_kept_after_each_stage_and_no_prompt(unlike):
     assert (first["means"][0] == second["means"][0]).all()
     costs = json.loads((unlike / "stages" / "02-secho" / "kept" / "costs.json").read_text())
     size = (unlike / "stages" / "02-secho" / "kept" / "router.safetensors").stat().st_size
-    assert costs["router"]["bytes"] == size
+    assert costs["isolation"]["bytes"] == size
 
 
 @pytest.fixture(scope="module")

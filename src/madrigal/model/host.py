@@ -2,9 +2,17 @@
 
 import ctypes
 import os
+import re
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
 
 import torch
+
+T = TypeVar("T")
+
+_highest: dict[str, int] = {}  # peaks by device before they were measured anew
 
 
 def choose_device() -> torch.device:
@@ -66,8 +74,48 @@ def set_determinism(level: str, seed: int) -> None:
 
 def peak_memory_bytes(device: torch.device) -> int:
     """Largest memory that this process has held: on the accelerator, or resident on the host."""
+    return max(_highest.get(str(device), 0), _peak(device))
+
+
+def memory_rise(work: Callable[[], T], device: torch.device) -> tuple[T, int | None]:
+    """Do some work; what it returns, and how far memory rose above what was held as it began.
+
+    On an accelerator that is what tensors take. On Linux it is resident memory, once memory that
+    was freed before has been given back to the system. Elsewhere it is not known.
+    """
+    _highest[str(device)] = peak_memory_bytes(device)
+    before = _begin_anew(device)
+    found = work()
+    return found, None if before is None else max(0, _peak(device) - before)
+
+
+def _begin_anew(device: torch.device) -> int | None:
+    """Forget the peak so far; what is held now."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return torch.cuda.memory_allocated(device)
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        return _of_status("VmRSS")
+    except (OSError, AttributeError):  # no Linux, or no right to
+        return None
+
+
+def _peak(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    import resource
+    try:
+        return _of_status("VmHWM")
+    except OSError:
+        import resource
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _of_status(name: str) -> int:
+    """Bytes of a line of what Linux says of this process."""
+    found = re.search(rf"^{name}:\s*(\d+) kB", Path("/proc/self/status").read_text("ascii"), re.M)
+    if found is None:
+        raise OSError(f"/proc/self/status has no {name}")
+    return int(found[1]) * 1024

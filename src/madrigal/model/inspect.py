@@ -14,19 +14,21 @@ from madrigal.recipe.model import LoraAdapter, ModelSettings
 @dataclass(frozen=True, slots=True)
 class Size:
     """Numbers of parameters; `matrices` are those that every token is multiplied with, `blocks`
-    those of the base that are inside its blocks."""
+    those of the base that are inside its blocks, `apart` the trainable ones that one token does not
+    meet: private parts of other tasks."""
 
     parameters: int
     trainable: int
     matrices: int
     blocks: int = 0
+    apart: int = 0
 
     def flops_per_token(self) -> float:
         """Operations of one training token: forward 2, gradient of the input 2 a parameter, and 2
         for each parameter that is trained (attention itself is left out)."""
         if self.trainable >= self.parameters:
             return 6.0 * self.matrices
-        return 4.0 * self.matrices + 6.0 * self.trainable
+        return 4.0 * self.matrices + 6.0 * (self.trainable - self.apart)
 
     def bytes_held(self, processes: int) -> int:
         """Float32 parameters that each process holds where the blocks are shared out."""
@@ -34,8 +36,12 @@ class Size:
 
     def flops_per_scored_token(self) -> float:
         """Operations of one token in evaluation: forward 2 (attention itself is left out)."""
-        added = 0 if self.trainable >= self.parameters else self.trainable
+        added = 0 if self.trainable >= self.parameters else self.trainable - self.apart
         return 2.0 * (self.matrices + added)
+
+    def flops_per_base_token(self) -> float:
+        """The same with the adapter switched off."""
+        return 2.0 * self.matrices
 
 
 def model_size(settings: ModelSettings, root: Path, tasks: Sequence[str] = ()) -> Size | None:
@@ -65,15 +71,18 @@ def model_size(settings: ModelSettings, root: Path, tasks: Sequence[str] = ()) -
     }
     check_blocks("model.adapter.layers", adapter.layers, shapes)
     trainable = adapter.rank * _sides(adapted, adapter.layers)
+    apart = 0
     if adapter.private is not None:
         own = adapter.private
         check_blocks("model.adapter.private.layers", own.layers, shapes)
         parts = set(own.parts(tasks).values())
         inside = {name: sides for name, sides in adapted.items() if block_of(name) is not None}
         head = sum(_head(shapes)) if own.head else 0
-        trainable += len(parts) * own.rank * (_sides(inside, own.layers) + head)
+        each = own.rank * (_sides(inside, own.layers) + head)
+        trainable += len(parts) * each
+        apart = max(0, len(parts) - 1) * each
     blocks = sum(count for name, count in counts.items() if block_of(name) is not None)
-    return Size(total + trainable, trainable, sum(counts[name] for name in linear), blocks)
+    return Size(total + trainable, trainable, sum(counts[name] for name in linear), blocks, apart)
 
 
 def _head(shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:

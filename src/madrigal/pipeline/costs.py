@@ -9,12 +9,14 @@ from typing import Any
 from madrigal.model.fold import Adapted, adapted
 from madrigal.model.host import peak_memory_bytes
 from madrigal.model.inspect import Size, model_size
-from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
+from madrigal.pipeline.past import Past
 from madrigal.pipeline.recall import Recalled
+from madrigal.pipeline.structure import structure
 from madrigal.recipe import retain
 from madrigal.recipe.stage import StageSettings
 from madrigal.training.files import write_whole
+from madrigal.training.step import StepParts
 
 RETENTION = "retention.json"
 # Of EWC, a trained parameter and step: difference 1, product 1, multiply and add 2, dot product 2.
@@ -29,6 +31,9 @@ class Counts:
     own: int
     replayed: int
     asked: int  # of steps in which the teacher spoke: it reads all rows of a microbatch
+    read: int = 0  # of what the model said itself, as it was drawn and by the teacher
+    said: int = 0  # of the same rows, as they were trained on
+    guarded: int = 0  # steps in which something was replayed
 
     @property
     def tokens(self) -> int:
@@ -36,31 +41,42 @@ class Counts:
 
 
 def write_costs(
-    built: Built, stage: StageSettings, model: LanguageModel, recalled: Recalled, folder: Path
+    built: Built,
+    stage: StageSettings,
+    parts: StepParts,
+    recalled: Recalled,
+    past: Past,
+    folder: Path,
 ) -> None:
     """Write what the stage's retention computed and holds, once its weights are saved.
 
-    Seconds are not here: those of the steps are in steps.jsonl, those of keeping in
-    kept/costs.json.
+    Seconds of the steps are in steps.jsonl, those of keeping in kept/costs.json; `seconds` here are
+    those of making what was kept ready.
     """
-    teacher = recalled.distillation
+    model, teacher = parts.model, recalled.distillation
     asked = teacher.tasks if teacher else frozenset()
     counts = counted(folder / "steps.jsonl", frozenset(recalled.examples), asked)
     trained = sum(p.numel() for _, p in model.trainable())
     size = model_size(built.recipe.model, built.root, _learnt(built))
+    built_in = structure(built.recipe, stage, parts, past, folder)
     body: dict[str, Any] = {
         "version": 1,
-        "settings": {kept.kind: kept.model_dump() for kept in stage.retain},
+        "settings": {kept.kind: kept.model_dump() for kept in stage.retain}
+        | {one.kind: dict(one.settings) for one in built_in},
         "steps": counts.steps,
         "tokens": {"own": counts.own, "replayed": counts.replayed},
         "replayed": {task: len(kept) for task, kept in recalled.examples.items()},
         "trained_parameters": trained,
-        "memory_bytes": dict(recalled.bytes),
+        "seconds": {kind: round(spent, 5) for kind, spent in recalled.seconds.items()},
+        "memory_bytes": dict(recalled.bytes) | {one.kind: one.memory for one in built_in},
         "peak_memory_bytes": peak_memory_bytes(model.device),
         "inference_bytes": saved_bytes(folder),
+        "inference_added_bytes": {one.kind: one.inference for one in built_in if one.inference},
     }
     if size is not None:
-        body["flops"] = flops(stage.retain, counts, size, trained, adapted(model))
+        work = flops(stage.retain, counts, size, trained, adapted(model))
+        each = {one.kind: one.flops * counts.guarded for one in built_in}
+        body["flops"] = work | each
     write_whole(folder / RETENTION, json.dumps(body, indent=1) + "\n")
 
 
@@ -72,10 +88,18 @@ def counted(steps: Path, replayed: Collection[str], asked: Collection[str]) -> C
     """Tokens of the stage's own rows, of replayed ones, and of steps with rows of `asked`."""
     lines = [json.loads(x) for x in steps.read_text("utf-8").splitlines()] if steps.exists() else []
     every: list[Mapping[str, int]] = [line["tokens"] for line in lines]
+    words: list[Mapping[str, int]] = [line.get("said_tokens", {}) for line in lines]
     again = sum(n for tokens in every for task, n in tokens.items() if task in replayed)
     total = sum(n for tokens in every for n in tokens.values())
-    spoken = sum(sum(tokens.values()) for tokens in every if any(t in asked for t in tokens))
-    return Counts(len(every), total - again, again, spoken)
+    return Counts(
+        steps=len(every),
+        own=total - again,
+        replayed=again,
+        asked=sum(sum(one.values()) for one in every if any(t in asked for t in one)),
+        read=sum(one.get("read", 0) for one in words),
+        said=sum(one.get("trained", 0) for one in words),
+        guarded=sum(any(t in replayed for t in one) for one in every),
+    )
 
 
 def flops(
@@ -90,8 +114,8 @@ def flops(
     With B the operations of a trained token and F those of a scored one (`model.inspect.Size`):
     replay B a replayed token; distillation F a token that the teacher reads; EWC 6 a trained
     parameter and step; O-LoRA 4 r R d + 2 r d a layer and step, for its A of r x d and R older
-    rows. Merging and interpolation are work of a few operations a parameter, once. Distillation on
-    what the model says itself is left out: how long that was is not in the log.
+    rows; distillation on what the model says itself F a token of a row as it is drawn, F as the
+    teacher reads it, and B as it is trained on. Merging and interpolation add nothing to steps.
     """
     found = {"own": size.flops_per_token() * counts.own}
     for one in kept:
@@ -99,7 +123,10 @@ def flops(
             case retain.Replay():
                 found[one.kind] = size.flops_per_token() * counts.replayed
             case retain.Distill(on="own"):
-                pass
+                found[one.kind] = (
+                    size.flops_per_scored_token() * counts.read
+                    + size.flops_per_token() * counts.said
+                )
             case retain.Distill():
                 found[one.kind] = size.flops_per_scored_token() * counts.asked
             case retain.Ewc():

@@ -19,17 +19,25 @@ def retained(built: Built, stage: StageSettings, source: Mixture) -> Iterator[Pa
             case Replay():
                 if kept.select == "generated":
                     tasks = built.recipe.replayed(stage)
-                    written = kept.keep * len(tasks) * _mean_tokens(built, tasks)
+                    # A prompt is read once more to be answered.
+                    written = 2 * kept.keep * len(tasks) * _mean_tokens(built, tasks)
                     yield Part(f"examples written for {stage.name}", round(written), False)
+                elif kept.select in ("hardest", "herding"):
+                    looked = sum(
+                        row.length
+                        for task in _before(built, stage)
+                        for example in built.examples[task]
+                        for row in example
+                    )
+                    yield Part(f"examples chosen for {stage.name}", looked, False)
                 yield Part(f"replay in {stage.name}", again, True)
             case Ewc():
                 before = _before(built, stage)
                 each = min(kept.examples, sum(len(built.examples[name]) for name in before))
-                yield Part(
-                    f"Fisher information for {stage.name}",
-                    round(each * _mean_tokens(built, before)),
-                    True,
-                )
+                tokens = round(each * _mean_tokens(built, before))
+                yield Part(f"Fisher information for {stage.name}", tokens, True)
+                if kept.labels == "model":
+                    yield Part(f"targets of the Fisher information for {stage.name}", tokens, False)
             case Distill(on="own"):
                 drawn, shown = _drawn(built, source)
                 # Drawn once, and read by the teacher behind the row with the right answer.

@@ -48,6 +48,8 @@ def _step_line(record: StepRecord) -> dict[str, Any]:
         line["terms"] = {name: _number(x) for name, x in record.terms.items()}
     if record.retention_seconds:
         line["retention_seconds"] = {n: round(x, 5) for n, x in record.retention_seconds.items()}
+    if record.said_tokens:
+        line["said_tokens"] = dict(record.said_tokens)
     if record.skipped:
         line["skipped"] = record.skipped
     return line

@@ -17,7 +17,7 @@ from madrigal.evaluation.sample import sample
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
 from madrigal.recipe.stage import StageSettings
-from madrigal.retention import Teacher
+from madrigal.retention import Said, Teacher
 from madrigal.tasks.encoded import Example
 from madrigal.tasks.record import Record
 from madrigal.training.chance import seed_pass
@@ -87,10 +87,11 @@ class OnPolicy:
 
     def add_gradient(
         self, step: int, drawn: Sequence[Example], weights: Mapping[str, float]
-    ) -> float | None:
+    ) -> Said | None:
         """Add the term's gradient for one step's examples; every process adds the same.
 
-        Returns the term's value, or None where no example of the step has a prompt that fits.
+        Returns None where no example of the step has a prompt that fits. A row is read as it is
+        drawn, and by the teacher behind the prompt with the answer.
         """
         rows = self._rows(step, drawn)
         if not rows:
@@ -107,7 +108,8 @@ class OnPolicy:
             loss = self._loss([rows[place] for place in batch], scales)
             loss.backward()
             value += float(loss.detach())
-        return value
+        own = sum(len(row.prompt) + len(row.said) for row in rows)
+        return Said(value, read=own + sum(lengths), trained=own)
 
     def _rows(self, step: int, drawn: Sequence[Example]) -> list[_Row]:
         """What the model says now to the step's prompts."""

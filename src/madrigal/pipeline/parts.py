@@ -84,6 +84,7 @@ def step_parts(
         distillation=recalled.distillation,
         on_policy=recalled.on_policy,
         protected=frozenset(recalled.examples),
+        guards=stage.balance.kind if stage.balance.kind == "agem" else "",
         reference=_reference(model, built_objectives),
         share_prompts=shares_prompts(built, stage, model),
     )

@@ -1,5 +1,6 @@
 """Before a stage: what its retention needs from earlier ones, ready for its steps."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -41,7 +42,8 @@ from madrigal.training.chance import derive
 class Recalled:
     """How the past speaks in one stage. An empty one is silent.
 
-    `examples` are the replayed ones by task, `bytes` what each kind holds in memory for it.
+    `examples` are the replayed ones by task, `bytes` what each kind holds in memory for it,
+    `seconds` what making it ready took.
     """
 
     terms: tuple[Term, ...] = ()
@@ -50,6 +52,7 @@ class Recalled:
     examples: Mapping[str, Sequence[Example]] = field(default_factory=dict)
     objectives: Mapping[str, ObjectiveSettings] = field(default_factory=dict)
     bytes: Mapping[str, int] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     def source(self, own: Mixture, stage: StageSettings, seed: int) -> Source:
         """The stage's schedule with what is replayed on top."""
@@ -87,7 +90,9 @@ def recall(built: Built, stage: StageSettings, model: LanguageModel, past: Past)
     distillation: Distillation | None = None
     on_policy: OnPolicy | None = None
     held: dict[str, int] = {}
+    seconds: dict[str, float] = {}
     for kept in stage.retain:
+        began = time.perf_counter()
         match kept:
             case retain.Replay():
                 examples = _replayed(past, kept, tasks)
@@ -108,11 +113,12 @@ def recall(built: Built, stage: StageSettings, model: LanguageModel, past: Past)
                 held[kept.kind] = distillation.teacher.bytes
             case retain.Merge() | retain.Interpolate():
                 held[kept.kind] = sum(4 * p.numel() for _, p in model.trainable())
+        seconds[kept.kind] = time.perf_counter() - began
     if stage.retains(retain.Merge) is not None:
         assert past.start is not None
         put(model, past.start)
     objectives = {task: past.objectives[task] for task in examples}
-    return Recalled(tuple(terms), distillation, on_policy, examples, objectives, held)
+    return Recalled(tuple(terms), distillation, on_policy, examples, objectives, held, seconds)
 
 
 def _replayed(

@@ -1,7 +1,7 @@
 """Prompts whose task is not told: a router chooses the private part that answers."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -66,20 +66,32 @@ def router_before(past: Past) -> Router:
     return read_router(past.folders[-1] / ROUTER) if past.folders else Router.empty()
 
 
-def router_after(built: Built, stage: StageSettings, model: LanguageModel, past: Past) -> Router:
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """A router, and how many tokens each prompt has that was added to it."""
+
+    router: Router
+    lengths: tuple[int, ...]
+
+
+def router_after(built: Built, stage: StageSettings, model: LanguageModel, past: Past) -> Grown:
     """The router of the stages before with the stage's new tasks added.
 
     Raises:
         RunFolderError: what the stage before kept is gone or damaged.
     """
     router, seed = router_before(past), derive(built.recipe.seed, "router")
+    lengths: list[int] = []
     for name in routed_tasks(built, stage.learn):
         if name in router.counts:
             continue  # the same prompts through the same base
         records = built.tasks[name].splits["train"]
         chosen = [records[int(i)] for i in at_random(len(records), PROMPTS, seed, name)]
-        router = router.plus(name, _features(built, model, chosen))
-    return router
+        prompts = [built.coder.prompt(record) for record in chosen]
+        found = features(model, prompts, built.recipe.evaluate.batch_tokens)
+        router = router.plus(name, found)
+        lengths += map(len, prompts)
+    return Grown(router, tuple(lengths))
 
 
 def _features(

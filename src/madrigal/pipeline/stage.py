@@ -106,7 +106,7 @@ def train_stage(
     if where.processes.first:
         save(where.folder, model, built.coder.end)
         if past is not None:
-            write_costs(built, stage, model, recalled, where.folder)
+            write_costs(built, stage, parts, recalled, past, where.folder)
         _finish(stage, where.folder, progress)
     where.processes.wait()
 

@@ -1,6 +1,6 @@
 """What keeping the past cost, by stage and by kind, from the files of the stages alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from madrigal.report.curves import by_task
@@ -15,6 +15,8 @@ KINDS = {
     "o_lora": "O-LoRA",
     "merge": "merging",
     "interpolate": "interpolation",
+    "agem": "A-GEM",
+    "isolation": "isolation",
 }
 
 
@@ -23,7 +25,8 @@ class StageCost:
     """One stage: its own work, and what each kind of retention added in its steps.
 
     `seconds` by kind are measured in each step, except those of replay: the step's other seconds
-    times the replayed tokens' share of its tokens. `kept` is what the stage kept for later ones.
+    times the replayed tokens' share of its tokens. Work between stages is that of making ready what
+    was kept, before the steps, and of keeping, after them.
     """
 
     stage: str
@@ -34,9 +37,12 @@ class StageCost:
     own_flops: float | None = None
     flops: Mapping[str, float] = field(default_factory=dict)
     memory: Mapping[str, float] = field(default_factory=dict)
-    keeping: Mapping[str, float] = field(default_factory=dict)  # seconds at its end
-    kept: Mapping[str, float] = field(default_factory=dict)  # bytes
+    between: Mapping[str, float] = field(default_factory=dict)  # seconds before and after steps
+    keeping_flops: Mapping[str, float] = field(default_factory=dict)
+    keeping_memory: Mapping[str, float] = field(default_factory=dict)  # the most, in bytes
+    kept: Mapping[str, float] = field(default_factory=dict)  # bytes for later stages
     inference: float | None = None  # bytes of the weights it ends with, beside a frozen base
+    inference_added: Mapping[str, float] = field(default_factory=dict)  # bytes, by kind
     peak: float | None = None  # bytes, the highest of the run so far
 
     @property
@@ -72,7 +78,8 @@ def _stage(run: RunFolder, log: StageLog) -> StageCost:
     settings = mapping(written.get("settings")) or _of_recipe(run, log)
     earlier = set(mapping(written.get("replayed"))) or _foreign(run, log)
     own, seconds = _seconds(log, earlier)
-    flops, kept = _numbers(written.get("flops")), log.kept
+    flops, ready = _numbers(written.get("flops")), _numbers(written.get("seconds"))
+    keeping = _column(log.kept, "seconds")
     return StageCost(
         stage=log.name,
         settings={kind: mapping(setting) for kind, setting in settings.items()},
@@ -82,9 +89,12 @@ def _stage(run: RunFolder, log: StageLog) -> StageCost:
         own_flops=flops.pop("own", None),
         flops=flops,
         memory=_numbers(written.get("memory_bytes")),
-        keeping={k: v for k, c in kept.items() if (v := number(mapping(c).get("seconds")))},
-        kept={k: v for k, c in kept.items() if (v := number(mapping(c).get("bytes")))},
+        between={k: ready.get(k, 0.0) + keeping.get(k, 0.0) for k in (*ready, *keeping)},
+        keeping_flops=_column(log.kept, "flops"),
+        keeping_memory=_column(log.kept, "peak_memory_bytes"),
+        kept=_column(log.kept, "bytes"),
         inference=number(written.get("inference_bytes")),
+        inference_added=_numbers(written.get("inference_added_bytes")),
         peak=number(written.get("peak_memory_bytes")),
     )
 
@@ -126,6 +136,11 @@ def _foreign(run: RunFolder, log: StageLog) -> set[str]:
     return set()
 
 
+def _column(kept: Json, name: str) -> dict[str, float]:
+    """One number of what was kept, by kind."""
+    return _numbers({kind: mapping(costs).get(name) for kind, costs in kept.items()})
+
+
 def _numbers(value: object) -> dict[str, float]:
     pairs = mapping(value).items()
     return {str(key): known for key, raw in pairs if (known := number(raw)) is not None}
@@ -139,10 +154,11 @@ class KindCost:
     stages: tuple[str, ...]
     seconds: float  # in steps
     share: float | None  # of the own seconds of the stages in which it was on
-    keeping: float  # seconds at the end of stages
-    flops: float | None
-    flops_share: float | None
-    memory: float | None  # the most that it held
+    between: float  # seconds before and after the steps of stages
+    flops: float | None  # all of it
+    flops_share: float | None  # of the own operations of those stages
+    memory: float | None  # the most that it held in steps
+    peak: float | None  # the most that it needed at the end of a stage
     kept: float  # bytes on the disk at the end
     inference: float | None  # bytes more that the result needs
 
@@ -159,24 +175,33 @@ def _kind(kind: str, stages: Sequence[StageCost]) -> KindCost:
     own = sum(stage.own_seconds for stage in on)
     told = [stage for stage in on if stage.own_flops is not None]
     flops = sum(stage.flops.get(kind, 0.0) for stage in told) if told else None
+    if flops is not None:
+        flops += sum(stage.keeping_flops.get(kind, 0.0) for stage in stages)
     own_flops = sum(stage.own_flops or 0.0 for stage in told)
     return KindCost(
         kind=kind,
         stages=tuple(stage.stage for stage in on),
         seconds=seconds,
         share=seconds / own if own else None,
-        keeping=sum(stage.keeping.get(kind, 0.0) for stage in stages),
+        between=sum(stage.between.get(kind, 0.0) for stage in stages),
         flops=flops,
         flops_share=flops / own_flops if flops is not None and own_flops else None,
-        memory=max((stage.memory[kind] for stage in on if kind in stage.memory), default=None),
+        memory=_most(stage.memory.get(kind) for stage in on),
+        peak=_most(stage.keeping_memory.get(kind) for stage in stages),
         kept=sum(stage.kept.get(kind, 0.0) for stage in stages),
         inference=_grown(kind, stages),
     )
 
 
+def _most(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
+
+
 def _grown(kind: str, stages: Sequence[StageCost]) -> float | None:
-    """Only O-LoRA makes the result larger: it keeps every stage's adapter."""
-    if kind != "o_lora":
-        return 0.0
+    """Only structure makes the result larger: O-LoRA keeps every stage's adapter, isolation a part
+    for every task."""
+    added = _most(stage.inference_added.get(kind) for stage in stages)
+    if added is not None or kind != "o_lora":
+        return added or 0.0
     sizes = [stage.inference for stage in stages if stage.inference is not None]
     return sizes[-1] - sizes[0] if len(sizes) > 1 else None

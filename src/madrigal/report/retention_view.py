@@ -24,10 +24,11 @@ class KindRow:
     stages: str
     seconds: str
     seconds_share: str
-    keeping: str
+    between: str
     flops: str
     flops_share: str
     memory: str
+    peak: str
     kept: str
     inference: str
 
@@ -58,6 +59,7 @@ class RetentionView:
     figure: Markup
     peak: str  # memory of the run
     has_kl: bool
+    guards: bool  # whether a balancer was one of the remedies
 
 
 def retention_view(board: Scoreboard, costs: Sequence[StageCost]) -> RetentionView:
@@ -71,6 +73,7 @@ def retention_view(board: Scoreboard, costs: Sequence[StageCost]) -> RetentionVi
         figure=_figure(board, stages) if kinds and moves else Markup(""),
         has_kl=bool(mapping(board.summary.get("kl_to_base"))),
         peak=_size(max((cost.peak for cost in costs if cost.peak), default=None)),
+        guards=any("agem" in cost.settings for cost in costs),
     )
 
 
@@ -80,10 +83,11 @@ def _kind_row(cost: KindCost) -> KindRow:
         stages=", ".join(label(stage) for stage in cost.stages),
         seconds=_seconds(cost.seconds),
         seconds_share=_more(cost.share),
-        keeping=_seconds(cost.keeping),
+        between=_seconds(cost.between),
         flops=_none(numbers.compact(cost.flops)) if cost.flops is not None else numbers.DASH,
         flops_share=_more(cost.flops_share),
         memory=_size(cost.memory),
+        peak=_size(cost.peak),
         kept=_size(cost.kept),
         inference=_size(cost.inference),
     )

@@ -32,6 +32,9 @@ class Kept:
     own_seconds: float
     added_seconds: float
     bytes_kept: float
+    flops_share: float | None = None  # added operations as a share of the run's own
+    memory: float = 0.0  # bytes held in the steps of the stage that held the most
+    inference: float | None = None  # bytes of the weights of the last stage
 
     @property
     def share(self) -> float:
@@ -52,14 +55,19 @@ def _kept(path: Path, name: str) -> Kept | None:
         return None
     costs = stage_costs(run)
     kinds = kind_costs(costs)
+    own_flops = fsum(stage.own_flops or 0.0 for stage in costs)
+    sizes = [stage.inference for stage in costs if stage.inference is not None]
     return Kept(
         name=name,
         retention=retention_of(costs),
         average=interval_of(board.summary.get("average")),
         bwt=interval_of(board.summary.get("bwt")),
         own_seconds=fsum(stage.own_seconds for stage in costs),
-        added_seconds=fsum(kind.seconds + kind.keeping for kind in kinds),
+        added_seconds=fsum(kind.seconds + kind.between for kind in kinds),
         bytes_kept=fsum(kind.kept for kind in kinds),
+        flops_share=fsum(kind.flops or 0.0 for kind in kinds) / own_flops if own_flops else None,
+        memory=max((fsum(stage.memory.values()) for stage in costs), default=0.0),
+        inference=sizes[-1] if sizes else None,
     )
 
 
@@ -114,7 +122,10 @@ def table(runs: Sequence[Kept]) -> list[tuple[str, ...]]:
             f"{numbers.duration(one.added_seconds)} ({numbers.percent(one.share, 0)})"
             if one.added_seconds
             else "0",
+            numbers.DASH if one.flops_share is None else numbers.percent(one.flops_share, 0),
+            numbers.size(one.memory) if one.memory else "0",
             numbers.size(one.bytes_kept) if one.bytes_kept else "0",
+            numbers.DASH if one.inference is None else numbers.size(one.inference),
         )
         for one in runs
     ]
@@ -127,7 +138,10 @@ COLUMNS = (
     "backward transfer",
     "own time",
     "added time",
+    "added FLOPs",
+    "memory held",
     "kept on disk",
+    "weights at the end",
 )
 
 

@@ -1,6 +1,6 @@
 """How the past speaks while something new is learnt: by data, by a loss term, by structure."""
 
-from madrigal.retention.base import StepTerm, Term
+from madrigal.retention.base import Said, StepTerm, Term
 from madrigal.retention.distill import Distillation
 from madrigal.retention.ewc import Ewc, Quadratic
 from madrigal.retention.o_lora import Overlap
@@ -15,6 +15,7 @@ __all__ = [
     "Pull",
     "Quadratic",
     "Replayed",
+    "Said",
     "StepTerm",
     "Teacher",
     "Term",

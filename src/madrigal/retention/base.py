@@ -1,6 +1,7 @@
 """The contract of a loss term that belongs to no task."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from madrigal.tasks.encoded import Example
@@ -27,6 +28,21 @@ class Term(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a term of a step's examples came to: its value, and how many tokens the model read for
+    it and was trained on."""
+
+    value: float
+    read: int
+    trained: int
+
+    @property
+    def tokens(self) -> dict[str, int]:
+        """For the log."""
+        return {"read": self.read, "trained": self.trained}
+
+
 @runtime_checkable
 class StepTerm(Protocol):
     """A term that also depends on the examples of the step, and is the same in every process."""
@@ -38,6 +54,6 @@ class StepTerm(Protocol):
 
     def add_gradient(
         self, step: int, drawn: Sequence[Example], weights: Mapping[str, float]
-    ) -> float | None:
+    ) -> Said | None:
         """As that of `Term`, for the examples that step `step` draws, in their order."""
         ...

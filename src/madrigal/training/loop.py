@@ -177,6 +177,7 @@ class _Trainer:
             padded_tokens=gradient.padded_tokens,
             terms=gradient.terms,
             retention_seconds=gradient.retention_seconds,
+            said_tokens=gradient.said.tokens if gradient.said else {},
             conflict=gradient.conflict,
             skipped="" if finite else "non-finite loss or gradient",
         )

@@ -21,6 +21,7 @@ class StepRecord:
     padded_tokens: int
     terms: Mapping[str, float] = field(default_factory=dict)
     retention_seconds: Mapping[str, float] = field(default_factory=dict)  # by term, of `seconds`
+    said_tokens: Mapping[str, int] = field(default_factory=dict)  # of its own words: read, trained
     skipped: str = ""
     conflict: Conflict | None = None
     look_ahead: Mapping[str, float] = field(default_factory=dict)  # `a>b`: of a's step to b

@@ -12,7 +12,7 @@ from madrigal.balancing.base import Balancer, StepView
 from madrigal.gradients.conflict import Conflict
 from madrigal.model.language_model import LanguageModel
 from madrigal.objectives.base import Objective
-from madrigal.retention import Distillation, StepTerm, Teacher, Term
+from madrigal.retention import Distillation, Said, StepTerm, Teacher, Term
 from madrigal.tasks.encoded import Example
 from madrigal.training.halves import halves, unevenly_cut
 from madrigal.training.layout import lay_out
@@ -45,6 +45,7 @@ class StepParts:
     )
     share_prompts: bool = False  # answers to one prompt go into one row
     protected: frozenset[str] = frozenset()  # replayed tasks, for balancers that guard them
+    guards: str = ""  # the kind of the balancer, where it does so
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Gradient:
     padded_tokens: int
     terms: Mapping[str, float]
     retention_seconds: Mapping[str, float]  # by term, of `seconds`
+    said: Said | None  # what the model said itself, where it is trained on that
     seconds: float
     view: StepView  # what the balancer saw, with the losses
     passes: Passes
@@ -133,20 +135,21 @@ def compute_gradient(
     task in the backward pass, and weighted when it is over. `metric` is the diagonal that the
     Gramian is taken in, `strata` what the examples were drawn evenly over, if anything.
     """
-    began = time.perf_counter()
-    split = parts.split
+    began, split = time.perf_counter(), parts.split
     measured = split is not None and split.measures(step)
     tasks = [task for task, _ in drawn]
     halved = halves(tasks, strata, parts.seed, parts.stage, step) if measured else None
     placed = place(parts, drawn, halved)
     at = _by_task(parts, step, placed)
     passes = _passes(parts, step, placed)
-    view, conflict = _view(parts, at), None
+    view, conflict, weighing = _view(parts, at), None, 0.0
     totals = {task: at.total(task) for task in at.tasks}
     if split is not None and (measured or parts.balancer.needs != "nothing"):
         sums = split.gather(passes)
         view = replace(view, losses=per_unit(passes, sums.own, totals))
+        since = time.perf_counter()
         view, weights, conflict = split.weigh(parts.balancer, view, at.counts, metric, measured)
+        weighing = time.perf_counter() - since  # and not the gathering, which is in the pass
         if conflict is not None:
             conflict = conflict.without_signal(unevenly_cut(tasks, strata))
     else:
@@ -156,8 +159,9 @@ def compute_gradient(
         parts.processes.sum_gradients(parameter for _, parameter in parts.model.reached(totals))
     assert view.losses is not None
     terms, spent = _add_terms(parts, passes, sums, weights, totals)
-    if parts.on_policy is not None:
-        _add_on_policy(parts.on_policy, step, drawn, weights, (terms, spent))
+    if parts.guards and not parts.protected.isdisjoint(totals):
+        spent[parts.guards] = weighing
+    said = _add_on_policy(parts.on_policy, step, drawn, weights, (terms, spent))
     return Gradient(
         loss=dict(zip(view.tasks, view.losses.tolist(), strict=True)),
         weight=weights,
@@ -166,6 +170,7 @@ def compute_gradient(
         padded_tokens=sum(max(e.width for e in g) * sum(e.lines for e in g) for g in passes.groups),
         terms=terms,
         retention_seconds=spent,
+        said=said,
         seconds=time.perf_counter() - began,
         view=view,
         passes=passes,
@@ -202,18 +207,21 @@ def _add_terms(
 
 
 def _add_on_policy(
-    term: StepTerm,
+    term: StepTerm | None,
     step: int,
     drawn: Sequence[tuple[str, Example]],
     weights: Mapping[str, float],
     noted: tuple[dict[str, float], dict[str, float]],
-) -> None:
+) -> Said | None:
     """Add the gradient of what the model says itself; its value and seconds are noted."""
+    if term is None:
+        return None
     began = time.perf_counter()
-    value = term.add_gradient(step, [example for _, example in drawn], weights)
-    if value is not None:
-        noted[0][term.name] = value
+    said = term.add_gradient(step, [example for _, example in drawn], weights)
+    if said is not None:
+        noted[0][term.name] = said.value
         noted[1][term.name] = time.perf_counter() - began
+    return said
 
 
 def verify_split(parts: StepParts, step: int, drawn: Sequence[tuple[str, Example]]) -> None:

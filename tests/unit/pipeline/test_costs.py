@@ -41,7 +41,9 @@ def steps(tmp_path):
 
 
 def test_tokens_are_told_apart(steps):
-    assert counted(steps, {"old"}, {"old"}) == Counts(steps=2, own=50, replayed=4, asked=34)
+    assert counted(steps, {"old"}, {"old"}) == Counts(
+        steps=2, own=50, replayed=4, asked=34, guarded=1
+    )
     assert counted(steps, (), ()) == Counts(steps=2, own=54, replayed=0, asked=0)
 
 
@@ -56,3 +58,13 @@ def test_only_weights_count_as_served(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x" * size)
     assert saved_bytes(tmp_path) == 12
+
+
+def test_what_the_model_said_itself_is_in_the_log(tmp_path):
+    lines = [{"tokens": {"new": 30}, "said_tokens": {"read": 90, "trained": 40}}] * 2
+    path = tmp_path / "steps.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    counts = counted(path, (), ())
+    assert (counts.read, counts.said) == (180, 80)
+    found = flops((retain.Distill(on="own"),), counts, SIZE, 100, [])
+    assert found["distill"] == 2 * 1_100 * 180 + (4 * 1_000 + 6 * 100) * 80

@@ -117,6 +117,8 @@ def test_retention_is_counted_on_top_of_its_stage(tmp_path):
     mean = sum(moods) / len(moods)
     assert parts["replay in after"].tokens == round(5 * 3 * mean)
     assert parts["Fisher information for after"].tokens == round(4 * mean)
+    drawn = parts["targets of the Fisher information for after"]
+    assert (drawn.tokens, drawn.trained) == (round(4 * mean), False)
     own = sum(got.tokens for got in sources[1].achieved().values())
     assert parts["teacher in after"].tokens == own + round(5 * 3 * mean)
     assert not parts["teacher in after"].trained
@@ -130,9 +132,24 @@ def test_what_the_model_says_itself_is_counted_at_its_longest(tmp_path):
     built = build(tiny_run.tiny(tmp_path, keys))
     parts, sources = parts_of(built)
     moods = [sum(row.length for row in example) for example in built.examples["mood"]]
-    assert parts["examples written for after"].tokens == round(10 * sum(moods) / len(moods))
+    assert parts["examples written for after"].tokens == round(20 * sum(moods) / len(moods))
     shown = sum(got.tokens for got in sources[1].achieved().values())
     longest = shown + 20 * built.tasks["echo"].max_new_tokens  # five steps of four rows
     assert parts["own answers in after"].tokens == 2 * longest + shown
     assert parts["training on own answers in after"].tokens == longest
     assert parts["training on own answers in after"].trained
+
+
+@pytest.mark.parametrize(
+    ("select", "looks"), [("herding", True), ("hardest", True), ("random", False)]
+)
+def test_choosing_by_the_model_reads_every_example(tmp_path, select, looks):
+    keys = tiny_run.keys()
+    keys["stages"][0]["learn"] = ["mood"]
+    keys["stages"][1]["retain"] = [{"kind": "replay", "select": select}]
+    built = build(tiny_run.tiny(tmp_path, keys))
+    parts, _ = parts_of(built)
+    assert ("examples chosen for after" in parts) == looks
+    if looks:
+        every = sum(row.length for example in built.examples["mood"] for row in example)
+        assert parts["examples chosen for after"].tokens == every

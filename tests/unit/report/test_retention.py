@@ -15,6 +15,7 @@ TWO = {
     "settings": {"replay": {"share": 0.1}, "ewc": {}},
     "replayed": {"a": 5},
     "flops": {"own": 1000, "replay": 500, "ewc": 10},
+    "seconds": {"replay": 0.25},
     "memory_bytes": {"replay": 70, "ewc": 800},
     "inference_bytes": 2000,
     "peak_memory_bytes": 9000,
@@ -24,7 +25,8 @@ THREE = {"settings": {"o_lora": {}}, "flops": {"own": 900, "o_lora": 9}, "infere
 
 @pytest.fixture
 def run(tmp_path):
-    kept = {"ewc": {"seconds": 2.5, "bytes": 300}, "replay": {"seconds": 0.5, "bytes": 40}}
+    ewc = {"seconds": 2.5, "bytes": 300, "flops": 100, "peak_memory_bytes": 5000}
+    kept = {"ewc": ewc, "replay": {"seconds": 0.5, "bytes": 40}}
     write_stage(tmp_path, "01-one", "a", kept=kept)
     write_stage(tmp_path, "02-two", "b", TWO, replayed=30, spent={"ewc": 0.2}, kept=kept)
     write_stage(tmp_path, "03-three", "c", THREE, spent={"o_lora": 0.1})
@@ -50,8 +52,11 @@ def test_a_kind_is_summed_over_the_stages_in_which_it_was_on(run):
         pytest.approx(6.0),
     )
     assert (replay.flops, replay.flops_share) == (500, 0.5)
-    assert (replay.memory, replay.kept, replay.keeping) == (70, 80, 1.0)
-    assert (ewc.kept, ewc.keeping, ewc.share) == (600, 5.0, pytest.approx(1.0))
+    assert (replay.memory, replay.kept, replay.between) == (70, 80, 1.25)
+    assert (ewc.kept, ewc.between, ewc.share) == (600, 5.0, pytest.approx(1.0))
+    # Each of two stages estimated what was important in it; the steps of the second used it.
+    assert (ewc.flops, ewc.flops_share, ewc.peak) == (210, 0.21, 5000)
+    assert (replay.peak, o_lora.peak) == (None, None)
     assert (replay.inference, ewc.inference, o_lora.inference) == (0, 0, 1500)
 
 
@@ -77,7 +82,7 @@ def test_what_an_earlier_run_left_counts_and_is_no_stage(run):
     folder = read_run(run)
     assert [log.name for log in folder.stages] == ["01-one", "02-two", "03-three"]
     ewc = kind_costs(stage_costs(folder))[1]
-    assert (ewc.kept, ewc.keeping) == (607, 6.0)
+    assert (ewc.kept, ewc.between) == (607, 6.0)
 
 
 def test_the_table_of_stages(run):
@@ -121,3 +126,15 @@ def test_labels_of_a_picture_stand_apart():
     assert cost_figure(places[:1], name="x", x_name="s", y_name="points") == ""
     free = [Place(name, 0.0, Interval(-5)) for name in "ab"]
     assert cost_figure(free, name="x", x_name="s", y_name="points") == ""
+
+
+def test_structure_says_what_it_adds_at_inference(run):
+    body = {"settings": {"isolation": {}, "agem": {}}, "memory_bytes": {"agem": 64}}
+    body |= {"inference_bytes": 9000, "inference_added_bytes": {"isolation": 4000}}
+    write_json(run / "stages/03-three/retention.json", body)
+    view = retention_view(read_scores(read_run(run)), stage_costs(read_run(run)))
+    assert view.guards
+    assert [(kind.name, kind.memory, kind.inference) for kind in view.kinds[2:]] == [
+        ("isolation", "–", "4.00\N{NO-BREAK SPACE}kB"),
+        ("A-GEM", "64\N{NO-BREAK SPACE}B", "0"),
+    ]

@@ -8,14 +8,20 @@ from madrigal.cli.app import main
 from madrigal.report.retention import StageCost
 from madrigal.report.side_by_side import figure, kept_runs, retention_of, table, write_side_by_side
 
-REPLAY = {"settings": {"replay": {"share": 0.2}}, "replayed": {"a": 5}}
+REPLAY = {
+    "settings": {"replay": {"share": 0.2}},
+    "replayed": {"a": 5},
+    "flops": {"own": 200, "replay": 90},
+    "memory_bytes": {"replay": 3000},
+    "inference_bytes": 7000,
+}
 
 
 @pytest.fixture
 def runs(tmp_path):
     plain, replay = tmp_path / "plain", tmp_path / "replay"
     for run, retain, replayed in ((plain, {}, 0), (replay, REPLAY, 10)):
-        write_stage(run, "01-one", "a", kept={"replay": {"seconds": 1, "bytes": 5000}})
+        write_stage(run, "01-one", "a", kept={"replay": {"seconds": 1, "bytes": 5000, "flops": 10}})
         write_stage(run, "02-two", "b", retain, replayed=replayed)
         write_json(run / "scores.json", scores())
     return plain, replay
@@ -25,11 +31,12 @@ def test_each_run_says_what_it_kept_and_took(runs):
     space = "\N{NO-BREAK SPACE}"
     plain, replay = table(kept_runs(runs, ("plain", "replay")))
     scored = ("65.0 (60.0 to 70.0)", "−20.0 (−25.0 to −15.0)")
-    assert plain == ("plain", "nothing", *scored, f"20{space}s", "0", "0")
+    assert plain == ("plain", "nothing", *scored, f"20{space}s", "0", "–", "0", "0", "–")
     # Half of the second stage's tokens were replayed: 5 of 20 s, and 1 s to choose them.
     assert replay == (
         "replay", f"replay 20{space}%", *scored, f"15{space}s",
-        f"6.0{space}s (40{space}%)", f"5.00{space}kB",
+        f"6.0{space}s (40{space}%)", f"50{space}%", f"3.00{space}kB", f"5.00{space}kB",
+        f"7.00{space}kB",
     )  # fmt: skip
 
 
