@@ -9,7 +9,7 @@ import typer
 
 from madrigal.cli.feedback_commands import feedback
 from madrigal.cli.recipe_commands import LISTINGS, check, extend, few_shot, group, init, list_, run
-from madrigal.cli.run_commands import chat, compare, diagnose, evaluate, export, report
+from madrigal.cli.run_commands import chat, compare, diagnose, ensemble, evaluate, export, report
 
 __all__ = ["LISTINGS", "app"]
 
@@ -54,4 +54,5 @@ app.command()(diagnose)
 app.command()(group)
 app.command("few-shot")(few_shot)
 app.command()(extend)
+app.command()(ensemble)
 app.add_typer(feedback, name="feedback")

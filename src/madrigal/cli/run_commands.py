@@ -134,3 +134,34 @@ def diagnose(
             print_diagnosis(run, stage)
 
     return work
+
+
+def ensemble(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs.")],
+    task: Annotated[
+        list[str],
+        typer.Option("--task", metavar="NAME", help="Task of a reward model. May be repeated."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="New folder for the ensemble.")],
+    aggregate: Annotated[
+        str, typer.Option(metavar="HOW", help="mean, minimum, or penalised: mean less variance.")
+    ] = "mean",
+    penalty: Annotated[
+        float, typer.Option(min=0, metavar="X", help="Weight of the variance.")
+    ] = 0.5,
+    elsewhere: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Other judged answers, to see the members differ on."),
+    ] = None,
+    stage: Stage = None,
+) -> Work:
+    """Join the reward models of several runs or tasks into one that knows how sure it is."""
+
+    def work() -> None:
+        from madrigal.cli.ensemble import Wish, ensemble
+
+        others = tuple(elsewhere or ())
+        wish = Wish(tuple(runs), tuple(task), out, aggregate, penalty, others, stage)
+        ensemble(wish)
+
+    return work
