@@ -95,6 +95,16 @@ def test_a_prompt_that_fills_the_context_up_to_the_longest_answer():
         assert_plain(tiny.model(kind), prompts, [LABELS] * 2)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_prompts_that_fill_the_context_with_answers_of_unlike_lengths(kind):
+    """One batch would be padded to the longest prompt and the longest answer, which do not fit."""
+    random = np.random.default_rng(0)
+    sizes = (tiny.CONTEXT - 20, tiny.CONTEXT - 16, tiny.CONTEXT - 12)
+    prompts = [random.integers(1, tiny.VOCABULARY, size) for size in sizes]
+    full = [random.integers(1, tiny.VOCABULARY, tiny.CONTEXT - size).tolist() for size in sizes]
+    assert_plain(tiny.model(kind), prompts, [((5,), tuple(one)) for one in full], 4096)
+
+
 def test_log_softmax_is_taken_in_float32():
     whole = tiny.model("llama")
     half = LanguageModel(

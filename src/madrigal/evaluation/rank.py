@@ -8,8 +8,10 @@ positions only, each once.
 
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +51,9 @@ def rank(
         raise ValueError("a prompt without tokens gives an answer's first token no probability")
     results: list[Float[np.ndarray, " C"]] = [np.zeros(0)] * len(prompts)
     done = 0
-    for batch in by_length([len(prompt) for prompt in prompts], batch_tokens):
+    sizes = [len(prompt) for prompt in prompts]
+    longest = [max(map(len, group), default=0) for group in plain]
+    for batch in _within(model, by_length(sizes, batch_tokens), sizes, longest):
         group = [plain[i] for i in batch]
         scores = _rank_batch(model, [prompts[i] for i in batch], group, batch_tokens)
         for index, row in zip(batch, scores, strict=True):
@@ -57,6 +61,27 @@ def rank(
         done += len(batch)
         on_progress(done, len(prompts))
     return results
+
+
+def _within(
+    model: LanguageModel,
+    batches: Iterable[list[int]],
+    prompts: Sequence[int],
+    answers: Sequence[int],
+) -> Iterator[list[int]]:
+    """The batches, cut where their longest prompt and longest answer together, which need not be
+    one example's, would be padded beyond the places that the model has."""
+    causal: Any = model.causal
+    most = getattr(causal.config.get_text_config(), "max_position_embeddings", None) or math.inf
+    for batch in batches:
+        part: list[int] = []
+        for index in batch:
+            grown = [*part, index]
+            if part and max(prompts[i] for i in grown) + max(answers[i] for i in grown) > most:
+                yield part
+                grown = [index]
+            part = grown
+        yield part
 
 
 def told_apart(answers: Sequence[Tokens], end: int) -> list[Tokens]:
