@@ -1,6 +1,6 @@
 """What the words of two answers alone say about which is better, on prompts not learnt from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,31 @@ _FEATURES = 1 << 16
 _SURE = 0.1  # share of the comparisons that the model is surest of
 
 
+def learnt(
+    first: Sequence[str], second: Sequence[str], value: Float[np.ndarray, " N"]
+) -> Callable[[Sequence[str]], Float[np.ndarray, " K"]]:
+    """What scores answers by their words, as some comparisons teach it.
+
+    A logistic regression on the difference of the answers' hashed counts of words and pairs of
+    words (log(1 + count), L2). Each comparison is learnt in both orders.
+    """
+    from scipy.sparse import vstack
+    from sklearn.feature_extraction.text import HashingVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    # Its annotations know neither norm=None nor that it gives sparse matrices.
+    vectorizer: Any = HashingVectorizer
+    words = vectorizer(n_features=_FEATURES, ngram_range=(1, 2), norm=None, alternate_sign=False)
+
+    def counted(texts: Sequence[str]) -> Any:
+        return words.transform(texts).log1p()
+
+    given = counted(first) - counted(second)
+    model = LogisticRegression(C=0.1, solver="liblinear", fit_intercept=False)
+    model.fit(vstack([given, -given]), np.concatenate([value, -value]) > 0)
+    return lambda texts: model.decision_function(counted(texts))
+
+
 def out_of_fold(
     first: Sequence[str],
     second: Sequence[str],
@@ -26,18 +51,9 @@ def out_of_fold(
 ) -> Float[np.ndarray, " N"]:
     """Chance that the first of two answers is better, by a model that has not seen the prompt.
 
-    A logistic regression on the difference of the answers' hashed counts of words and pairs of
-    words (log(1 + count), L2), over folds of whole prompts. `value` is 1 where the first is better
-    and -1 where the second is. Each comparison is learnt in both orders.
+    The model is that of `learnt`, over folds of whole prompts. `value` is 1 where the first is
+    better and -1 where the second is.
     """
-    from scipy.sparse import vstack
-    from sklearn.feature_extraction.text import HashingVectorizer
-    from sklearn.linear_model import LogisticRegression
-
-    # Its annotations know neither norm=None nor that it gives sparse matrices.
-    vectorizer: Any = HashingVectorizer
-    words = vectorizer(n_features=_FEATURES, ngram_range=(1, 2), norm=None, alternate_sign=False)
-    difference = words.transform(first).log1p() - words.transform(second).log1p()
     places = np.random.Generator(np.random.Philox(key=seed)).permutation(int(cluster.max()) + 1)
     fold = places[cluster] % FOLDS
     chance = np.full(len(value), 0.5)
@@ -45,10 +61,11 @@ def out_of_fold(
         test, train = fold == held_out, fold != held_out
         if not test.any() or not train.any():
             continue
-        model = LogisticRegression(C=0.1, solver="liblinear", fit_intercept=False)
-        given = difference[train]
-        model.fit(vstack([given, -given]), np.concatenate([value[train], -value[train]]) > 0)
-        chance[test] = model.predict_proba(difference[test])[:, 1]
+        some = np.flatnonzero(train)
+        score = learnt([first[k] for k in some], [second[k] for k in some], value[train])
+        held = np.flatnonzero(test)
+        lead = score([first[k] for k in held]) - score([second[k] for k in held])
+        chance[test] = 1 / (1 + np.exp(-lead))
     return chance
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from madrigal.evaluation.intervals import wilson
-from madrigal.evaluation.measure import Measure, around, share
+from madrigal.evaluation.measure import Measure, around, share, shares
 
 ONES = np.ones(20)
 
@@ -41,3 +41,21 @@ def test_an_interval_holds_its_value_and_ignores_draws_without_one():
     found = around(0.9, np.array([0.1, 0.2, np.nan]), 3)
     assert found.high == 0.9
     assert found.low == pytest.approx(0.1, abs=0.01)
+
+
+def test_many_shares_at_once_are_those_one_by_one():
+    random = np.random.default_rng(0)
+    cluster = random.integers(0, 30, 200)
+    of = random.random(200)
+    asked = [(of * random.random(200), of), (of * (random.random(200) < 0.3), of)]
+    for found, one in zip(shares(asked, cluster), asked, strict=True):
+        assert found == share(*one, cluster)
+
+
+def test_of_some_clusters_the_others_do_not_count():
+    cluster = np.arange(20)
+    hits, among = (cluster % 2).astype(float), (cluster < 10).astype(float)
+    (found, nothing) = shares([(hits * among, among), (0 * hits, 0 * hits)], cluster)
+    assert (found.value, found.n) == (0.5, 10)
+    assert found == share(hits * among, among, cluster)  # Wilson's interval over ten
+    assert nothing is None
