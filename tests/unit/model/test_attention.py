@@ -6,6 +6,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from madrigal.model import attention
 from madrigal.model.attention import attend, use_for_short_rows
+from madrigal.model.branches import Branches, joined
 from tiny import network
 
 SCALE = 0.3
@@ -73,8 +74,8 @@ def test_other_heads_for_values_than_for_keys():
 def steps_in(monkeypatch, call, length=37):
     """Whether `call` goes the short way."""
     seen = []
-    short = attention._Causal.apply
-    monkeypatch.setattr(attention._Causal, "apply", lambda *a: seen.append(1) or short(*a))
+    short = attention._Plain.apply
+    monkeypatch.setattr(attention._Plain, "apply", lambda *a: seen.append(1) or short(*a))
     call(*drawn(length=length))
     return bool(seen)
 
@@ -83,10 +84,47 @@ def test_it_steps_in_for_training_on_whole_rows(monkeypatch):
     assert steps_in(monkeypatch, ours())
 
 
+PARTS, PLACES = (torch.tensor(3 * [held]) for held in joined(16, (9, 12)))
+SHARED = Branches(PARTS, PLACES).seen()  # two answers behind one prompt, in each row
+
+
+def masked(kind):
+    def call(query, key, value):
+        low = (part.to(kind) for part in (query, key, value))
+        out = scaled_dot_product_attention(*low, SHARED, scale=SCALE, enable_gqa=True)
+        return out.transpose(1, 2)
+
+    return call
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_answers_that_share_a_prompt_are_as_near_the_truth_as_by_torchs_own(groups, monkeypatch):
+    assert SHARED.shape == (3, 1, 37, 37)
+    assert steps_in(monkeypatch, ours(SHARED))
+    parts = drawn(groups=groups)
+    truth = value_and_gradients(masked(torch.float32), parts)
+    own = errors(value_and_gradients(masked(torch.bfloat16), parts), truth)
+    found = errors(value_and_gradients(ours(SHARED), parts), truth)
+    for mine, theirs in zip(found, own, strict=True):
+        assert mine < 1.5 * theirs
+        assert theirs < 0.01
+    causal = errors(value_and_gradients(ours(), parts), truth)
+    assert causal[0] > 0.05  # the mask says something
+
+
+BLIND = SHARED.clone()
+BLIND[1, 0, 5] = False
+
+
 @pytest.mark.parametrize(
     "more",
-    [{"mask": torch.ones(3, 1, 37, 37, dtype=torch.bool).tril()}, {"is_causal": False}],
-    ids=["mask", "not causal"],
+    [
+        {"mask": torch.zeros(3, 1, 37, 37)},
+        {"mask": SHARED.expand(3, 4, 37, 37)},
+        {"mask": BLIND},
+        {"is_causal": False},
+    ],
+    ids=["added mask", "mask by head", "a token that sees nothing", "not causal"],
 )
 def test_anything_else_is_left_to_torch(monkeypatch, more):
     assert not steps_in(monkeypatch, ours(**more))
