@@ -3,9 +3,10 @@
 The problem is that of `sequences.py`, beta = 1/2, five seeds unless told otherwise; a seed makes
 the model, which is the reference, and the data. Stated beforehand, from one run of another program
 with 8,192 sampled pairs: DPO of 600 steps has TV .155 and J .030 below the best, and with 20 %
-flips and 250 steps .638, where rDPO has .317. These are compared with means over seeds. The other
-targets were set after one seed had been seen, and the worst seed must keep them. With four times
-the pairs the labels' own noise is halved, which shows where an objective goes.
+flips and 250 steps .638, where rDPO has .317. These are `STATED`, and targets of the table that
+begin with "stated"; with so few pairs they are compared with means over seeds, as they come from
+one. The other targets were set after one seed had been seen, and the worst seed must keep them.
+With four times the pairs the labels' own noise is halved, which shows where an objective goes.
 
 TV is half the sum of |pi - pi*| over all sequences, and the gap is J* - J in nats. A reward model
 is judged by the slope of its scores on the true rewards, weighted as the reference draws, and by
@@ -39,6 +40,7 @@ from sequences import (
 
 from madrigal.objectives import Dpo, Ipo, Kto, Objective, RatingDifference, Reward
 
+STATED = {"DPO, TV": 0.155, "DPO, J": 0.03, "rDPO, J": 0.317}
 FLIPS = 0.2
 LONG, SHORT = 600, 250  # steps
 MANY = 4 * PAIRS
@@ -134,8 +136,13 @@ def at_most(what: str, value: float, limit: float, unit: str = "") -> Line:
     return Line(what, round(value, 4), unit, f"<= {limit:g}", value <= limit)
 
 
+def stated(what: str, value: float, key: str, unit: str = "") -> Line:
+    limit = STATED[key]
+    return Line(what, round(value, 4), unit, f"stated <= {limit:g}", value <= limit)
+
+
 def at_least(what: str, value: float, limit: float, unit: str = "") -> Line:
-    return Line(what, round(value, 4), unit, f">= {limit:g}", value >= limit)
+    return Line(what, round(value, 4), unit, f">= {limit:.3g}", value >= limit)
 
 
 def lines(found: Mapping[str, Sequence[Found]]) -> list[Line]:
@@ -154,16 +161,16 @@ def lines(found: Mapping[str, Sequence[Found]]) -> list[Line]:
     gain = each("DPO, many flips", "tv") - each("rDPO, many flips", "tv")
     good = each("KTO", "good after") - each("KTO", "good before")
     reward = each("KTO", "reward after") - each("KTO", "reward before")
-    plain = round(mean("DPO, flips", "gap"), 4)
+    plain, robust = (mean(name, "gap") for name in ("DPO, flips", "rDPO, flips"))
     return [
-        at_most("DPO, 8k pairs: TV, mean", mean("DPO", "tv"), 0.155),
-        at_most("DPO, 8k pairs: J missing, mean", mean("DPO", "gap"), 0.03, "nats"),
-        at_most("DPO, 33k pairs: TV, worst seed", most("DPO, many", "tv"), 0.155),
-        at_most("DPO, 33k pairs: J missing, worst seed", most("DPO, many", "gap"), 0.03, "nats"),
+        stated("DPO, 8k pairs: TV, mean", mean("DPO", "tv"), "DPO, TV"),
+        stated("DPO, 8k pairs: J missing, mean", mean("DPO", "gap"), "DPO, J", "nats"),
+        stated("DPO, 33k pairs: TV, worst seed", most("DPO, many", "tv"), "DPO, TV"),
+        stated("DPO, 33k pairs: J missing, worst seed", most("DPO, many", "gap"), "DPO, J", "nats"),
         at_most("IPO, 8k pairs: TV to its own optimum, worst seed", most("IPO", "tv"), 0.05),
         at_most("rating difference, 8k: TV, worst seed", most("rating difference", "tv"), 0.05),
-        Line("DPO, 8k pairs, 20 % flips: J missing, mean", plain, "nats"),
-        at_most("rDPO, the same: J missing, mean", mean("rDPO, flips", "gap"), 0.317, "nats"),
+        stated("rDPO, 8k, 20 % flips: J missing, mean", robust, "rDPO, J", "nats"),
+        at_least("DPO, the same: J missing, mean, above rDPO's", plain, robust, "nats"),
         at_most("rDPO, 33k, 20 % flips: TV, worst seed", most("rDPO, many flips", "tv"), 0.155),
         at_least("DPO's TV less rDPO's, the same, worst seed", float(gain.min()), 0.05),
         at_least("KTO: rise of the chance of good answers, worst seed", float(good.min()), 0.1),
