@@ -105,15 +105,18 @@ def _mixture(tasks: Sequence[Inspected]) -> Iterator[str]:
 
 
 def _objective(tasks: Sequence[Inspected]) -> Iterator[str]:
-    """How judged answers are learnt; what was judged one by one gives no pairs for certain."""
+    """How judged answers are learnt. What was judged one by one gives no pairs for certain, and KTO
+    needs none."""
     said = {
-        task.name: "likelihood" if task.format in ("ratings", "thumbs") else "dpo"
-        for task in tasks
-        if task.kind == "feedback"
+        task.name: _OBJECTIVES.get(task.format, "dpo") for task in tasks if task.kind == "feedback"
     }
     if said:
         given = ", ".join(f"{name}: {kind}" for name, kind in said.items())
-        yield f"    objective: {{{given}}} # likelihood: of judged answers the best alone"
+        others = "or reward: a head that scores answers; likelihood: learn the best alone"
+        yield f"    objective: {{{given}}} # {others}"
+
+
+_OBJECTIVES = {"ratings": "kto", "thumbs": "kto", "corrections": "correction"}
 
 
 def _evaluate(tasks: Sequence[Inspected]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from madrigal.pipeline.mistakes import (
     unwritable,
     without_validation,
 )
+from madrigal.pipeline.unusable import noted
 from madrigal.pipeline.weighed import weighed
 from madrigal.recipe.load import LoadedRecipe
 from madrigal.recipe.schema import Recipe
@@ -180,9 +181,10 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
         (*recipe.before(), *(name for stage in recipe.stages for name in stage.learn))
     )
     tasks, unfit = _fitting(recipe, tasks, coder)
+    tasks, unusable = noted(recipe, tasks)
     examples: dict[str, Sequence[Example]] = {}
     mistakes = [*unweighed, *unfit, *missing_trackers(recipe), *without_validation(recipe, tasks)]
-    mistakes += misfit(recipe, tasks)
+    mistakes += [*misfit(recipe, tasks), *unusable]
     mistakes += unlike_heads(recipe)
     mistakes += unguarded(recipe, tasks)
     mistakes += unwritable(recipe, tasks)

@@ -165,5 +165,5 @@ def test_judged_answers_get_an_objective(folder: Path):
     ]  # fmt: skip
     objective = loaded.recipe.stages[0].objective
     assert {name: one.kind for name, one in objective.items()} == {
-        "pairs": "dpo", "thumbs": "likelihood"
+        "pairs": "dpo", "thumbs": "kto"
     }  # fmt: skip

@@ -1,6 +1,7 @@
 """`feedback.aggregate`: who guesses does not decide what is trained."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from madrigal.pipeline.weighed import weighed
 from madrigal.recipe.task import TaskSettings
 from madrigal.tasks.consensus import consensus
+from madrigal.tasks.feedback import Judgement
 from madrigal.tasks.load import load_task
 
 
@@ -54,3 +56,19 @@ def test_too_little_to_weigh_by_is_a_line_at_its_key(tmp_path):
         "tasks.voted.feedback.aggregate: mace cannot weigh annotators, no item has votes of three "
         "named annotators, and it takes 30; take `mean`"
     ]
+
+
+def test_who_judged_held_out_records_only_counts_as_the_others_do(tmp_path):
+    given = task(tmp_path, "mace", ("ann", "bob", "cyd", "eve"))
+    stranger = Judgement((1.0, 0.0), "new")
+    said = replace(given.splits["test"][0].feedback, judgements=(stranger,))
+    test = (replace(given.splits["test"][0], feedback=said), *given.splits["test"][1:])
+    held = replace(given, splits={**given.splits, "test": test})
+    found, _ = weighed({"voted": held})
+    trust = found["voted"].trust
+    known = [trust[who] for who in ("ann", "bob", "cyd", "eve")]
+    assert trust["new"] == pytest.approx(sum(known) / 4)
+    assert (
+        f"1 judged held-out records only and count {trust['new']:.2f}" in found["voted"].notes[-1]
+    )
+    assert not any("held-out" in note for note in weighed({"voted": given})[0]["voted"].notes)
