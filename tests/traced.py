@@ -20,6 +20,7 @@ from madrigal.pipeline import manifest as manifest_module
 from madrigal.pipeline import run as run_module
 from madrigal.pipeline import scoring as scoring_module
 from madrigal.pipeline import stage as stage_module
+from madrigal.pipeline import written as written_module
 from madrigal.pipeline.scores import scoring_plan
 from madrigal.recipe.load import load_recipe
 from madrigal.training.optimiser import build_optimiser, learning_rate
@@ -154,6 +155,7 @@ class Scribe:
         patch.setattr(scoring_module, "evaluate_task", self.evaluate)
         patch.setattr(scoring_module, "value", lambda *_: 0.5)
         patch.setattr(scoring_module, "write_predictions", lambda path, _: self.note(path=path))
+        patch.setattr(written_module, "written", self.writes)
         patch.setattr(run_module, "score_routed", lambda *_: self.note(routed=True))
         patch.setattr(run_module, "write_run_scores", self.scores)
         patch.setattr(run_module, "write_cards", lambda *_: None)
@@ -187,6 +189,11 @@ class Scribe:
             context=coder.context,
             keys=keys,
         )
+        return []
+
+    def writes(self, model: Any, coder: Any, task: Any, records: Any, *keys: Any) -> list:
+        shown = digest(*(coder.prompt(record).tobytes() for record in records))
+        self.note(writes=of_task(task), prompts=shown, model=of_model(model), keys=keys)
         return []
 
     def scores(self, built: Any, _: Any) -> None:

@@ -266,11 +266,34 @@ ROWS = {
     "track": Row("track", ["tensorboard"]),
 }  # fmt: skip
 
+# What some objectives can use.
+JUDGED_BY = {
+    "kto": {"data": {"train": "thumbed.jsonl"}},
+    "rating_difference": {"data": {"train": "graded.jsonl"}, "feedback": {"scale": [0, 9]}},
+    "correction": {"data": {"train": "corrected.jsonl"}},
+}
+
+
+def learning(objective, task=None, **more):
+    """The task `voted` of judged answers is learnt beside the others."""
+    return {
+        "tasks.voted": task or VOTED["tasks.voted"],
+        "stages.0.learn": ["mood", "echo", "voted"],
+        "stages.0.objective": {"voted": objective},
+        **more,
+    }
+
+
+HELD = VOTED["tasks.voted"] | {"data": {"train": "voted.jsonl", "split": {"validation": 0.3}}}
+ROWS["evaluate.written"] = Row("evaluate.written", 2, learning("dpo"))
+ROWS["stages[N].guard.chosen"] = Row(
+    "stages.0.guard.chosen", 2.0, learning("dpo", HELD, **{"stages.0.guard": {"chosen": 1.0}})
+)
+
 # Of each objective on judged answers: its keys.
 for kind in get_args(get_args(ObjectiveSettings)[0]):
     word = kind.model_fields["kind"].default
-    prefers = VOTED | {"evaluate.general": [], "stages.0.learn": ["mood", "echo", "voted"]}
-    prefers["stages.0.objective"] = {"voted": {"kind": word}}
+    prefers = learning({"kind": word}, JUDGED_BY.get(word, VOTED["tasks.voted"]))
     if word == "likelihood":
         continue
     for key in kind.model_fields:
@@ -283,9 +306,7 @@ for kind in get_args(get_args(ObjectiveSettings)[0]):
 ROWS["stages[N].batch.share_prompts"] = Row(
     "stages.0.batch.share_prompts",
     False,
-    VOTED
-    | {"evaluate.general": [], "stages.0.learn": ["mood", "echo", "voted"]}
-    | {"stages.0.objective": {"voted": "dpo"}},
+    learning("dpo"),
 )
 
 MIXTURES = {
@@ -442,6 +463,14 @@ def folder(tmp_path_factory):
     votes = [{"prompt": f"p {i}", "response_1": "x", "response_2": "y", "votes": [1, 2]}
              for i in range(30)]  # fmt: skip
     (place / "voted.jsonl").write_text("".join(f"{json.dumps(v)}\n" for v in votes))
+    judged = {
+        "thumbed": {"completion": "x", "label": True},
+        "graded": {"answers": ["x", "y"], "ratings": [2, 7]},
+        "corrected": {"original": "x y", "corrected": "x z"},
+    }
+    for name, row in judged.items():
+        rows = [{"prompt": f"p {i}", **row} for i in range(30)]
+        (place / f"{name}.jsonl").write_text("".join(f"{json.dumps(r)}\n" for r in rows))
     (place / "rules.json").write_text(json.dumps(RULES_FILE), encoding="utf-8")
     for name, seed in (("base", 0), ("base2", 1), ("chat", 0)):
         held = tiny.model(seed=seed)

@@ -5,6 +5,7 @@ import time
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 import tiny
@@ -214,3 +215,33 @@ def test_trained_parameters_are_not_shared_out(forker, tmp_path):
         "frozen; write `adapter: lora`, or remove it"
     ]
     assert not (tmp_path / "run").exists()
+
+
+def test_preferences_beside_a_shared_out_base(two, tmp_path):
+    """Also KTO, which looks at a whole step before its passes, and what watches preferences."""
+    recipe = write(tmp_path, balance="upgrad")
+    keys = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+    words = [(good, bad) for good in tiny_run.GOOD for bad in tiny_run.BAD]
+    for name, objective in (("liked", "dpo"), ("known", "kto")):
+        for split, some in (("train", words[:20]), ("test", words[20:])):
+            pairs = [{"prompt": f"{a} or {b}? {name}", "chosen": a, "rejected": b} for a, b in some]
+            lines = "".join(json.dumps(row) + "\n" for row in pairs)
+            (tmp_path / f"{name}.{split}.jsonl").write_text(lines, encoding="utf-8")
+        data = {split: f"{name}.{split}.jsonl" for split in ("train", "test")}
+        keys["tasks"][name] = {"data": data, "max_new_tokens": 3}
+        (stage,) = keys["stages"]
+        stage["learn"] = [*stage["learn"], name]
+        stage["objective"] = stage.get("objective", {}) | {name: objective}
+        stage["batch"]["rows"] = 5
+    recipe.write_text(yaml.safe_dump(keys), encoding="utf-8")
+    whole, shared = two(recipe, "whole"), two(recipe, "shared", "model.shard=true")
+    assert_agree(shared, whole)
+    for kind in ("written", "kl"):
+        files = sorted((whole / kind).rglob("*.jsonl"))
+        assert len(files) == (4 if kind == "written" else 2)
+        for path in files:
+            other = rows(shared / path.relative_to(whole))
+            for found, wanted in zip(other, rows(path), strict=True):
+                nats = (found.pop("nats", 0.0), wanted.pop("nats", 0.0))
+                assert nats[0] == pytest.approx(nats[1], rel=1e-5)
+                assert found == wanted

@@ -11,7 +11,9 @@ from madrigal.evaluation.intervals import Score, drawn, wilson
 from madrigal.evaluation.metrics import METRICS
 from madrigal.evaluation.plan import BASE, FEW_SHOT, ROUTED, SINGLE, Plan, Predictions
 from madrigal.evaluation.prediction import Prediction
+from madrigal.evaluation.preferred import preferences
 from madrigal.evaluation.summary import DEFINITIONS, summarise
+from madrigal.evaluation.written import Writings, writing
 
 VERSION = 1
 
@@ -54,11 +56,15 @@ class ScoreMatrix:
 
 
 def score_matrix(
-    predictions: Predictions, plan: Plan, divergences: Divergences | None = None
+    predictions: Predictions,
+    plan: Plan,
+    divergences: Divergences | None = None,
+    writings: Writings | None = None,
 ) -> ScoreMatrix:
     """Score every folder of predictions. `single` becomes the baselines, the others the rows.
 
-    `divergences` are what is known of KL to the base; they enter the summary.
+    `divergences` are what is known of KL to the base, `writings` of the answers that models wrote;
+    they enter the summary.
 
     Raises:
         RunFolderError: a task has no metric in the plan, or rows lack what their metric needs.
@@ -83,6 +89,8 @@ def score_matrix(
         baselines={t: cell.score for t, cell in cells.get(SINGLE, {}).items()},
         summary=summarise(predictions, cells, facts, order, plan)
         | _kl(divergences or {}, plan)
+        | preferences(predictions, plan)
+        | writing(writings or {}, plan)
         | _routed(predictions, plan)
         | _judged(predictions, order, plan),
     )

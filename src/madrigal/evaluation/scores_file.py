@@ -10,6 +10,7 @@ from madrigal.evaluation.intervals import Resampling
 from madrigal.evaluation.matrix import VERSION, ScoreMatrix, score_matrix
 from madrigal.evaluation.plan import Plan
 from madrigal.evaluation.prediction import Prediction, read_folder
+from madrigal.evaluation.written import read_written_of
 
 
 def read_predictions_of(run: Path) -> dict[str, dict[str, list[Prediction]]]:
@@ -21,8 +22,9 @@ def read_predictions_of(run: Path) -> dict[str, dict[str, list[Prediction]]]:
 
 
 def score_run(run: Path, plan: Plan) -> ScoreMatrix:
-    """Score a run folder from its prediction rows alone, and its rows of KL to the base."""
-    return score_matrix(read_predictions_of(run), plan, read_divergences_of(run))
+    """Score a run folder from its prediction rows, rows of KL to the base, and written answers."""
+    found = read_predictions_of(run)
+    return score_matrix(found, plan, read_divergences_of(run), read_written_of(run))
 
 
 def write_scores(run: Path, matrix: ScoreMatrix) -> Path:

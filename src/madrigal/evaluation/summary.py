@@ -42,6 +42,11 @@ DEFINITIONS = {
     "judged": "version 1: of judged answers, share of people who agree with the model over pairs "
     "that are no tie, by strength of the preference, length and fields of the data; calibration; "
     "length; opinion by reward, by log-likelihood a token, or by its rise since the stage began",
+    "preferences": "version 1: mean over test examples of the log-probability, in nats of a whole "
+    "answer, of the answers that most people preferred (chosen) and of the others (rejected), over "
+    "the pairs of an example that are no tie; after the stage - the row before, paired",
+    "written": "version 1: of answers drawn at temperature 1: mean tokens; mean share of 4-grams "
+    "of tokens that came before in the answer; share that ended; changes paired by prompt",
     "stage_to_stage": "each row - the row before, by task, paired; p_holm over the whole table",
     "since_learned": "last stage - the last stage that trains the task, for earlier tasks, paired; "
     "p_holm over the whole table",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from madrigal.evaluation.few_shot import with_examples
 from madrigal.mixture import Mixture
+from madrigal.pipeline.asked import asked, measured_by_kl, preferring
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.estimate_retention import retained
 from madrigal.pipeline.work import Part
@@ -54,10 +55,14 @@ def _scoring(built: Built) -> list[Part]:
         answering = [name for name in watched if built.tasks[name].answered]
         shown = sum(scored_tokens(built, name, shots=shots) for name in answering)
         found.append(Part(f"score base, {shots} shots", shown, False))
+    wrote = sum(_written(built, name) for name in preferring(built, recipe.stages))
+    found += [Part("write answers of the base", wrote, False)] if recipe.evaluate.base else []
     for stage in recipe.stages:
         found.append(Part(f"score after {stage.name}", once, False))
-        if recipe.evaluate.kl:
-            both = 2 * sum(_answered(built, name) for name in recipe.scored(stage.learn))
+        found.append(Part(f"write answers after {stage.name}", wrote, False))
+        divergent = measured_by_kl(built, stage)
+        if divergent:
+            both = 2 * sum(_answered(built, name) for name in divergent)
             found.append(Part(f"KL to the base after {stage.name}", both, False))
     if recipe.evaluate.baselines:
         learnt = {task for stage in recipe.stages for task in recipe.scored(stage.learn)}
@@ -99,6 +104,12 @@ def scored_tokens(built: Built, name: str, split: Split = "test", shots: int = 0
         shown = [one.record for one in found]
     tokens = sum(_tokens(built.coder, task, record) for record in shown)
     return round(tokens * len(records) / len(seen))
+
+
+def _written(built: Built, name: str) -> int:
+    """Tokens of the prompts to which the model writes, with answers as long as they may be."""
+    most, coder = built.tasks[name].max_new_tokens, built.coder
+    return sum(len(coder.prompt(record, room=most)) + most for record in asked(built, name))
 
 
 def _answered(built: Built, name: str) -> int:

@@ -75,6 +75,10 @@ class RunFolder:
         """KL to the base after the stage `label`, on the examples of a task."""
         return self.path / "kl" / label / f"{task}.jsonl"
 
+    def written(self, label: str, task: str) -> Path:
+        """What the model of `label` (base, 01-together) wrote to prompts of a task."""
+        return self.path / "written" / label / f"{task}.jsonl"
+
     def write_json(self, path: Path, body: Any) -> None:
         """Write JSON whole."""
         path.parent.mkdir(parents=True, exist_ok=True)

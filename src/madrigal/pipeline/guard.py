@@ -1,13 +1,14 @@
-"""The guard on forgetting: earlier tasks scored while a stage trains, against its start."""
+"""What guards a stage: earlier tasks and preferred answers, scored while it trains."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from madrigal.evaluation.drop import drop, example_scores
 from madrigal.evaluation.evaluate import evaluate_task
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
+from madrigal.pipeline.sides import Watched
 from madrigal.recipe.stage import StageSettings
 from madrigal.training.files import write_whole
 from madrigal.training.guard import Guard
@@ -23,18 +24,48 @@ def guarded_tasks(built: Built, stage: StageSettings) -> tuple[str, ...]:
     return tuple(task for task in earlier if built.tasks[task].splits["validation"])
 
 
-def forgetting_guard(
-    built: Built, stage: StageSettings, model: LanguageModel, folder: Path, processes: Processes
+def stage_guard(
+    built: Built,
+    stage: StageSettings,
+    model: LanguageModel,
+    folder: Path,
+    processes: Processes,
+    seen: Watched,
 ) -> Guard | None:
-    """What tells, during the stage, whether too much is forgotten; None where it is not asked.
+    """What tells, during the stage, whether too much is lost; None where nothing is asked.
 
-    The model must be that before the stage. Its scores are kept in `folder`, so that a resumed run
-    compares with the same.
+    The model must be that before the stage. `seen` holds its preferences, at the start and after
+    every validation.
     """
-    limit = stage.guard.forgetting if stage.guard is not None else None
-    tasks = guarded_tasks(built, stage)
-    if limit is None or not tasks:
+    asked = stage.guard
+    if asked is None:
         return None
+    tells: list[Callable[[], str]] = []
+    if asked.forgetting is not None and guarded_tasks(built, stage):
+        tells.append(_forgetting(built, stage, model, folder, processes, asked.forgetting))
+    if asked.chosen is not None and seen.start:
+        most = asked.chosen
+        tells.append(lambda: seen.fell(most))
+    if not tells:
+        return None
+
+    def tripped() -> str:
+        return next(filter(None, (tell() for tell in tells)), "")
+
+    return Guard(tripped, asked.then == "roll_back")
+
+
+def _forgetting(
+    built: Built,
+    stage: StageSettings,
+    model: LanguageModel,
+    folder: Path,
+    processes: Processes,
+    limit: float,
+) -> Callable[[], str]:
+    """Why the stage has to end for what it forgets. The model's scores before it are kept in
+    `folder`, so that a resumed run compares with the same."""
+    tasks = guarded_tasks(built, stage)
     path = folder / FILE
     if not processes.from_first(path.exists()):
         held = by_first(processes, model, lambda: _scores(built, model, tasks))
@@ -54,8 +85,7 @@ def forgetting_guard(
             f"{found.worst}, {found.tasks[found.worst]:.3f}."
         )
 
-    assert stage.guard is not None
-    return Guard(tripped, stage.guard.then == "roll_back")
+    return tripped
 
 
 def _named(tasks: Sequence[str]) -> str:

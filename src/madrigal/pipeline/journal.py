@@ -3,12 +3,16 @@
 import json
 import math
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from madrigal.gradients.conflict import Angles, Conflict
 from madrigal.training.files import disk_full_stops, write_whole
 from madrigal.training.record import Event, StepRecord, Validation, Watched
+
+# By task, `chosen` and `rejected` in nats an answer, as the last validation found them.
+Preferred = Callable[[], Mapping[str, Mapping[str, float]]]
 
 FILES = ("steps.jsonl", "validation.jsonl", "events.jsonl")
 
@@ -78,9 +82,10 @@ def _short(value: float) -> float | None:
 class Journal:
     """Appends each observed record to its file and flushes it, so that a killed run loses none."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, preferred: Preferred | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._preferred = preferred
 
     def __call__(self, seen: Watched) -> None:
         if isinstance(seen, StepRecord):
@@ -91,7 +96,9 @@ class Journal:
         else:
             assert isinstance(seen, Validation)
             body = {"step": seen.step, "scores": dict(seen.scores), "mean": seen.mean}
-            self._append("validation.jsonl", {**body, "best": seen.best})
+            body["best"] = seen.best
+            means = self._preferred() if self._preferred is not None else {}
+            self._append("validation.jsonl", {**body, "preferred": means} if means else body)
 
     def _append(self, name: str, body: dict[str, Any]) -> None:
         with disk_full_stops(name), (self._folder / name).open("a", encoding="utf-8") as handle:

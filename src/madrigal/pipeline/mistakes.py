@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 
 from madrigal.recipe.model import LoraAdapter
-from madrigal.recipe.objective import Likelihood
+from madrigal.recipe.objective import Likelihood, Reward
 from madrigal.recipe.retain import Distill, Replay
 from madrigal.recipe.schema import Recipe
 from madrigal.tasks.task import Task
@@ -41,15 +41,25 @@ def misfit(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
 
 
 def unguarded(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
-    """Stages whose guard has no validation record of an earlier task to look at."""
+    """Stages whose guard has no validation record to look at."""
     earlier = list(recipe.before())
     for number, stage in enumerate(recipe.stages):
         watched = [name for name in earlier if name not in stage.learn]
-        if stage.guard is not None and not any(tasks[n].splits["validation"] for n in watched):
-            yield (
-                f"stages[{number}].guard.forgetting: no earlier task has validation records; "
-                "raise data.split.validation, name data.validation, or leave the guard out"
-            )
+        guard = stage.guard
+        cure = "raise data.split.validation, name data.validation, or leave the guard out"
+        asked = guard is not None and guard.forgetting is not None
+        if asked and not any(tasks[name].splits["validation"] for name in watched):
+            what = "no earlier task has validation records"
+            yield f"stages[{number}].guard.forgetting: {what}; {cure}"
+        if guard is not None and guard.chosen is not None:
+            liked = [n for n in stage.learn if tasks[n].kind == "feedback"]
+            said = [n for n in liked if not isinstance(stage.objective_of(n), Reward)]
+            if not said:
+                what = "no task of the stage learns to say what people preferred; remove it"
+                yield f"stages[{number}].guard.chosen: {what}"
+            elif not any(tasks[name].splits["validation"] for name in said):
+                what = "no task of judged answers in the stage has validation records"
+                yield f"stages[{number}].guard.chosen: {what}; {cure}"
         earlier += recipe.scored(stage.learn)
 
 

@@ -15,6 +15,7 @@ from madrigal.model.host import (
     set_determinism,
 )
 from madrigal.model.language_model import LanguageModel
+from madrigal.pipeline.asked import measured_by_kl
 from madrigal.pipeline.baselines import Baselines, rides
 from madrigal.pipeline.before import begin, keep_before
 from madrigal.pipeline.build import Built, build
@@ -29,6 +30,7 @@ from madrigal.pipeline.scores import write_run_scores
 from madrigal.pipeline.scoring import Scorer
 from madrigal.pipeline.stage import Where, train_stage
 from madrigal.pipeline.watch import Screen
+from madrigal.pipeline.written import write_answers
 from madrigal.recipe.dump import dump_resolved
 from madrigal.recipe.load import LoadedRecipe
 from madrigal.training.files import disk_full_stops, write_whole
@@ -161,6 +163,7 @@ def _score_base(run: _Run, model: LanguageModel) -> None:
     evaluate, watched = run.built.recipe.evaluate, run.built.recipe.watched()
     if evaluate.base:
         run.scorer.score("base", "base model", model, watched)
+        write_answers(run.scorer, "base", model)
     if evaluate.few_shot:
         answering = [t for t in watched if run.built.tasks[t].answered]
         run.scorer.score("few-shot", f"base, {evaluate.few_shot} shots", model, answering)
@@ -180,9 +183,12 @@ def _train_and_score(run: _Run, model: LanguageModel) -> None:
         if has_router(run.built.recipe):
             with run.phase(f"score {label}"):
                 score_routed(run.scorer, number, model)
-        if run.built.recipe.evaluate.kl:
+        with run.phase(f"score {label}"):
+            write_answers(run.scorer, label, model)
+        measured = measured_by_kl(run.built, stage)
+        if measured:
             with run.phase(f"KL {label}"):
-                measure_kl(run.scorer, label, model, run.built.recipe.scored(stage.learn))
+                measure_kl(run.scorer, label, model, measured)
 
 
 def _baselines(run: _Run, model: LanguageModel) -> None:

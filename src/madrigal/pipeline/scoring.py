@@ -1,7 +1,7 @@
 """Evaluate models on tasks, and keep every prediction."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,24 +70,38 @@ class Scorer:
         write_predictions(path, rows)
 
 
-def validation_scores(
+def validation_rows(
     built: Built, model: LanguageModel, tasks: Sequence[str]
+) -> dict[str, list[Prediction]]:
+    """What the model makes of the validation records of each task."""
+    tokens = built.recipe.evaluate.batch_tokens
+    held = {name: built.tasks[name] for name in tasks}
+    return {
+        name: evaluate_task(
+            model, built.coder, task, task.splits["validation"], batch_tokens=tokens
+        )
+        for name, task in held.items()
+    }
+
+
+def validation_scores(
+    built: Built,
+    model: LanguageModel,
+    tasks: Sequence[str],
+    note: Callable[[Mapping[str, Sequence[Prediction]]], None] | None = None,
 ) -> Mapping[str, float]:
     """Score of each task on its validation records, in [0, 1], higher is better.
 
     A metric where lower is better (perplexity) enters as its inverse, which is in [0, 1] too.
+    `note` is told what the scores were made from.
     """
+    found = validation_rows(built, model, tasks)
+    if note is not None:
+        note(found)
     scores = {}
-    for name in tasks:
-        task = built.tasks[name]
-        rows = evaluate_task(
-            model,
-            built.coder,
-            task,
-            task.splits["validation"],
-            batch_tokens=built.recipe.evaluate.batch_tokens,
-        )
-        score = value(rows, task.metric)
-        scores[name] = 1 / score if task.metric == "perplexity" and score > 0 else score
+    for name, rows in found.items():
+        metric = built.tasks[name].metric
+        score = value(rows, metric)
+        scores[name] = 1 / score if metric == "perplexity" and score > 0 else score
     assert all(math.isfinite(score) for score in scores.values())
     return scores

@@ -11,7 +11,7 @@ from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.costs import write_costs
 from madrigal.pipeline.difficulty import scheduled
-from madrigal.pipeline.guard import forgetting_guard
+from madrigal.pipeline.guard import stage_guard
 from madrigal.pipeline.journal import Journal, forget_after
 from madrigal.pipeline.keep import keep
 from madrigal.pipeline.parts import step_parts, validation_losses
@@ -20,6 +20,7 @@ from madrigal.pipeline.recall import SILENT, recall, restructure
 from madrigal.pipeline.reference import Reference
 from madrigal.pipeline.save import save
 from madrigal.pipeline.scoring import validation_scores
+from madrigal.pipeline.sides import Watched, watched
 from madrigal.pipeline.track import tracking
 from madrigal.pipeline.watch import Screen
 from madrigal.recipe.retain import Interpolate, Merge
@@ -30,7 +31,8 @@ from madrigal.training.files import write_whole
 from madrigal.training.loop import train
 from madrigal.training.processes import Processes
 from madrigal.training.progress import Progress
-from madrigal.training.record import Observer, Watched
+from madrigal.training.record import Observer
+from madrigal.training.record import Watched as Told
 from madrigal.training.stage_run import StageRun, Validate
 
 DONE = "done.json"
@@ -68,13 +70,12 @@ def train_stage(
     if (where.folder / DONE).exists():
         _go_to_end(stage, model, where.folder)
         return
-    place = where.joint or where.folder
-    whole = scheduled(built, stage, model, place, where.screen, where.processes)
-    source = whole if set(tasks) == set(stage.learn) else whole.only(tasks[0])
+    source = _source(built, stage, model, tasks, where)
     begun = _begun(where)
-    guard = None
+    guard, seen = None, Watched({})
     if past is not None:
-        guard = forgetting_guard(built, stage, model, where.folder, where.processes)
+        seen = watched(built, stage, model, where.folder, where.processes)
+        guard = stage_guard(built, stage, model, where.folder, where.processes, seen)
     if past is not None and _goes_back(stage):
         past = replace(past, before=copied(model))
     reference = Reference(built, stage, model, where.screen, where.processes)
@@ -87,7 +88,7 @@ def train_stage(
         source=recalled.source(source, stage, built.recipe.seed),
         examples={name: built.examples[name] for name in tasks} | dict(recalled.examples),
         checkpoints=where.folder / "checkpoints",
-        validate=_validation(built, model, tasks),
+        validate=_validation(built, model, tasks, seen),
         validate_every=_validate_every(stage, source),
         validation_losses=validation_losses(built, parts, reference.known),
         strata=built.strata(stage),
@@ -99,7 +100,7 @@ def train_stage(
     ):
         watchers: list[Observer] = [show, mirror]
         if where.processes.first:
-            watchers.insert(0, Journal(where.folder))
+            watchers.insert(0, Journal(where.folder, seen.means))
         progress = train(run, all_watching(watchers))
     if past is not None:
         keep(built, stage, parts, past, where.folder)
@@ -109,6 +110,15 @@ def train_stage(
             write_costs(built, stage, parts, recalled, past, where.folder)
         _finish(stage, where.folder, progress)
     where.processes.wait()
+
+
+def _source(
+    built: Built, stage: StageSettings, model: LanguageModel, tasks: Sequence[str], where: Where
+) -> Mixture:
+    """The schedule of the stage, or of its one task alone."""
+    place = where.joint or where.folder
+    whole = scheduled(built, stage, model, place, where.screen, where.processes)
+    return whole if set(tasks) == set(stage.learn) else whole.only(tasks[0])
 
 
 def _begun(where: Where) -> int:
@@ -164,18 +174,20 @@ def _finish(stage: StageSettings, folder: Path, progress: Progress) -> None:
 def all_watching(watchers: Sequence[Observer]) -> Observer:
     """One observer for several."""
 
-    def observe(seen: Watched) -> None:
+    def observe(seen: Told) -> None:
         for watch in watchers:
             watch(seen)
 
     return observe
 
 
-def _validation(built: Built, model: LanguageModel, tasks: Sequence[str]) -> Validate | None:
+def _validation(
+    built: Built, model: LanguageModel, tasks: Sequence[str], seen: Watched
+) -> Validate | None:
     """Scores the tasks that have validation records; None where none has."""
     scored = built.recipe.scored(tasks)
     judged = [name for name in scored if built.tasks[name].splits["validation"]]
-    return (lambda: validation_scores(built, model, judged)) if judged else None
+    return (lambda: validation_scores(built, model, judged, seen.note)) if judged else None
 
 
 def _validate_every(stage: StageSettings, source: Mixture) -> int:

@@ -47,9 +47,11 @@ def _guard(stage: Node, earlier: set[str]) -> Iterator[Mistake]:
     guard = stage.get("guard")
     if not isinstance(guard.value, dict):
         return
-    if guard.get("forgetting").value is None:
-        yield Mistake(guard, "names nothing to watch; write `forgetting: 0.05`, or remove it")
-    elif earlier <= set(learnt(stage)):
+    forgetting = guard.get("forgetting").value
+    if forgetting is None and guard.get("chosen").value is None:
+        text = "names nothing to watch; write `forgetting: 0.05` or `chosen: 1.0`, or remove it"
+        yield Mistake(guard, text)
+    elif forgetting is not None and earlier <= set(learnt(stage)):
         text = "no earlier task could be forgotten in this stage"
         yield Mistake(guard.get("forgetting"), f"{text}; remove it, or put it into a later stage")
 

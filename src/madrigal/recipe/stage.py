@@ -119,6 +119,9 @@ class StageGuard(Settings):
     forgetting: float | None = Field(
         default=None, gt=0, lt=1, description="Largest drop of the earlier tasks' validation scores since the stage began, mean over tasks, as a share of 1. It trips when the drop is larger with 95 % certainty."
     )
+    chosen: float | None = Field(
+        default=None, ge=0, description="Largest fall of the log-probability of answers that people preferred, since the stage began, in nats an answer, mean over the validation examples of a task. It trips when the fall of one task is larger with 95 % certainty."
+    )
     then: Literal["roll_back", "stop"] = Field(default="roll_back", description="`roll_back`: the stage ends with the weights of the last validation before. `stop`: with those it has.")
 
 
@@ -139,7 +142,7 @@ class StageSettings(Settings):
     optimiser: Optimiser = Field(default=Optimiser(), description="Optimiser and learning-rate schedule.")
     validate_every: int = Field(default=0, ge=0, description="Steps between validations; 0: only where early stopping or a guard asks, every tenth of the stage.")
     early_stop: EarlyStop | None = Field(default=None, description="Stop when validation no longer gains; keep the best.")
-    guard: StageGuard | None = Field(default=None, description="Stop conditions: when what was learnt before is lost.")
+    guard: StageGuard | None = Field(default=None, description="Stop conditions: when what was learnt before is lost, or preferred answers become less likely.")
     checkpoint_every: int = Field(default=100, ge=1, description="Steps between checkpoints.")
 
     def objective_of(self, task: str) -> ObjectiveSettings:

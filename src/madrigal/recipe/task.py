@@ -118,9 +118,10 @@ class EvaluateSettings(Settings):
     )
     general: Names = Field(default=(), description="Tasks that are watched after every stage and never trained.")
     few_shot: int = Field(default=0, ge=0, le=32, description="In-context examples for a further row of the base model; 0: no such row.")
-    kl: bool = Field(
-        default=False, description="After each stage measure how far the model has gone from the base on the test prompts of the stage's tasks, KL(base || model). It takes two passes over them; with full fine-tuning, or `start_from`, the base is held in memory a second time meanwhile."
+    kl: bool | Literal["auto"] = Field(
+        default="auto", description="After each stage measure how far the model has gone from the base on the test prompts of the stage's tasks, KL(base || model). `auto`: of tasks of judged answers, unless a reward head learns from them. It takes two passes over them; with full fine-tuning, or `start_from`, the base is held in memory a second time meanwhile."
     )
+    written: int = Field(default=32, ge=0, le=100000, description="Test prompts of each task of judged answers to which the model writes an answer of its own, before the first stage and after each: for length, repetition and reading. 0: none. Tasks of which only reward heads learn are left out.")
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Level of every interval.")
     draws: int = Field(default=2000, ge=200, le=100000, description="Bootstrap draws behind each interval.")
     batch_tokens: int = Field(default=8192, ge=64, description="Padded tokens in one evaluation batch.")

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from madrigal.report.folder import read_run
 from madrigal.report.forgetting import Forgetting, forgetting
+from madrigal.report.preferences import fallen
 from madrigal.report.retention import stage_costs
 from madrigal.report.scoreboard import FEW_SHOT, Scoreboard, read_scores
 from madrigal.report.summary import TaskRow, columns, task_rows
@@ -25,7 +26,10 @@ def closing_table(run: Path) -> RenderableType:
     if not board.tasks:
         return Text("No scores in this run.")
     told = forgetting(board, stage_costs(folder))
-    return Group(_table(board), *_verdict(board), *(_forgotten(told) if told else ()), _key())
+    liked = [Text(f"▼ {what} {cure.replace('`', '')}") for what, cure in fallen(folder, board)]
+    return Group(
+        _table(board), *_verdict(board), *(_forgotten(told) if told else ()), *liked, _key()
+    )
 
 
 def _table(board: Scoreboard) -> Table:

@@ -29,6 +29,7 @@ class StageLog:
     events: tuple[Json, ...] = ()
     retention: Json = field(default_factory=dict)  # what keeping the past cost here
     kept: Json = field(default_factory=dict)  # what was kept for later stages, by kind
+    preferred: Json = field(default_factory=dict)  # log-probabilities when the stage began
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,8 @@ def _stage(folder: Path, name: str, root: Path, problems: list[str]) -> StageLog
     )
     retention = _json_object(folder / "retention.json", root, problems)
     kept = _json_object(folder / "kept" / "costs.json", root, problems)
-    return StageLog(name, steps, validation, events, retention, kept)
+    preferred = _json_object(folder / "preferred.json", root, problems)
+    return StageLog(name, steps, validation, events, retention, kept, preferred)
 
 
 def _stages(path: Path, problems: list[str]) -> tuple[StageLog, ...]:

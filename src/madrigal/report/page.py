@@ -26,6 +26,7 @@ from madrigal.report.judged import judged_views
 from madrigal.report.manifest import manifest_view
 from madrigal.report.order_matrix import order_matrix
 from madrigal.report.outputs import reading
+from madrigal.report.preferences import preferences_view
 from madrigal.report.retention import stage_costs
 from madrigal.report.retention_view import retention_view
 from madrigal.report.scoreboard import Scoreboard, label, read_scores
@@ -80,7 +81,7 @@ def _content(
     names |= dict.fromkeys([*outputs.get("tasks", ()), *sorted(set(chain(*trained.values())))])
     palette = Palette(tuple(names))
     found = judgements(board)
-    script, style = asset("page.js"), asset("page.css", "order.css")
+    script, style = asset("page.js"), asset("page.css", "order.css", "preferences.css")
     costs = stage_costs(run)
     return {
         "run": run,
@@ -101,6 +102,7 @@ def _content(
         "measures": measures(board),
         "judged": judged_views(run, tuple(names)),
         "stages": stage_views(run, board, palette, max(30, int(POINTS * share))),
+        "preferences": preferences_view(run, board, problems),
         "interference": interference_views(run, gradients, palette),
         "not_measured": NOT_MEASURED,
         "fight_meaning": meaning(),

@@ -1,0 +1,42 @@
+"""Let a model write answers of its own."""
+
+from collections.abc import Sequence
+
+from madrigal.evaluation.evaluate import still
+from madrigal.evaluation.prediction import numbered
+from madrigal.evaluation.sample import sample
+from madrigal.evaluation.written import Written, repeated
+from madrigal.model.language_model import LanguageModel
+from madrigal.tasks.encode import Coder
+from madrigal.tasks.record import Record
+from madrigal.tasks.task import Task
+
+
+def written(
+    model: LanguageModel,
+    coder: Coder,
+    task: Task,
+    records: Sequence[Record],
+    batch_tokens: int = 8192,
+    seed: int = 0,
+) -> list[Written]:
+    """An answer to each prompt, drawn at temperature 1, of at most the task's `max_new_tokens`.
+
+    Chance belongs to the prompt, so models that are compared draw with the same numbers.
+    """
+    asked = [record for record in records if record.turns]  # a text by itself answers nothing
+    ids = numbered([record.key for record in asked])
+    prompts = [coder.prompt(record, room=task.max_new_tokens) for record in asked]
+    limits = [task.max_new_tokens] * len(asked)
+    keys = [(seed, task.name, "written", id_) for id_ in ids]
+    with still(model), model.routed(task.name):
+        texts = sample(model, prompts, limits, [(coder.end,)], keys, batch_tokens)
+    found = []
+    for record, id_, text in zip(asked, ids, texts, strict=True):
+        ended = text[-1:] == [coder.end]
+        said = text[:-1] if ended else text
+        cluster = record.fields.get(task.cluster, "") if task.cluster else ""
+        output = coder.tokenizer.decode(said, skip_special_tokens=True).strip()
+        shown = (record.prompt, output, len(said), ended, repeated(said))
+        found.append(Written(id_, cluster or id_, *shown))
+    return found
