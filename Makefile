@@ -36,7 +36,7 @@ demo: .venv/.core
 	@echo "Report: $(CURDIR)/runs/quickstart/report.html"
 
 test: .venv/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 check: lint types layers
 

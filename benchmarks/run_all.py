@@ -20,6 +20,7 @@ BENCHMARKS = (
     "ride_along",
     "retention",
     "preference_toys",
+    "policy_toys",
 )
 
 

@@ -20,6 +20,7 @@ from madrigal.tasks.encoded import Encoded, Judged
 
 END, LONGEST, START = 0, 5, 4  # the start token is never an answer
 BETA = 0.5
+VOCABULARY = 4
 WIDTH, HEADS = 32, 2
 PAIRS, BATCH, RATE = 8192, 256, 2e-3
 NAN = float("nan")
@@ -62,7 +63,7 @@ MASK = torch.arange(LONGEST) < torch.tensor(SIZES)[:, None]
 
 def answer_logps(model: Model) -> Tensor:
     """Log-probabilities of the tokens of all answers, one answer after another."""
-    table = model(TOKENS[:, :-1]).log_softmax(-1)
+    table = model(TOKENS[:, :-1])[..., :VOCABULARY].log_softmax(-1)
     return table.gather(2, TOKENS[:, 1:, None])[..., 0][MASK]
 
 

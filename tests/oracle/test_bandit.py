@@ -18,24 +18,14 @@ import pytest
 import torch
 from scipy.stats import kendalltau
 
+from bandit import ARMS, BEST, BETA, REFERENCE, REWARD, kl, tv
 from judged import flat, pair
 from madrigal.objectives import Dpo, Ipo, Outputs, RatingDifference, Reward
 
-BETA, TOLERANCE = 0.5, 0.002
-REFERENCE = np.array(
-    [0.311883, 0.086361, 0.023076, 0.157880, 0.049638, 0.039842, 0.140650, 0.190671]
-)
-REFERENCE /= REFERENCE.sum()
-REWARD = np.array(
-    [-0.719258, -0.403344, -0.596635, 0.182036, -0.856675, 1.100604, -1.071187, 0.122701]
-)
-ARMS = len(REWARD)
+TOLERANCE = 0.002
 PAIRS = list(combinations(range(ARMS), 2))
 ARM_OF = torch.tensor(PAIRS).flatten()  # of each row
 DRAWN = torch.tensor([REFERENCE[i] * REFERENCE[j] for i, j in PAIRS for _ in range(2)])
-
-BEST = REFERENCE * np.exp(REWARD / BETA)
-BEST /= BEST.sum()
 
 TABLE = {  # objective, share of flips, TV, J
     "DPO": (Dpo(BETA), 0.0, 0.0, -0.0122),
@@ -113,14 +103,6 @@ def policy(objective, wins):
     logits = newton(objective, rows_of(wins), of_policy, np.log(REFERENCE))
     shares = np.exp(logits - logits.max())
     return shares / shares.sum()
-
-
-def tv(one, other):
-    return np.abs(one - other).sum() / 2
-
-
-def kl(shares):
-    return float((shares * np.log(shares / REFERENCE)).sum())
 
 
 def test_the_table_is_of_this_bandit():

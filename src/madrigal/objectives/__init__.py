@@ -8,6 +8,7 @@ from madrigal.objectives.ipo import Ipo
 from madrigal.objectives.kto import Kto
 from madrigal.objectives.likelihood import Likelihood
 from madrigal.objectives.orpo import Orpo
+from madrigal.objectives.policy import Policy
 from madrigal.objectives.rating_difference import RatingDifference
 from madrigal.objectives.reward import Reward
 from madrigal.objectives.simpo import Simpo
@@ -22,6 +23,7 @@ __all__ = [
     "Objective",
     "Orpo",
     "Outputs",
+    "Policy",
     "RatingDifference",
     "Reward",
     "Scored",

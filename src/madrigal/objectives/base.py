@@ -10,7 +10,7 @@ from torch import Tensor
 from madrigal.tasks.encoded import Encoded, Example
 
 # "reference" is not of the model's outputs: the rows' `judged.reference` is to be known.
-Need = Literal["logps", "mean_logps", "scores", "reference"]
+Need = Literal["logps", "mean_logps", "scores", "values", "reference"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +19,16 @@ class Outputs:
 
     `logps[n]` is the log-probability of the trained token; `mean_logps[n]` the mean log-probability
     over the vocabulary (for label smoothing), present only when an objective needs it. `scores` are
-    the outputs of a head with H units at the end of each of the R rows. `survey` is what a
-    `Surveys` found out about the whole step.
+    the outputs of a head with H units at the end of each of the R rows. `values` are a critic's, of
+    what is expected before each trained token. `survey` is what a `Surveys` found out about the
+    whole step.
     """
 
     row: Int[Tensor, " N"]  # index into the rows given to the objective
     logps: Float[Tensor, " N"]
     mean_logps: Float[Tensor, " N"] | None = None
     scores: Float[Tensor, "R H"] | None = None
+    values: Float[Tensor, " N"] | None = None
     survey: Float[Tensor, " S"] | None = None
 
 

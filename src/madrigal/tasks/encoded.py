@@ -25,6 +25,21 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Acted:
+    """What is known of an answer that the model itself wrote, for each of its A trained tokens.
+
+    Log-probabilities are in nats, of the distribution that the tokens were drawn from, and come
+    from the trainer's own forward pass: a generator's differ by more than rounding.
+    """
+
+    old: Float[np.ndarray, " A"]  # log-probabilities by the weights that wrote the answer
+    advantage: Float[np.ndarray, " A"]
+    reference: Float[np.ndarray, " A"] | None = None  # log-probabilities by the reference
+    value: Float[np.ndarray, " A"] | None = None  # what the critic expected before its update
+    returns: Float[np.ndarray, " A"] | None = None  # what the critic should have expected
+
+
+@dataclass(frozen=True, slots=True)
 class Encoded:
     """One row of a batch: tokens, and which of them are trained.
 
@@ -36,6 +51,7 @@ class Encoded:
     trained: Bool[np.ndarray, " T"]
     lost: int = 0
     judged: Judged | None = None
+    acted: Acted | None = None
 
     @property
     def length(self) -> int:
