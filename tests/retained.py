@@ -39,7 +39,10 @@ FULL, LORA = "full", {"kind": "lora", "rank": 3, "dropout": 0.1}
 
 # What keeps a tiny run tiny, and makes each kind say something in it.
 SMALL = {"replay": {"share": 0.5, "keep": 6}, "ewc": {"examples": 8}, "o_lora": {"strength": 0.1}}
-LIKED = {"data": {"train": "liked.train.jsonl", "test": "liked.test.jsonl"}}
+LIKED = {
+    "data": {"train": "liked.train.jsonl", "test": "liked.test.jsonl"},
+    "max_new_tokens": 4,
+}
 REPLAY = {"kind": "replay", **SMALL["replay"]}
 BESIDE = {"distill": {"on": {"replayed": [REPLAY], "all": [REPLAY]}}}  # what a value needs
 FURTHER = {"replay, count": [{"kind": "replay", "count": 3, "keep": 6}]}

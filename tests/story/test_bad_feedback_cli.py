@@ -6,7 +6,10 @@ import re
 
 import pytest
 import yaml
+from safetensors import safe_open
+from safetensors.torch import save_file
 
+import retained
 from madrigal.cli.app import main
 
 TWO = {"response_1": "x", "response_2": "y"}
@@ -91,3 +94,27 @@ def test_dropped_counted_and_listed(tmp_path, wide, capsys):
     for name in some:
         assert f"{name}: 1 bad row was dropped (data.on_bad): {name}.jsonl:3: " in said
         assert BAD[name][3] in said
+
+
+def test_a_kept_reference_of_another_model_is_refused(tmp_path, monkeypatch, wide, capsys):
+    monkeypatch.setenv("MADRIGAL_CACHE", str(tmp_path / "cache"))
+    retained.write(tmp_path)
+    keys = retained.keys([], retained.LORA, 0.0)
+    stage = {"name": "prefer", "learn": ["liked"], "steps": 1, "objective": {"liked": "dpo"}}
+    keys |= {"tasks": {"liked": retained.LIKED}, "stages": [stage]}
+    keys["evaluate"] = {"base": False, "draws": 200, "kl": False, "written": 0}
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(keys), encoding="utf-8")
+    assert main(["run", str(path), "--out", str(tmp_path / "one")]) == 0
+    (kept,) = (tmp_path / "cache" / "reference").iterdir()
+    with safe_open(kept, "pt") as file:
+        held, about = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    save_file(held, kept, about | {"model": "another"})
+    capsys.readouterr()
+    assert main(["run", str(path), "--out", str(tmp_path / "two")]) == 2
+    said = capsys.readouterr().err
+    assert (
+        f"{kept}: holds reference log-probabilities of another model; delete the file, and they "
+        "are computed again"
+    ) in re.sub(r"\s+", " ", said)
+    assert "Traceback" not in said
