@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 
 class Forker:
@@ -57,13 +58,21 @@ class Forker:
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
-    def madrigal(self, *words: object, kill_after: float | None = None, processes: int = 1) -> dict:
-        """Run a command line. Returns `code` (-9 where it was killed), `seconds` and `said`.
+    def madrigal(
+        self,
+        *words: object,
+        kill_after: float | None = None,
+        processes: int = 1,
+        dies: tuple[object, ...] = (),
+    ) -> dict:
+        """Run a command line. Returns `code` (-9 where it was killed), `seconds`, `errors` (what
+        came on standard error), and `said` (all of it, the errors last).
 
         Several processes find each other as under torchrun; when one fails the others are killed.
+        `dies` is a run folder and the place in it at which the run dies, see `deaths.arm`.
         """
-        said = [str(word) for word in words]
-        return self.ask(words=said, kill_after=kill_after, processes=processes)
+        said, place = [str(word) for word in words], [str(dies[0]), *dies[1:]] if dies else []
+        return self.ask(words=said, kill_after=kill_after, processes=processes, dies=place)
 
     def shell(self, script: str) -> None:
         """Run a shell script where mounts are seen; it must succeed."""
@@ -71,8 +80,11 @@ class Forker:
         assert answer["code"] == 0, answer
 
 
-def _children(words: list[str], processes: int, log: Path) -> list[int]:
-    log.write_bytes(b"")
+def _children(
+    words: list[str], processes: int, logs: tuple[Path, Path], dies: list[Any]
+) -> list[int]:
+    for log in logs:
+        log.write_bytes(b"")
     group: dict[str, str] = {}
     if processes > 1:
         with socket.socket() as probe:
@@ -85,19 +97,22 @@ def _children(words: list[str], processes: int, log: Path) -> list[int]:
         if pid == 0:
             place = {"RANK": str(rank), "LOCAL_RANK": str(rank)} if group else {}
             os.environ.update(group | place)
-            _child(words, log)
+            _child(words, logs, dies)
         pids.append(pid)
     return pids
 
 
-def _child(words: list[str], log: Path) -> None:
-    handle = os.open(log, os.O_WRONLY | os.O_APPEND)
-    os.dup2(handle, 1)
-    os.dup2(handle, 2)
+def _child(words: list[str], logs: tuple[Path, Path], dies: list[Any]) -> None:
+    for stream, log in enumerate(logs, 1):
+        os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND), stream)
     from madrigal.cli.app import main
 
     code = 70
     try:
+        if dies:
+            from deaths import arm
+
+            arm(Path(dies[0]), *dies[1:])
         code = main(words)
     except BaseException:
         import traceback
@@ -139,7 +154,7 @@ def _serve() -> None:
     import madrigal.report  # noqa: F401
 
     torch.set_num_threads(1)
-    log = Path(tempfile.mkstemp()[1])
+    logs = Path(tempfile.mkstemp()[1]), Path(tempfile.mkstemp()[1])
     for line in sys.stdin:
         request = json.loads(line)
         if "shell" in request:
@@ -149,13 +164,20 @@ def _serve() -> None:
             answer = {"code": done.returncode, "said": done.stdout + done.stderr}
         else:
             began = time.monotonic()
-            pids = _children(request["words"], request["processes"], log)
+            words, dies = request["words"], request["dies"]
+            pids = _children(words, request["processes"], logs, dies)
             code = _wait(pids, request["kill_after"])
-            said = log.read_text(encoding="utf-8", errors="replace")
-            answer = {"code": code, "seconds": time.monotonic() - began, "said": said}
+            said, errors = (log.read_text(encoding="utf-8", errors="replace") for log in logs)
+            answer = {
+                "code": code,
+                "seconds": time.monotonic() - began,
+                "said": said + errors,
+                "errors": errors,
+            }
         print(json.dumps(answer), flush=True)
-    with contextlib.suppress(OSError):
-        log.unlink()
+    for log in logs:
+        with contextlib.suppress(OSError):
+            log.unlink()
 
 
 if __name__ == "__main__":

@@ -22,9 +22,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import tiny
 import tiny_run
+from deaths import DEAD, arm
 from madrigal.evaluation.evaluate import evaluate_task
 from madrigal.model.language_model import LanguageModel
-from madrigal.pipeline import journal, run
+from madrigal.pipeline import run
 from madrigal.recipe.load import load_recipe
 from madrigal.recipe.objective import Likelihood, ObjectiveSettings
 from madrigal.recipe.retain import RetentionSettings
@@ -47,7 +48,7 @@ REPLAY = {"kind": "replay", **SMALL["replay"]}
 BESIDE = {"distill": {"on": {"replayed": [REPLAY], "all": [REPLAY]}}}  # what a value needs
 FURTHER = {"replay, count": [{"kind": "replay", "count": 3, "keep": 6}]}
 APART = ("o_lora",)  # does not go with these:
-NOT_WITH = ("ewc", "merge", "interpolate")
+NOT_WITH = ("merge",)
 
 
 def choices(settings) -> dict[str, tuple]:
@@ -88,6 +89,18 @@ def combined() -> dict[str, list[dict]]:
         "all but o_lora": [held for kind, held in plain.items() if kind not in APART],
         "all with o_lora": [held for kind, held in plain.items() if kind not in NOT_WITH],
     }
+
+
+def packed() -> list[tuple[list[dict], list[dict]]]:
+    """Every retention and every one of its choices but o_lora, as few recipes: the `retain` of the
+    second and of the third stage, each with one of every kind."""
+    left = {kind: [] for kind in map(name, KINDS) if kind not in APART}
+    for held in variants().values():
+        if held[-1]["kind"] in left:
+            left[held[-1]["kind"]].append(held[-1])
+    most = max(map(len, left.values()))
+    rounds = [[some[n % len(some)] for some in left.values()] for n in range(most + most % 2)]
+    return list(zip(rounds[::2], rounds[1::2], strict=True))
 
 
 def adapters(retain) -> list:
@@ -207,20 +220,14 @@ def train(folder: Path, recipe: dict, out: Path, resume: bool = False) -> Path:
         return run.run(load_recipe(path), out, resume)
 
 
-DEAD = 9
-
-
 def dies(folder: Path, recipe: dict, out: Path, at: tuple[str, object]) -> bool:
-    """Run or resume a recipe in a process of its own that dies `at` a place; whether it did.
-
-    Places: `("before", path)` a file or folder of the run takes its name, `("after", path)` it
-    took it, `("line", path, n)` line n of a stage's steps.jsonl has been written.
-    """
+    """Run or resume a recipe in a process of its own that dies `at` a place, as `arm` has them;
+    whether it did."""
     child = os.fork()
     if child == 0:
         code = 70
         try:
-            _arm(out, *at)
+            arm(out, *at)
             train(folder, recipe, out, out.exists())
             code = 0
         except BaseException:
@@ -230,33 +237,6 @@ def dies(folder: Path, recipe: dict, out: Path, at: tuple[str, object]) -> bool:
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert code in (0, DEAD), "see the captured error output"
     return code == DEAD
-
-
-def _arm(out: Path, when: str, path: str, line: int = 0) -> None:
-    """Die at a place. No clean-up of any kind runs."""
-    place = out / path
-    if when == "line":
-        append = journal.Journal._append
-
-        def told(self, file, body):
-            append(self, file, body)
-            if self._folder / file == place and body["step"] == line:
-                os._exit(DEAD)
-
-        journal.Journal._append = told
-        return
-    for named in ("rename", "replace"):
-        move = getattr(Path, named)
-
-        def moved(self, target, move=move):
-            if when == "before" and Path(target) == place:
-                os._exit(DEAD)
-            result = move(self, target)
-            if Path(target) == place:
-                os._exit(DEAD)
-            return result
-
-        setattr(Path, named, moved)
 
 
 TIMES = ("seconds", "retention_seconds", "peak_memory_bytes")

@@ -16,6 +16,7 @@ import torch
 import transformers
 
 from madrigal.pipeline import build as build_module
+from madrigal.pipeline import keep as keep_module
 from madrigal.pipeline import manifest as manifest_module
 from madrigal.pipeline import run as run_module
 from madrigal.pipeline import scoring as scoring_module
@@ -152,6 +153,8 @@ class Scribe:
         self.out = out
         patch.setattr(stage_module, "train", self.train)
         patch.setattr(stage_module, "_finish", lambda *_: None)
+        self._write_kept = keep_module.write_kept
+        patch.setattr(keep_module, "write_kept", self.kept)
         patch.setattr(scoring_module, "evaluate_task", self.evaluate)
         patch.setattr(scoring_module, "value", lambda *_: 0.5)
         patch.setattr(scoring_module, "write_predictions", lambda path, _: self.note(path=path))
@@ -169,6 +172,10 @@ class Scribe:
 
     def note(self, **facts: Any) -> None:
         self.seen.append(facts)
+
+    def kept(self, folder: Path, kept: Any) -> None:
+        self.note(keeps=[folder.relative_to(self.out).as_posix(), *kept.pulls, *kept.buffers])
+        self._write_kept(folder, kept)
 
     def train(self, run: Any, _: Any) -> Progress:
         self.note(stage=of_stage(run, self.out))

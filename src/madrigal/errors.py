@@ -35,6 +35,10 @@ class RunFolderError(UserMistake):
     """A run folder is in use, unfinished, foreign or damaged."""
 
 
+class RetentionError(UserMistake):
+    """What a stage taught cannot be held on to: its Fisher information is not finite."""
+
+
 class RunStopped(RuntimeError):
     """The run stopped itself (guard, non-finite loss, disk full). Exit code 3.
 

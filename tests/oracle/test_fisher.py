@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from madrigal.errors import RunStopped
+from madrigal.errors import RetentionError
 from madrigal.objectives import Likelihood
 from madrigal.recipe.model import LoraAdapter, PrivatePart
 from madrigal.training import fisher as room
@@ -201,11 +201,11 @@ def test_a_fisher_that_is_not_finite_is_refused():
     name, parameter = next(held.trainable())
     with torch.no_grad():
         parameter.fill_(float("inf"))
-    with pytest.raises(RunStopped) as caught:
+    with pytest.raises(RetentionError) as caught:
         fisher(parts(held), drawn(a=2), "data")
     assert str(caught.value) == (
         f"stage together: the Fisher information of {name} is not finite, so EWC cannot hold on "
         "to it; lower optimiser.learning_rate, or leave `ewc` out"
     )
-    with pytest.raises(RunStopped, match="is not finite"):
+    with pytest.raises(RetentionError, match="is not finite"):
         fisher(parts(held), drawn(a=2), "model")

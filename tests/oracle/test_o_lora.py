@@ -10,7 +10,7 @@ from peft import PeftModel
 
 from madrigal.errors import ModelError
 from madrigal.model.adapter_files import save_task_adapter
-from madrigal.model.fold import Adapted, adapted, fold, refuse_unfolded
+from madrigal.model.fold import Adapted, adapted, begun_afresh, fold, refuse_unfolded
 from madrigal.recipe.model import LoraAdapter
 from madrigal.retention import Overlap
 from madrigal.training.step import compute_gradient
@@ -205,3 +205,21 @@ class TestRefused:
         with pytest.raises(ModelError) as caught:
             fold(model(), 1)
         assert str(caught.value) == text
+
+
+def test_a_later_stages_adapter_is_lent_and_given_back():
+    """The Fisher information on it is that of the model that the stage begins with."""
+    held, folded = (model(adapter=LoraAdapter(rank=3)) for _ in range(2))
+    for one in (held, folded):
+        shake(one)
+    before = {name: p.detach().clone() for name, p in held.network.named_parameters()}
+    fold(folded, 5)
+    with begun_afresh(held, 5):
+        lent = {name: p.detach().clone() for name, p in held.trainable()}
+        assert held.folded.keys() == folded.folded.keys()
+    assert not held.folded
+    for name, there in folded.trainable():
+        assert torch.equal(lent[name], there)
+    after = dict(held.network.named_parameters())
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)

@@ -104,6 +104,7 @@ ROWS = {
     "start_from.run": Row("start_from.run", "nowhere", GOES_ON, refused="no recipe.yaml"),
     "start_from.stage": Row("start_from.stage", "learn-mood", {"start_from": {"run": "old"}}),
     "start_from.learned": Row("start_from.learned", ["mood"], GOES_ON),
+    "extendable": Row("extendable", True),
     "name": Row("name", "other"),
     "seed": Row("seed", 4),
     "determinism": Row("determinism", "fast"),

@@ -1,6 +1,5 @@
 """A finished run learns a new task, and what that did to its old ones is measured."""
 
-import hashlib
 import json
 
 import pytest
@@ -8,6 +7,7 @@ import yaml
 
 import tiny
 import tiny_run
+from refused import hashes, refused, untouched
 
 NEW = {
     "tall": ("the tower is high", "the mill is high"),
@@ -26,14 +26,6 @@ def recipe(stages, **more):
 
 def stage(name, task, steps=4):
     return {"name": name, "learn": [task], "steps": steps, "batch": {"rows": 4}}
-
-
-def hashes(folder):
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 @pytest.fixture(scope="module")
@@ -123,21 +115,6 @@ def test_a_model_that_began_with_fresh_weights_keeps_its_tokenizer(forker, old, 
     assert began["mood"]["value"] == ended["scores"]["mood"]["value"]
 
 
-def test_a_run_that_is_none_or_has_not_finished(forker, old, tmp_path):
-    task = f"size={old / 'size.jsonl'}"
-    answer = forker.madrigal("extend", tmp_path, "--task", task, "--out", tmp_path / "x")
-    assert answer["code"] == 2
-    assert "no recipe.yaml; give the folder that `madrigal run` wrote" in answer["said"]
-    half = tmp_path / "half"
-    (half / "stages" / "01-one").mkdir(parents=True)
-    for name in ("recipe.yaml", "manifest.json"):
-        (half / name).write_bytes((old / "run" / name).read_bytes())
-    answer = forker.madrigal("extend", half, "--task", task, "--out", tmp_path / "x")
-    assert answer["code"] == 2
-    assert f"{half}: the run has not finished; go on with `madrigal run" in answer["said"]
-    assert not (tmp_path / "x").exists()
-
-
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
@@ -150,32 +127,16 @@ def test_a_run_that_is_none_or_has_not_finished(forker, old, tmp_path):
     ],
 )
 def test_what_does_not_fit_is_one_line(forker, old, tmp_path, more, sentence):
-    before = hashes(old / "run")
-    answer = extend(forker, old, tmp_path / "x", *more)
-    assert answer["code"] == 2, answer["said"]
-    assert sentence in " ".join(answer["said"].split())
-    assert "Traceback" not in answer["said"]
-    assert not (tmp_path / "x").exists()
-    assert hashes(old / "run") == before
-
-
-def test_old_data_that_is_gone(forker, old, tmp_path):
-    moved = old / "mood.train.jsonl"
-    held = moved.read_bytes()
-    moved.unlink()
-    try:
-        answer = extend(forker, old, tmp_path / "x")
-    finally:
-        moved.write_bytes(held)
-    assert answer["code"] == 2
-    assert "mood.train.jsonl" in answer["said"]
+    with untouched(old / "run"):
+        answer = extend(forker, old, tmp_path / "x", *more)
+    assert sentence in refused(answer)
     assert not (tmp_path / "x").exists()
 
 
 def test_it_does_not_write_into_the_run_it_goes_on_from(forker, old):
-    answer = extend(forker, old, old / "run")
-    assert answer["code"] == 2
-    assert "is the run to go on from; choose another --out" in " ".join(answer["said"].split())
+    with untouched(old / "run"):
+        answer = extend(forker, old, old / "run")
+    assert "is the run to go on from; choose another --out" in refused(answer)
 
 
 def test_what_was_extended_is_extended_again(forker, old, tmp_path):
@@ -198,16 +159,3 @@ def test_what_was_extended_is_extended_again(forker, old, tmp_path):
     assert found["before"] == ["mood", "echo", "size"]
     kept = yaml.safe_load((tmp_path / "again" / "recipe.yaml").read_text())["stages"][0]["retain"]
     assert [(one["kind"], one["strength"]) for one in kept] == [("ewc", 7)]
-
-
-@pytest.mark.parametrize("text", ["x", "{}", "[]"])
-def test_a_stage_that_says_damaged_things_of_its_end(forker, old, tmp_path, text):
-    assert extend(forker, old, tmp_path / "more")["code"] == 0
-    (tmp_path / "more" / "stages" / "01-extend" / "done.json").write_text(text)
-    before = hashes(tmp_path / "more")
-    task = f"bell={old / 'size.jsonl'}"
-    answer = forker.madrigal("extend", tmp_path / "more", "--task", task, "--out", tmp_path / "x")
-    assert answer["code"] == 2, answer["said"]
-    assert "done.json: is damaged, so nobody knows which weights" in answer["said"]
-    assert "Traceback" not in answer["said"]
-    assert hashes(tmp_path / "more") == before

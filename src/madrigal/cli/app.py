@@ -63,7 +63,7 @@ def _usage(error: Any) -> str:
 def _how_to_go_on(arguments: Sequence[str]) -> str:
     if arguments[:1] in (["group"], ["few-shot"]):
         return f"interrupted; go on with: madrigal {shlex.join(arguments)}"
-    if "run" not in arguments[:1]:
+    if arguments[:1] not in (["run"], ["extend"]):
         return "interrupted"
     again = [word for word in arguments if word != "--resume"]
     return f"interrupted; go on with: madrigal {shlex.join(again)} --resume"

@@ -13,8 +13,9 @@ from madrigal.evaluation.prediction import write_predictions
 from madrigal.evaluation.scores_file import recompute, score_run, write_scores
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import build
+from madrigal.pipeline.folder import recipe_of
 from madrigal.pipeline.scores import scoring_plan
-from madrigal.pipeline.trained import Trained, find_trained, load_trained, recipe_of
+from madrigal.pipeline.trained import Trained, find_trained, load_trained
 from madrigal.recipe.load import LoadedRecipe
 from madrigal.recipe.suggest import did_you_mean
 from madrigal.recipe.task import DataSettings

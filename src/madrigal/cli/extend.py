@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from madrigal.cli.located import located
-from madrigal.errors import RunFolderError, UserMistake
-from madrigal.pipeline.trained import recipe_of
+from madrigal.errors import RecipeError, RunFolderError, UserMistake
+from madrigal.recipe.balance import Mean
 from madrigal.recipe.extend import extended
 from madrigal.recipe.load import LoadedRecipe, loaded
 
@@ -37,22 +37,26 @@ def recipe_to_extend(wish: Wish) -> LoadedRecipe:
     """The recipe of the further stage, checked.
 
     Raises:
-        UserMistake: the run has not finished, or a task is named wrongly.
+        UserMistake: the run has not finished or is damaged, or a task is named wrongly.
     """
-    from madrigal.pipeline.shared_start import finished_stages
+    from madrigal.pipeline.finished import finished_run
 
-    given = recipe_of(wish.run)
-    stages = given.recipe.stages
-    if len(finished_stages(wish.run, given.recipe)) < max(1, len(stages)):
-        raise RunFolderError(
-            f"{wish.run}: the run has not finished; go on with `madrigal run ... --resume`"
-        )
+    given = finished_run(wish.run)
     new = _files(wish, given)
-    learnt = (task for stage in stages for task in given.recipe.scored(stage.learn))
+    learnt = (task for stage in given.recipe.stages for task in given.recipe.scored(stage.learn))
     learned = tuple(dict.fromkeys((*given.recipe.before(), *learnt)))
     name = f"{wish.run.resolve().name}-{'-'.join(new)}"
-    recipe = extended(given.recipe, wish.run.resolve(), learned, new, name)
-    return loaded(recipe, given.root, wish.overrides)
+    about = (given.recipe, wish.run.resolve(), learned, new, name)
+    try:
+        return loaded(extended(*about), given.root, wish.overrides)
+    except RecipeError as error:
+        # The former stage's balancer may have nothing to weigh in this one.
+        if not all(".balance" in mistake for mistake in error.mistakes):
+            raise
+        try:
+            return loaded(extended(*about, Mean()), given.root, wish.overrides)
+        except RecipeError:
+            raise error from None
 
 
 def _files(wish: Wish, given: LoadedRecipe) -> dict[str, Path]:

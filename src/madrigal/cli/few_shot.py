@@ -72,7 +72,7 @@ def few_shot(wish: Wish) -> None:
 def _loaded(wish: Wish) -> LoadedRecipe:
     if not wish.target.is_dir():
         return load_or_tell(wish.target, wish.overrides)
-    from madrigal.pipeline.trained import recipe_of
+    from madrigal.pipeline.folder import recipe_of
 
     found = recipe_of(wish.target)
     if not wish.overrides:

@@ -24,7 +24,7 @@ def write_private_layers(run: Path, stage: str | None, out: Path | None) -> None
         RunFolderError: no run or no such stage, nothing was measured by layer, the run had no
             shared adapter, or the recipe cannot be written there.
     """
-    from madrigal.pipeline.trained import recipe_of
+    from madrigal.pipeline.folder import recipe_of
 
     folder = read_run(run)
     chosen = stage_named(folder, stage) if stage else None

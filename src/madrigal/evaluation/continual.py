@@ -117,19 +117,21 @@ def plasticity_gap(
 
 
 def intransigence(
-    matrix: Matrix, learned: Sequence[Sequence[str]], joint: Row, resampling: Resampling
+    matrix: Matrix, learned: Sequence[Sequence[str]], reference: Row, resampling: Resampling
 ) -> Summary | None:
-    """Mean over trained tasks of a_j - R[last][j], with a_j the score of a joint model.
+    """Mean over trained tasks of a_j - R[last][j], with a_j the score of a reference model: trained
+    on all tasks together, or on task j alone.
 
     Chaudhry et al., 2018 (RWalk): I_k = a*_k - R[k][k], where a*_k is the score on task k of a
     model trained on tasks 1 to k together. Above 0: learning one after another learnt less.
-    Differs from the paper: a mean over tasks, and `joint` may be one model trained on all tasks,
-    which is the paper's reference for the last task and one with more data for the others.
+    Differs from the paper: a mean over tasks, and the reference may be one model trained on all
+    tasks, which is the paper's for the last task and one with more data for the others, or a model
+    of the task alone, which is the paper's for the first.
     """
     order = Order(learned)
     return mean_over(
         order.trained,
-        lambda t: change(matrix[order.last(t)][t], joint[t], resampling.confidence),
+        lambda t: change(matrix[order.last(t)][t], reference[t], resampling.confidence),
         resampling,
     )
 

@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 
 from madrigal.evaluation.changes import Changes
-from madrigal.evaluation.continual import continual, general_change, mean_over, plasticity_gap
+from madrigal.evaluation.continual import (
+    continual,
+    general_change,
+    intransigence,
+    mean_over,
+    plasticity_gap,
+)
 from madrigal.evaluation.intervals import Drawn
 from madrigal.evaluation.metrics import bits_per_byte
 from madrigal.evaluation.parts import Part, Summary, change
@@ -29,8 +35,9 @@ DEFINITIONS = {
     "base model's included, - last score",
     "plasticity_gap": "version 1: mean over trained tasks of score after the last stage that "
     "trains them - score of the single-task model",
-    "intransigence": "version 1, of a run and a joint run: mean over trained tasks of the joint "
-    "model's score - score after the last stage that trains them",
+    "intransigence": "version 1: mean over trained tasks of the reference model's score - score "
+    "after the last stage that trains them; the reference is the run's own single-task models, and "
+    "of `madrigal compare` the joint run",
     "general_change": "version 1: mean over general tasks of last score - base score; perplexities "
     "left out",
     "general_change_nats": "version 1: mean over general perplexities of last - base, in nats per "
@@ -114,6 +121,8 @@ def _over_stages(
     found = continual(comparable, learned, plan.resampling, before)
     single = trained.get(SINGLE, {})
     found["plasticity_gap"] = plasticity_gap(comparable, learned, single, plan.resampling)
+    if len(stages) > 1 or before:  # of one stage it would be interference under another name
+        found["intransigence"] = intransigence(comparable, learned, single, plan.resampling)
     return {name: _json(value) for name, value in found.items()}
 
 

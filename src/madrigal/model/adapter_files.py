@@ -11,6 +11,8 @@ from madrigal.model.base import BUNDLED
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.update import Update
 
+_INSIDE, _A, _B = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
+
 
 def save_task_adapter(
     model: LanguageModel, task: str, folder: Path, score: Tensor | None = None
@@ -40,8 +42,8 @@ def save_task_adapter(
     tensors = {}
     for name, update in updates.items():
         whole = update.padded(rank)
-        tensors[f"base_model.model.{name}.lora_A.weight"] = whole.a.contiguous().cpu()
-        tensors[f"base_model.model.{name}.lora_B.weight"] = whole.b.contiguous().cpu()
+        tensors[f"{_INSIDE}{name}{_A}"] = whole.a.contiguous().cpu()
+        tensors[f"{_INSIDE}{name}{_B}"] = whole.b.contiguous().cpu()
     if score is not None:
         tensors["base_model.model.score.weight"] = score
     transposed = any(type(m).__name__ == "Conv1D" for m in causal.modules())  # GPT-2
@@ -59,6 +61,22 @@ def save_task_adapter(
     config.save_pretrained(str(folder))
     save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     name_bundled_base(folder)
+
+
+def read_updates(folder: Path) -> dict[str, Update]:
+    """The update of every layer, by the layer's name, of what `save_task_adapter` wrote.
+
+    Raises:
+        OSError, SafetensorError, KeyError: it is gone or damaged.
+    """
+    from safetensors.torch import load_file
+
+    held = load_file(folder / "adapter_model.safetensors")
+    return {
+        key.removeprefix(_INSIDE).removesuffix(_A): Update(a, held[key.removesuffix(_A) + _B])
+        for key, a in held.items()
+        if key.endswith(_A)
+    }
 
 
 def name_bundled_base(folder: Path) -> None:

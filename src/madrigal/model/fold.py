@@ -1,7 +1,8 @@
 """A trained adapter laid into the base, so that a fresh one can begin where it ended."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,26 +37,97 @@ def fold(model: LanguageModel, seed: int) -> None:
     refuse_unfolded(model)
     chance = torch.Generator().manual_seed(seed)
     for name, (layer, a, b, scale) in _lora_layers(model):
-        update = Update(a.detach().clone(), b.detach().clone() * scale)
-        weight = _own_weight(model, layer.get_base_layer())
-        change = update.b @ update.a
-        weight.add_(change.T if layer.fan_in_fan_out else change)
-        model.folded.setdefault(name, []).append(update)
+        _lay_under(model, name, layer, Update(a.detach().clone(), b.detach().clone() * scale))
         bound = 1 / math.sqrt(a.shape[1])  # kaiming_uniform with a = sqrt(5), as peft draws it
         fresh = torch.rand(a.shape, generator=chance) * 2 * bound - bound
         a.copy_(fresh.to(a))
         b.zero_()
 
 
+@torch.no_grad()
+def lay_under(model: LanguageModel, former: Mapping[str, Sequence[Update]]) -> None:
+    """Fold updates that another run's stages ended with, by layer, in their order.
+
+    Raises:
+        ModelError: a layer is not there, or of another shape; nothing is folded then.
+    """
+    refuse_unfolded(model)
+    layers = dict(_lora_layers(model))
+    for name, updates in former.items():
+        own = layers.get(name)
+        found = None if own is None else (own[2].shape[0], own[1].shape[1])
+        for update in updates:
+            if found != (update.b.shape[0], update.a.shape[1]):
+                there = "is not adapted here" if found is None else f"is {found[0]}x{found[1]} here"
+                raise ModelError(
+                    f"o_lora: {name} {there}, and an earlier adapter is for "
+                    f"{update.b.shape[0]}x{update.a.shape[1]}; give both runs the same `model`"
+                )
+    for name, updates in former.items():
+        for update in updates:
+            there = Update(update.a.to(model.device), update.b.to(model.device))
+            _lay_under(model, name, layers[name][0], there)
+
+
+@contextmanager
+def begun_afresh(model: LanguageModel, seed: int) -> Iterator[None]:
+    """Inside, the model is as `fold` would leave it; afterwards what it was, bit by bit.
+
+    Raises:
+        ModelError: see `refuse_unfolded`.
+    """
+    parts = [
+        part
+        for _, (layer, a, b, _) in _lora_layers(model)
+        for part in (_own_weight(model, layer.get_base_layer()), a, b)
+    ]
+    held = [_local(part).detach().clone() for part in parts]
+    fold(model, seed)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for part, before in zip(parts, held, strict=True):
+                _local(part).copy_(before)
+        for name, _ in _lora_layers(model):
+            model.folded[name].pop()
+            if not model.folded[name]:
+                del model.folded[name]
+
+
+def _local(parameter: torch.nn.Parameter) -> Tensor:
+    """What this process holds of it."""
+    from torch.distributed.tensor import DTensor
+
+    return parameter.to_local() if isinstance(parameter, DTensor) else parameter.data
+
+
+def _lay_under(model: LanguageModel, name: str, layer: Any, update: Update) -> None:
+    """Add an update to the layer's weight, and remember it."""
+    weight = _own_weight(model, layer.get_base_layer())
+    change = update.b @ update.a
+    _add(weight, change.T if layer.fan_in_fan_out else change)
+    model.folded.setdefault(name, []).append(update)
+
+
+def _add(weight: torch.nn.Parameter, change: Float[Tensor, "O I"]) -> None:
+    """To the whole weight, or to the part of it that this process holds."""
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    if isinstance(weight, DTensor):
+        part = distribute_tensor(change, weight.device_mesh, weight.placements)
+        _local(weight).add_(part.to_local())
+        return
+    weight.add_(change)
+
+
 def refuse_unfolded(model: LanguageModel) -> None:
     """Check at set-up that `fold` can work.
 
     Raises:
-        ModelError: the base is shared out over processes, there is no shared adapter, or one that
-            is on something else than a linear layer.
+        ModelError: there is no shared adapter, or one that is on something else than a linear
+            layer.
     """
-    if model.shards is not None:
-        raise ModelError("o_lora: model.shard: a base that is shared out cannot take an adapter in")
     layers = dict(_lora_layers(model))
     if not layers:
         raise ModelError("o_lora: the model has no shared LoRA adapter; write `adapter: lora`")

@@ -11,11 +11,11 @@ from madrigal.model.apart import apart, why_not_apart
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.difficulty import scheduled
-from madrigal.pipeline.folder import RunFolder, stage_label
+from madrigal.pipeline.folder import DONE, RunFolder, stage_label
 from madrigal.pipeline.journal import FILES, Journal, forget_after
 from madrigal.pipeline.parts import fresh_model, step_parts
 from madrigal.pipeline.scoring import validation_scores
-from madrigal.pipeline.stage import DONE, Where, all_watching, train_stage
+from madrigal.pipeline.stage import Where, all_watching, train_stage
 from madrigal.pipeline.track import tracking
 from madrigal.pipeline.watch import Screen
 from madrigal.recipe.model import LoraAdapter

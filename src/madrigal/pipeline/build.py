@@ -1,7 +1,7 @@
 """From a recipe to the objects of a run: the only wiring."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from madrigal.errors import DataError, RecipeError
 from madrigal.mixture import Mixture, TaskSize, build_source
 from madrigal.model.base import fresh_tokenizer, load_tokenizer, model_context
 from madrigal.pipeline.folder import RunFolder
+from madrigal.pipeline.former import Former, objectives, taught_before
 from madrigal.pipeline.heads import unlike_heads
 from madrigal.pipeline.mistakes import (
     misfit,
@@ -47,6 +48,7 @@ class Built:
     tokenizer: Any
     coder: Coder
     examples: Mapping[str, Sequence[Example]]  # training examples of the tasks that are learnt
+    taught: Mapping[str, Former] = field(default_factory=dict)  # by earlier runs
 
     def source(self, stage: StageSettings, losses: Losses | None = None) -> Mixture:
         """The schedule of a stage.
@@ -166,6 +168,14 @@ def _fitting(
     return found, mistakes
 
 
+def _remembered(loaded: LoadedRecipe) -> Mapping[str, Task]:
+    if not loaded.recipe.before():
+        return {}
+    from madrigal.pipeline.gone import remembered  # reads what was kept, and so needs torch
+
+    return remembered(loaded)
+
+
 def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
     """Load and encode everything that a recipe names. Writes nothing.
 
@@ -173,7 +183,8 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
         DataError, ModelError: with every mistake found.
     """
     recipe = loaded.recipe
-    tasks, unweighed = weighed(load_tasks(recipe, loaded.root))
+    taught = taught_before(loaded)
+    tasks, unweighed = weighed(load_tasks(recipe, loaded.root, _remembered(loaded)))
     tokenizer = _tokenizer(loaded, tasks, folder)
     context = model_context(recipe.model, loaded.root)
     coder = Coder(tokenizer, context, recipe.model.chat_template)
@@ -185,7 +196,7 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
     examples: dict[str, Sequence[Example]] = {}
     mistakes = [*unweighed, *unfit, *missing_trackers(recipe), *without_validation(recipe, tasks)]
     mistakes += [*misfit(recipe, tasks), *unusable]
-    mistakes += unlike_heads(recipe)
+    mistakes += unlike_heads(recipe, objectives(taught))
     mistakes += unguarded(recipe, tasks)
     mistakes += unwritable(recipe, tasks)
     mistakes += unasked(recipe, tasks)
@@ -199,4 +210,4 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
             mistakes += problem.mistakes
     if mistakes:
         raise DataError(mistakes)
-    return Built(recipe, loaded.root, tasks, tokenizer, coder, examples)
+    return Built(recipe, loaded.root, tasks, tokenizer, coder, examples, taught)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from madrigal.errors import RunFolderError
 from madrigal.evaluation.evaluate import evaluate_task
 from madrigal.evaluation.intervals import Resampling
 from madrigal.evaluation.learning_curve import BASE, CONTEXT, RUN, LearningCurve, learning_curve
@@ -59,6 +60,11 @@ def measure(loaded: LoadedRecipe, plan: FewShot) -> Measured:
     built = build(of_task(loaded, plan), run)
     task = built.tasks[plan.task]
     start = find_start(plan.start, built, plan.stage) if plan.start is not None else None
+    if start is not None and start.folded:
+        raise RunFolderError(
+            f"{start.run}: its adapter holds those of several stages (`o_lora`), and the curve "
+            "from the base needs it without; take a run with one adapter"
+        )
     drawn = {(n, d): with_shots(task, n, d, built.recipe.seed) for n, d in _cells(plan)}
     settings = settings_of(built, plan)
     with locked(plan.folder):

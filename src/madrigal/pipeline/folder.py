@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from madrigal.errors import RunFolderError
+from madrigal.errors import RecipeError, RunFolderError
+from madrigal.recipe.load import LoadedRecipe, load_recipe
 from madrigal.recipe.schema import Recipe
 from madrigal.training.files import write_whole
 
+DONE = "done.json"  # in the folder of a stage, once it is over
 _LOCK = ".lock"
 
 
@@ -93,6 +95,28 @@ def stage_label(number: int, name: str) -> str:
 def stage_labels(recipe: Recipe) -> list[str]:
     """Labels of all stages in order."""
     return [stage_label(number, stage.name) for number, stage in enumerate(recipe.stages, 1)]
+
+
+def recipe_of(run: Path) -> LoadedRecipe:
+    """The recipe of a run, with the folder at which the relative paths of its data start.
+
+    Raises:
+        RunFolderError: not a run folder, or one with a recipe that no run wrote.
+    """
+    file = run / "recipe.yaml"
+    if not file.is_file():
+        raise RunFolderError(f"{run}: no recipe.yaml; give the folder that `madrigal run` wrote")
+    try:
+        manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+        root = run / manifest["root"]
+    except (OSError, ValueError, KeyError, TypeError):
+        root = Path()
+    try:
+        return load_recipe(file, root=root)
+    except RecipeError as error:
+        first, *more = error.mistakes
+        rest = f" (and {len(more)} more)" if more else ""
+        raise RunFolderError(f"{run}: holds no recipe of a run: {first}{rest}") from error
 
 
 @contextmanager

@@ -30,7 +30,8 @@ def generated(
     is the likeliest label, or where there are no fixed labels the greedy answer. Raw text is drawn
     from its start token on, to the end token or the length of a training row.
 
-    Of the training data nothing is used but the beginning, the end, the lengths, and the labels.
+    Of the training data nothing is used but the beginning, the end, the lengths, and the labels;
+    where it is gone they are those of the test prompts.
     What the model has learnt by heart it can still write.
 
     Differs from LAMOL: prompts are no training targets, so they are as good as what the model can
@@ -41,10 +42,14 @@ def generated(
     with model.routed(name):
         if task.kind == "text":
             return _texts(built, model, name, count, seed)
-        between = frame([_prompt(example[-1]) for example in built.examples[name]])
+        between = frame([_prompt(example[-1]) for example in _examples(built, name)])
         prompts = _prompts(built, model, task, between, count, seed)
         answers = _answers(built, model, task, prompts)
     return [(_row(*pair),) for pair in zip(prompts, answers, strict=True)]
+
+
+def _examples(built: Built, name: str) -> Sequence[Example]:
+    return built.examples[name] or built.coder.training(built.tasks[name], "test")
 
 
 def _prompt(row: Encoded) -> tuple[int, ...]:
@@ -101,7 +106,7 @@ def _answers(
         pairs = zip(said, room, strict=True)
         return [[*text, coder.end] if len(text) < left else text for text, left in pairs]
     # How a label is written after a prompt is the template's, and so the same for all records.
-    record = task.splits["train"][0]
+    record = next(one for some in task.splits.values() for one in some)
     labels = [coder.answer(record, label) for label in task.labels]
     said = told_apart(labels, coder.end)
     sizes = {
@@ -117,7 +122,7 @@ def _answers(
 def _texts(built: Built, model: LanguageModel, name: str, count: int, seed: int) -> list[Example]:
     end, start = built.coder.end, built.coder.start
     before = start or (end,)
-    lengths = [example[0].length - len(before) for example in built.examples[name]]
+    lengths = [example[0].length - len(before) for example in _examples(built, name)]
     limits = [max(1, limit) for limit in _lengths(lengths, count, seed, name)]
     said = sample(
         model,

@@ -1,23 +1,26 @@
 """Which tasks of a recipe train a reward model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from madrigal.recipe.objective import Reward
+from madrigal.recipe.objective import ObjectiveSettings, Reward
 from madrigal.recipe.schema import Recipe
 
+Objectives = Mapping[str, ObjectiveSettings]
 
-def reward_heads(recipe: Recipe) -> dict[str, int]:
-    """Scores that the reward head of each task gives; tasks without a head are left out."""
+
+def reward_heads(recipe: Recipe, before: Objectives) -> dict[str, int]:
+    """Scores that the reward head of each task gives; tasks without a head are left out. `before`
+    are objectives of earlier runs."""
     found: dict[str, int] = {}
-    for _, name, outputs in _asked(recipe):
+    for _, name, outputs in _asked(recipe, before):
         found.setdefault(name, outputs)
     return found
 
 
-def unlike_heads(recipe: Recipe) -> Iterator[str]:
+def unlike_heads(recipe: Recipe, before: Objectives) -> Iterator[str]:
     """Stages that want more or fewer scores of a task than an earlier one."""
-    found = reward_heads(recipe)
-    for number, name, outputs in _asked(recipe):
+    found = reward_heads(recipe, before)
+    for number, name, outputs in _asked(recipe, before):
         if outputs != found[name]:
             yield (
                 f"stages[{number}].objective.{name}: `length_debias` trains two heads and its "
@@ -25,8 +28,11 @@ def unlike_heads(recipe: Recipe) -> Iterator[str]:
             )
 
 
-def _asked(recipe: Recipe) -> Iterator[tuple[int, str, int]]:
-    """Number of the stage, task, and scores that its objective wants."""
+def _asked(recipe: Recipe, before: Objectives) -> Iterator[tuple[int, str, int]]:
+    """Number of the stage (before the first: -1), task, and scores that its objective wants."""
+    for name, settings in before.items():
+        if isinstance(settings, Reward):
+            yield -1, name, settings.heads
     for number, stage in enumerate(recipe.stages):
         for name in stage.learn:
             settings = stage.objective_of(name)

@@ -1,18 +1,17 @@
 """After a stage: its weights merged with earlier ones, and what later stages will ask for, kept."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from safetensors.torch import save_file
 from torch import Tensor
 
 from madrigal.model.inspect import Size, model_size
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.choose import for_fisher, for_replay
-from madrigal.pipeline.measured import Work, measured, told
+from madrigal.pipeline.kept import Kept, write_kept
+from madrigal.pipeline.measured import Work, measured
 from madrigal.pipeline.operations import (
     of_choice,
     of_fisher,
@@ -22,27 +21,23 @@ from madrigal.pipeline.operations import (
 )
 from madrigal.pipeline.past import (
     CHANGE,
-    COSTS,
     KEPT,
-    ROUTER,
-    WEIGHTS,
     Past,
+    Tensors,
     buffer_file,
     copied,
     ewc_file,
     put,
+    read_changes,
     read_quadratic,
-    read_weights,
-    write_quadratic,
 )
+from madrigal.pipeline.pulls import Pull
+from madrigal.pipeline.recall import on_adapter
 from madrigal.pipeline.routed import Grown, has_router, router_after
 from madrigal.recipe import retain
 from madrigal.recipe.stage import StageSettings
 from madrigal.retention import Quadratic, merge
-from madrigal.retention.buffer import write_buffer
-from madrigal.retention.router import write_router
-from madrigal.tasks.encoded import Example
-from madrigal.training.files import written_whole
+from madrigal.retention.buffer import Examples
 from madrigal.training.fisher import fisher
 from madrigal.training.step import StepParts
 
@@ -56,82 +51,49 @@ def keep(built: Built, stage: StageSettings, parts: StepParts, past: Past, folde
     nothing.
     """
     trained = copied(parts.model) if past.start is not None else {}
-    end = _End(built, stage, parts, past, _size(built))
-    changed = {
+    end = End(built, stage, parts, past)
+    combined = {
         one.kind: [end.combine(one)]
         for one in stage.retain
         if isinstance(one, retain.Merge | retain.Interpolate)
     }
     routes = has_router(built.recipe)
-    if not (changed or past.later or routes):
+    if not (combined or past.later or routes):
         return
-    pulls = {ewc_file(one): end.pull(one) for one in past.later if isinstance(one, retain.Ewc)}
     replay = {buffer_file(one): one for one in past.later if isinstance(one, retain.Replay)}
-    buffers = {name: end.choose(one) for name, one in replay.items()}
-    routers = {ROUTER: end.route()} if routes else {}
-    if not parts.processes.first:
-        return
-    with written_whole(folder / KEPT) as aside:
-        if changed:
-            _save(aside / WEIGHTS, copied(parts.model))
-        if any(isinstance(one, retain.Merge) for one in (*past.later, *stage.retain)):
-            assert past.start is not None
-            _save(aside / CHANGE, merge.change(past.start, trained))
-        for name, pull in pulls.items():
-            write_quadratic(aside / name, pull.found)
-        for name, examples in buffers.items():
-            write_buffer(aside / name, examples.found)
-        for name, router in routers.items():
-            write_router(aside / name, router.found.router)
-        files = {"ewc": [*pulls], "replay": [*buffers], "merge": [CHANGE], "isolation": [*routers]}
-        works: dict[str, Sequence[Work[Any]]] = {
-            "ewc": [*pulls.values()],
-            "replay": [*buffers.values()],
-            "isolation": [*routers.values()],
-            **changed,
-        }
-        body = json.dumps(_costs(aside, files, works), indent=1)
-        (aside / COSTS).write_text(body + "\n", encoding="utf-8")
-
-
-def _costs(
-    folder: Path, files: Mapping[str, Sequence[str]], works: Mapping[str, Sequence[Work[Any]]]
-) -> dict[str, dict[str, int | float]]:
-    """What keeping took, and the bytes that it wrote, by kind."""
-    found = {}
-    for kind in dict.fromkeys((*files, *works)):
-        paths = [folder / name for name in files.get(kind, ()) if (folder / name).exists()]
-        if paths or works.get(kind):
-            size = sum(path.stat().st_size for path in paths)
-            found[kind] = {**told(works.get(kind, ())), "bytes": size}
-    return found
-
-
-def _size(built: Built) -> Size | None:
-    learnt = [task for stage in built.recipe.stages for task in stage.learn]
-    return model_size(built.recipe.model, built.root, learnt)
-
-
-def _save(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    save_file({name: t.contiguous().cpu() for name, t in tensors.items()}, path)
+    changes: Sequence[Tensors] = ()
+    if any(isinstance(one, retain.Merge) for one in (*past.later, *stage.retain)):
+        assert past.start is not None
+        changes = [merge.change(past.start, trained)]
+    kept = Kept(
+        pulls={ewc_file(*asked): end.pull(asked) for asked in past.pulls},
+        buffers={name: end.choose(one) for name, one in replay.items()},
+        router=end.route() if routes else None,
+        changes=changes,
+        combined=combined,
+        weights=copied(parts.model) if combined else None,
+    )
+    if parts.processes.first:
+        write_kept(folder / KEPT, kept)
 
 
 @dataclass(frozen=True, slots=True)
-class _End:
+class End:
     """The end of a stage, and what is done there, each with its cost."""
 
     built: Built
     stage: StageSettings
     parts: StepParts
     past: Past
-    size: Size | None
 
     @property
     def trained(self) -> int:
+        """Number of trained parameters."""
         return sum(p.numel() for _, p in self.parts.model.trainable())
 
     def _measured(self, work: Callable[[], T], flops: Callable[[T, Size], float]) -> Work[T]:
-        size = self.size
+        learnt = [task for stage in self.built.recipe.stages for task in stage.learn]
+        size = model_size(self.built.recipe.model, self.built.root, learnt)
         count = (lambda _: None) if size is None else (lambda found: flops(found, size))
         return measured(work, self.parts.model.device, count)
 
@@ -144,17 +106,30 @@ class _End:
                 return of_interpolation(self.trained)
             return of_merging(how, changes, self.trained)
 
-        return self._measured(lambda: _combine(self.parts, self.past, kept), flops)
+        return self._measured(lambda: _combine(self.stage, self.parts, self.past, kept), flops)
 
-    def pull(self, kept: retain.Ewc) -> Work[Quadratic]:
-        """The stage's own quadratic pull, or with `online` the running one."""
+    def pull(self, asked: Pull) -> Work[Quadratic]:
+        """The stage's own quadratic pull, or with `online` the running one.
+
+        It is a pull to the weights as they are, on the parameters that a later stage will train.
+        Where that stage begins a fresh adapter B A on top of the present one, these are its A and B
+        at their start: the model is the same, and to second order in B the tasks' loss pulls B to 0
+        (A alone changes nothing while B is 0, so its Fisher information is 0).
+        """
+        kept, begun = asked
         drawn = for_fisher(self.built, self.stage, kept.examples)
+
+        def own() -> Quadratic:
+            with on_adapter(self.built, self.parts.model, begun):
+                found = fisher(self.parts, drawn, kept.labels)
+                return Quadratic(found, copied(self.parts.model))
+
         return self._measured(
-            lambda: _pull(drawn, self.parts, self.past, kept),
+            lambda: _running(self.past, self.parts, asked, own()),
             lambda _, size: of_fisher(size, self.trained, drawn, kept.labels),
         )
 
-    def choose(self, kept: retain.Replay) -> Work[dict[str, list[Example]]]:
+    def choose(self, kept: retain.Replay) -> Work[Examples]:
         """The examples that are kept for replay."""
         model = self.parts.model
         width = int(model.causal.get_input_embeddings().weight.shape[1])  # pyright: ignore
@@ -173,21 +148,27 @@ class _End:
         )
 
 
-def _combine(parts: StepParts, past: Past, kept: retain.Merge | retain.Interpolate) -> None:
+def _combine(
+    stage: StageSettings, parts: StepParts, past: Past, kept: retain.Merge | retain.Interpolate
+) -> None:
     match kept:
         case retain.Merge():
             put(parts.model, _merged(parts, past, kept))
         case retain.Interpolate():
             back = past.start if kept.to == "base" else past.before
             assert back is not None
-            put(parts.model, merge.interpolate(back, copied(parts.model), kept.back))
+            now = copied(parts.model)
+            if stage.retains(retain.OLora) is not None:
+                # The adapter began at B = 0: B alone goes back, and A keeps its directions.
+                back = {n: now[n] if ".lora_A." in n else held for n, held in back.items()}
+            put(parts.model, merge.interpolate(back, now, kept.back))
 
 
 def _merged(parts: StepParts, past: Past, kept: retain.Merge) -> dict[str, Tensor]:
     assert past.start is not None
-    earlier = [read_weights(folder / CHANGE, kept.kind, parts.model) for folder in past.folders]
+    earlier = (read_changes(folder / CHANGE, parts.model) for folder in past.folders)
     device = parts.model.device
-    changes = [{name: t.to(device) for name, t in one.items()} for one in earlier]
+    changes = [{name: t.to(device) for name, t in one.items()} for some in earlier for one in some]
     changes.append(merge.change(past.start, copied(parts.model)))
     match kept.how:
         case "average":
@@ -199,11 +180,9 @@ def _merged(parts: StepParts, past: Past, kept: retain.Merge) -> dict[str, Tenso
     return merge.moved(past.start, by, kept.scale)
 
 
-def _pull(
-    drawn: Sequence[tuple[str, Example]], parts: StepParts, past: Past, kept: retain.Ewc
-) -> Quadratic:
-    own = Quadratic(fisher(parts, drawn, kept.labels), copied(parts.model))
-    before = past.folders[-1] / ewc_file(kept) if past.folders else None
+def _running(past: Past, parts: StepParts, asked: Pull, own: Quadratic) -> Quadratic:
+    kept, begun = asked
+    before = past.folders[-1] / ewc_file(kept, begun) if past.folders else None
     if kept.form == "online" and before is not None and before.exists():
         return read_quadratic(before).to(parts.model.device).moved(kept.decay, own)
     return own

@@ -110,7 +110,8 @@ def unwritable(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
                 "model cannot write; choose another `select`"
             )
             continue
-        found = len({record.turns for record in tasks[name].splits["train"]})
+        records = tasks[name].splits["train"] or tasks[name].splits["test"]
+        found = len({record.turns for record in records})
         if tasks[name].kind != "text" and found < _PROMPTS_OF_A_TEMPLATE:
             yield (
                 f"stages[{asked[-1]}].retain: '{name}' has {found} different training prompts, and "

@@ -19,6 +19,7 @@ from madrigal.model.load import load_model
 from madrigal.model.score_files import refuse_unclassified
 from madrigal.objectives import Objective, Surveys, build_objective
 from madrigal.pipeline.build import Built
+from madrigal.pipeline.former import objectives
 from madrigal.pipeline.heads import reward_heads
 from madrigal.pipeline.recall import SILENT, Recalled
 from madrigal.recipe.objective import ObjectiveSettings
@@ -42,7 +43,11 @@ def fresh_model(built: Built, tasks: Sequence[str] | None = None) -> LanguageMod
     Private parts and reward heads are for `tasks`, or for every task that some stage learns.
     """
     recipe, learnt = built.recipe, tuple(built.examples) if tasks is None else tasks
-    heads = {n: count for n, count in reward_heads(recipe).items() if n in learnt}
+    heads = {
+        n: count
+        for n, count in reward_heads(recipe, objectives(built.taught)).items()
+        if n in learnt
+    }
     model = load_model(recipe.model, built.root, recipe.seed, built.tokenizer, learnt, heads)
     refuse_unclassified(model)
     return model

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
 from madrigal.errors import RunFolderError
 from madrigal.mixture import Mixture, Source
-from madrigal.model.fold import adapted, fold
+from madrigal.model.fold import adapted, begun_afresh, fold
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.on_policy import OnPolicy
@@ -71,7 +72,18 @@ SILENT = Recalled()
 def restructure(built: Built, stage: StageSettings, model: LanguageModel) -> None:
     """Give the model the parts that the stage trains; the same again when a run is resumed."""
     if stage.retains(retain.OLora) is not None:
-        fold(model, derive(built.recipe.seed, "o_lora", stage.name))
+        fold(model, _adapter_seed(built, stage.name))
+
+
+def on_adapter(
+    built: Built, model: LanguageModel, begun: str | None
+) -> AbstractContextManager[None]:
+    """Inside, the model has the fresh adapter that a later stage will begin; with None its own."""
+    return nullcontext() if begun is None else begun_afresh(model, _adapter_seed(built, begun))
+
+
+def _adapter_seed(built: Built, stage: str) -> int:
+    return derive(built.recipe.seed, "o_lora", stage)
 
 
 def recall(built: Built, stage: StageSettings, model: LanguageModel, past: Past) -> Recalled:
@@ -142,8 +154,9 @@ def _replayed(
 
 def _pull(past: Past, kept: retain.Ewc) -> Quadratic:
     """One for all earlier stages; `online` has its own in the last one's folder."""
-    folders = past.folders[-1:] if kept.form == "online" else past.folders
-    return summed([read_quadratic(folder / ewc_file(kept)) for folder in folders])
+    every = list(zip(past.folders, past.begun, strict=True))
+    chosen = every[-1:] if kept.form == "online" else every
+    return summed([read_quadratic(folder / ewc_file(kept, begun)) for folder, begun in chosen])
 
 
 def _distillation(

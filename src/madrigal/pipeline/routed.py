@@ -18,6 +18,7 @@ from madrigal.pipeline.folder import stage_label
 from madrigal.pipeline.past import KEPT, ROUTER, Past
 from madrigal.pipeline.scoring import Scorer
 from madrigal.recipe.model import LoraAdapter
+from madrigal.recipe.model import has_router as asks_router
 from madrigal.recipe.schema import Recipe
 from madrigal.recipe.stage import StageSettings
 from madrigal.retention.router import Router, Rule, read_router
@@ -32,8 +33,7 @@ PROMPTS = 1000  # training prompts of a task that the router sees, at most
 
 def has_router(recipe: Recipe) -> bool:
     """Whether the recipe asks for a router."""
-    adapter = recipe.model.adapter
-    return isinstance(adapter, LoraAdapter) and bool(adapter.private and adapter.private.router)
+    return asks_router(recipe.model)
 
 
 def part_of(recipe: Recipe, tasks: Sequence[str]) -> dict[str, str]:

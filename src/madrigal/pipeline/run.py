@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from madrigal.errors import RunFolderError, RunStopped
+from madrigal.errors import RunFolderError, RunStopped, UserMistake
 from madrigal.model.host import (
     choose_device,
     keep_freed_memory,
@@ -21,10 +21,11 @@ from madrigal.pipeline.before import begin, keep_before
 from madrigal.pipeline.build import Built, build
 from madrigal.pipeline.cards import write_cards
 from madrigal.pipeline.folder import RunFolder, locked, stage_label
+from madrigal.pipeline.former import objectives
 from madrigal.pipeline.kl import measure_kl
 from madrigal.pipeline.manifest import Manifest, refuse_changed_data
 from madrigal.pipeline.parts import fresh_model, refuse_unsplit
-from madrigal.pipeline.past import past_of, start_of
+from madrigal.pipeline.past import Tensors, past_of, start_of
 from madrigal.pipeline.routed import has_router, score_routed
 from madrigal.pipeline.scores import write_run_scores
 from madrigal.pipeline.scoring import Scorer
@@ -39,6 +40,7 @@ from madrigal.training.processes import Processes, join_processes
 
 @dataclass(frozen=True, slots=True)
 class _Run:
+    loaded: LoadedRecipe
     built: Built
     folder: RunFolder
     screen: Screen
@@ -80,16 +82,17 @@ def run(loaded: LoadedRecipe, out: Path, resume: bool = False) -> Path:
     for stage in loaded.recipe.stages:
         built.source(stage)  # a mixture that cannot be filled is refused before anything is written
     model = fresh_model(built)
+    start = start_of(built.recipe, model)
     begin(built, model)
     if loaded.recipe.model.shard and model.shards is None:
         screen.say("model.shard: one process holds the whole base; torchrun starts several")
     refuse_unsplit(built, model)
     rides(loaded.recipe, model)  # refuses what cannot be done together
     if not processes.first:
-        return _work(_prepared(built, folder, screen, processes, loaded), model)
+        return _work(_prepared(built, folder, screen, processes, loaded), model, start)
     with disk_full_stops(str(out)), locked(out):
         _check_folder(folder, loaded, resume)  # another run may have come meanwhile
-        return _work(_prepared(built, folder, screen, processes, loaded), model)
+        return _work(_prepared(built, folder, screen, processes, loaded), model, start)
 
 
 def _check_folder(folder: RunFolder, loaded: LoadedRecipe, resume: bool) -> None:
@@ -130,18 +133,17 @@ def _prepared(
             "disk that they share"
         )
     manifest = Manifest(folder, built, processes)
-    return _Run(
-        built, folder, screen, processes, manifest, Scorer(built, folder, screen, processes)
-    )
+    scorer = Scorer(built, folder, screen, processes)
+    return _Run(loaded, built, folder, screen, processes, manifest, scorer)
 
 
-def _work(run: _Run, model: LanguageModel) -> Path:
+def _work(run: _Run, model: LanguageModel, start: Tensors | None) -> Path:
     run.manifest.note_model(model)
     try:
         with disk_full_stops(str(run.folder.path)):
             with run.phase("base scores"):
                 _score_base(run, model)
-            _train_and_score(run, model)
+            _train_and_score(run, model, start)
             if run.built.recipe.evaluate.baselines:
                 _baselines(run, model)
             with run.phase("scores and report"):
@@ -149,7 +151,7 @@ def _work(run: _Run, model: LanguageModel) -> Path:
     except KeyboardInterrupt:
         run.manifest.close("interrupted", model)
         raise
-    except RunStopped as stop:
+    except (RunStopped, UserMistake) as stop:
         with suppress(RunStopped):  # on a full disk there is no room for this either
             run.manifest.close(f"stopped: {stop}", model)
         raise
@@ -165,18 +167,19 @@ def _score_base(run: _Run, model: LanguageModel) -> None:
         run.scorer.score("base", "base model", model, watched)
         write_answers(run.scorer, "base", model)
     if evaluate.few_shot:
-        answering = [t for t in watched if run.built.tasks[t].answered]
+        tasks = run.built.tasks
+        answering = [t for t in watched if tasks[t].answered and tasks[t].splits["train"]]
         run.scorer.score("few-shot", f"base, {evaluate.few_shot} shots", model, answering)
 
 
-def _train_and_score(run: _Run, model: LanguageModel) -> None:
-    start = start_of(run.built.recipe, model)
-    keep_before(run.built, model, run.folder, run.processes, start)
+def _train_and_score(run: _Run, model: LanguageModel, start: Tensors | None) -> None:
+    keep_before(run.loaded, run.built, model, run.folder, run.processes, run.screen, start)
+    before = objectives(run.built.taught)
     for number, stage in enumerate(run.built.recipe.stages, 1):
         label = stage_label(number, stage.name)
         with run.phase(f"train {label}"):
             where = run.where(run.folder.stage(number, stage.name), f"train {stage.name}")
-            past = past_of(run.built.recipe, run.folder, number, start)
+            past = past_of(run.built.recipe, run.folder, number, start, before)
             train_stage(run.built, stage, model, stage.learn, where, past)
         with run.phase(f"score {label}"):
             run.scorer.score(label, f"after {stage.name}", model, run.built.recipe.watched())

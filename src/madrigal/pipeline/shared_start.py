@@ -2,25 +2,28 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
-from madrigal.errors import RunFolderError
+from madrigal.errors import ModelError, RunFolderError
+from madrigal.model.adapter_files import read_updates
 from madrigal.model.base import resolve_base
+from madrigal.model.fold import lay_under
 from madrigal.model.language_model import LanguageModel
+from madrigal.model.score import is_of_reward_head
+from madrigal.model.update import Update
 from madrigal.pipeline.build import Built
-from madrigal.pipeline.folder import stage_labels
+from madrigal.pipeline.folder import DONE, recipe_of, stage_labels
+from madrigal.pipeline.former import last_label
 from madrigal.pipeline.past import KEPT, WEIGHTS, read_tensors
-from madrigal.pipeline.stage import DONE
-from madrigal.pipeline.trained import recipe_of
 from madrigal.recipe.model import LoraAdapter, ModelSettings
 from madrigal.recipe.retain import Interpolate, Merge
-from madrigal.recipe.schema import Recipe
 from madrigal.recipe.stage import StageSettings
-from madrigal.recipe.suggest import did_you_mean
 from madrigal.training.checkpoint import load_checkpoint
 
 
@@ -32,6 +35,7 @@ class Start:
     label: str
     weights: dict[str, Tensor]
     learned: tuple[str, ...]  # tasks that were trained until then
+    folded: Mapping[str, Sequence[Update]] = field(default_factory=dict)  # by layer, see `fold`
 
     @property
     def short(self) -> str:
@@ -54,28 +58,15 @@ def find_start(run: Path, built: Built, stage: str | None = None) -> Start:
         raise RunFolderError(
             f"{run}: its base is {theirs.base}, the recipe's is {ours.base}; both must be the same"
         )
-    labels = stage_labels(loaded.recipe)
-    done = finished_stages(run, loaded.recipe)
-    if not done:
-        raise RunFolderError(f"{run}: no stage has finished; go on with `madrigal run --resume`")
-    names = {name: label for label in done for name in (label, label.partition("-")[2])}
-    if stage is not None and stage not in names:
-        raise RunFolderError(f"{run}: no finished stage {stage!r}{did_you_mean(stage, names)}")
-    label = names[stage] if stage is not None else done[-1]
-    until = loaded.recipe.stages[: labels.index(label) + 1]
-    _refuse_several(run, label, theirs.adapter)
+    label = last_label(run, stage)
+    until = loaded.recipe.stages[: stage_labels(loaded.recipe).index(label) + 1]
     return Start(
         run,
         label,
         _weights(run, label, until[-1]),
         tuple(dict.fromkeys((*loaded.recipe.before(), *(t for s in until for t in s.learn)))),
+        _folded(run, label, theirs.adapter),
     )
-
-
-def finished_stages(run: Path, recipe: Recipe) -> list[str]:
-    """Labels of the stages of a run that are over."""
-    labels = stage_labels(recipe)
-    return [label for label in labels if (run / "stages" / label / DONE).is_file()]
 
 
 def _place(settings: ModelSettings, root: Path) -> str:
@@ -100,37 +91,78 @@ def _weights(run: Path, label: str, stage: StageSettings) -> dict[str, Tensor]:
     return found.weights
 
 
-def _refuse_several(run: Path, label: str, adapter: object) -> None:
-    """Refuse an adapter in which those of several stages were put together."""
-    config = run / "stages" / label / "adapter" / "adapter_config.json"
+def _folded(run: Path, label: str, adapter: object) -> dict[str, list[Update]]:
+    """Adapters of stages before the last fresh one, where some were laid under it.
+
+    They stand in front in the stage's adapter file, as `save_task_adapter` writes them.
+
+    Raises:
+        RunFolderError: the file is damaged.
+    """
+    folder = run / "stages" / label / "adapter"
+    config = folder / "adapter_config.json"
     if not (isinstance(adapter, LoraAdapter) and config.is_file()):
-        return
-    rank = json.loads(config.read_text(encoding="utf-8"))["r"]
-    if rank != adapter.rank:
+        return {}
+    try:
+        rank = int(json.loads(config.read_text(encoding="utf-8"))["r"])
+        several, rest = divmod(rank, adapter.rank)
+        if rest:
+            raise ValueError("a rank that is not a multiple of the recipe's")
+        whole = read_updates(folder) if several > 1 else {}
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as problem:
         raise RunFolderError(
-            f"{run}: its adapter of rank {rank} holds those of several stages, rank "
-            f"{adapter.rank} each; only a run with one adapter can be trained on from"
-        )
+            f"{folder}: is damaged, so nobody knows the adapters of the earlier stages; take "
+            "another run, or train this one anew"
+        ) from problem
+    return {
+        name: [
+            Update(a.contiguous(), b.contiguous())
+            for a, b in zip(
+                held.a.split(adapter.rank)[:-1], held.b.split(adapter.rank, 1)[:-1], strict=True
+            )
+        ]
+        for name, held in whole.items()
+    }
 
 
 @torch.no_grad()
 def begin_from(model: LanguageModel, start: Start) -> None:
-    """Give the model's shared parameters their values, and private parts of tasks that have some.
+    """Give the model's shared parameters their values, and private parts of tasks that have some;
+    first what was laid under them, which must be done once only.
 
     Raises:
         RunFolderError: they are not the run's, by name or shape.
     """
     shared = dict(model.shared())
+    _refuse_other_shapes(model, start)
+    if start.folded:
+        try:
+            lay_under(model, start.folded)
+        except ModelError as problem:
+            raise RunFolderError(f"{start.run}: {problem}") from problem
     for name, parameter in model.trainable():
         held = start.weights.get(name)
         if name not in shared and held is not None and held.shape == parameter.shape:
             parameter.copy_(held)
+    for name, parameter in shared.items():
+        parameter.copy_(start.weights[name])
+
+
+def _refuse_other_shapes(model: LanguageModel, start: Start) -> None:
     if start.weights.keys().isdisjoint(name for name, _ in model.trainable()):
         raise RunFolderError(
             f"{start.run}: none of its trained parameters is in this model; "
             "give both the same `model`"
         )
-    for name, parameter in shared.items():
+    here = {name for name, _ in model.trainable()}
+    for name, held in start.weights.items():
+        # Private parts and reward heads of tasks that are not here may stay behind.
+        if name not in here and "private" not in name.split(".") and not is_of_reward_head(name):
+            raise RunFolderError(
+                f"{start.run}: its adapter does not fit the recipe's: {name} is {list(held.shape)} "
+                "there, and not here; give both the same `model`"
+            )
+    for name, parameter in model.shared():
         held = start.weights.get(name)
         if held is None or held.shape != parameter.shape:
             found = "is not there" if held is None else f"is {list(held.shape)} there"
@@ -138,4 +170,3 @@ def begin_from(model: LanguageModel, start: Start) -> None:
                 f"{start.run}: its adapter does not fit the recipe's: {name} {found}, "
                 f"{list(parameter.shape)} here; give both the same `model`"
             )
-        parameter.copy_(held)

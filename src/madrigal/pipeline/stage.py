@@ -11,6 +11,7 @@ from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.costs import write_costs
 from madrigal.pipeline.difficulty import scheduled
+from madrigal.pipeline.folder import DONE
 from madrigal.pipeline.guard import stage_guard
 from madrigal.pipeline.journal import Journal, forget_after
 from madrigal.pipeline.keep import keep
@@ -34,8 +35,6 @@ from madrigal.training.progress import Progress
 from madrigal.training.record import Observer
 from madrigal.training.record import Watched as Told
 from madrigal.training.stage_run import StageRun, Validate
-
-DONE = "done.json"
 
 
 @dataclass(frozen=True, slots=True)

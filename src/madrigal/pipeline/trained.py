@@ -1,6 +1,5 @@
 """The models that a run left behind."""
 
-import json
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,8 +12,8 @@ from madrigal.model.language_model import LanguageModel
 from madrigal.model.load import load_model
 from madrigal.model.score import put_reward_heads
 from madrigal.model.score_files import read_scores
+from madrigal.pipeline.folder import recipe_of
 from madrigal.pipeline.save import REWARD
-from madrigal.recipe.load import LoadedRecipe, load_recipe
 from madrigal.recipe.model import FullAdapter, ModelSettings
 from madrigal.recipe.schema import Recipe
 from madrigal.recipe.suggest import did_you_mean
@@ -23,6 +22,7 @@ from madrigal.tasks.encode import Coder
 # Folders of a stage's result: one for all tasks, or one for each that has a private part.
 _SHARED = ("adapter", "model")
 _PRIVATE = "adapters"
+RESULTS = (*_SHARED, _PRIVATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +44,6 @@ class Trained:
         return above.parent if above.name == _PRIVATE else above
 
 
-def recipe_of(run: Path) -> LoadedRecipe:
-    """The recipe of a run, with the folder at which the relative paths of its data start.
-
-    Raises:
-        RunFolderError: not a run folder.
-    """
-    file = run / "recipe.yaml"
-    if not file.is_file():
-        raise RunFolderError(f"{run}: no recipe.yaml; give the folder that `madrigal run` wrote")
-    try:
-        manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
-        root = run / manifest["root"]
-    except (OSError, ValueError, KeyError, TypeError):
-        root = Path()
-    return load_recipe(file, root=root)
-
-
 def find_trained(run: Path, stage: str | None = None, task: str | None = None) -> Trained:
     """The result of the last finished stage, or of the stage of this name or label.
 
@@ -77,7 +60,7 @@ def find_trained(run: Path, stage: str | None = None, task: str | None = None) -
     finished = {
         place.name: place
         for place in sorted((run / "stages").glob("*"))
-        if any((place / kind).is_dir() for kind in (*_SHARED, _PRIVATE))
+        if any((place / kind).is_dir() for kind in RESULTS)
     }
     if not finished:
         cure = "go on with `madrigal run ... --resume`"

@@ -102,3 +102,9 @@ class ModelSettings(Short):
         if isinstance(value, dict) and value.get("base") == "new" and value.get("new") is None:
             return {**value, "new": {}}
         return value
+
+
+def has_router(settings: ModelSettings) -> bool:
+    """Whether a router is to choose among private parts."""
+    adapter = settings.adapter
+    return isinstance(adapter, LoraAdapter) and bool(adapter.private and adapter.private.router)

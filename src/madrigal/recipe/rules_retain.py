@@ -70,13 +70,23 @@ def _together(stage: Node) -> Iterator[Mistake]:
 
 
 def _fresh_adapters(stages: tuple[Node, ...]) -> Iterator[Mistake]:
+    """Adapters that are frozen cannot be gone back behind."""
     held = [(kind, node) for stage in stages for kind, node in kinds_retained(stage).items()]
     if all(kind != "o_lora" for kind, _ in held):
         return
     for kind, node in held:
-        if kind in ("ewc", "merge", "interpolate"):
-            text = f"'o_lora' begins a fresh adapter, so {kind!r} has no weights to hold it to"
+        if kind == "merge":
+            text = (
+                "'merge' begins each stage at the weights before all stages, and 'o_lora' on top "
+                "of what earlier ones froze"
+            )
             yield Mistake(node, f"{text}; keep one of the two in the whole recipe")
+            return
+        if kind == "interpolate" and node.get("to").text == "base":
+            text = (
+                "'o_lora' freezes the adapters of earlier stages, and `to: base` would change them"
+            )
+            yield Mistake(node.get("to"), f"{text}; write `to: start`, or keep one of the two")
 
 
 def _replay(stage: Node, earlier: set[str]) -> Iterator[Mistake]:

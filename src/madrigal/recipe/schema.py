@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from madrigal.recipe.model import ModelSettings
-from madrigal.recipe.retain import Replay
+from madrigal.recipe.retain import Replay, RetentionSettings
 from madrigal.recipe.settings import Names, Settings, Short, TaskName, listed
 from madrigal.recipe.stage import StageSettings
 from madrigal.recipe.task import EvaluateSettings, TaskSettings
@@ -21,6 +21,12 @@ class StartFrom(Short):
     learned: Names = Field(default=(), description="Tasks of this recipe that the run taught: stages can retain them, and they are scored.")
 
 
+def retained_onward(last: StageSettings) -> tuple[RetentionSettings, ...]:
+    """How a run after one that ends with this stage retains, if nothing else is said: as the stage
+    did, and where it kept nothing by replay."""
+    return last.retain or (Replay(),)
+
+
 class Recipe(Settings):
     """Everything that one run does: a model, tasks, stages, and what is measured."""
 
@@ -33,6 +39,7 @@ class Recipe(Settings):
     start_from: StartFrom | None = Field(default=None, description="A finished run of the same model to go on from; a bare path is its folder. Left out: the base.")
     tasks: dict[TaskName, TaskSettings] = Field(min_length=1, description="The tasks, by name.")
     stages: Annotated[tuple[StageSettings, ...], BeforeValidator(listed)] = Field(description="The stages, in order; empty: only evaluate.")
+    extendable: bool = Field(default=False, description="Keep after every stage what `madrigal extend` will need of it under the last stage's `retain` (where that is empty: examples to replay), so that the training files may go.")
     evaluate: EvaluateSettings = Field(default=EvaluateSettings(), description="What is measured.")
     track: Annotated[tuple[Literal["tensorboard", "wandb", "trackio"], ...], BeforeValidator(listed)] = Field(default=(), description="Trackers that mirror steps.jsonl.")
 
@@ -43,6 +50,10 @@ class Recipe(Settings):
     def before(self) -> tuple[str, ...]:
         """Tasks that were taught before the first stage."""
         return self.scored(self.start_from.learned) if self.start_from is not None else ()
+
+    def onward(self) -> tuple[RetentionSettings, ...]:
+        """Retention that a later run would go on under, where this one keeps for it."""
+        return retained_onward(self.stages[-1]) if self.extendable and self.stages else ()
 
     def taught_before(self, stage: StageSettings) -> tuple[str, ...]:
         """Tasks that were taught before a stage, by earlier ones or before the run, and that it

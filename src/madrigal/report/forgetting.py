@@ -140,9 +140,9 @@ def _others(tasks: Sequence[Remembered]) -> tuple[str, ...]:
 
 def _levels(board: Scoreboard) -> str:
     """Learning accuracy, the average at the end, and what became of the general tasks."""
-    learnt, now, general = (
+    learnt, now, general, unlearnt = (
         interval_of(board.summary.get(key))
-        for key in ("learning_accuracy", "average", "general_change")
+        for key in ("learning_accuracy", "average", "general_change", "intransigence")
     )
     told = []
     if learnt and now:
@@ -151,6 +151,9 @@ def _levels(board: Scoreboard) -> str:
             for value in (learnt, now)
         )
         told.append(f"on average {before} when each task was just learnt, {after} at the end")
+    if unlearnt:
+        missed = numbers.difference(unlearnt, "")
+        told.append(f"single-task models against tasks just learnt: {missed} (intransigence)")
     if general:
         changed = numbers.difference(general, "")
         told.append(f"tasks that were only watched changed by {changed} since the base model")

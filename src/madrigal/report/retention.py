@@ -44,6 +44,7 @@ class StageCost:
     inference: float | None = None  # bytes of the weights it ends with, beside a frozen base
     inference_added: Mapping[str, float] = field(default_factory=dict)  # bytes, by kind
     peak: float | None = None  # bytes, the highest of the run so far
+    parameters: float | None = None  # that are trained
 
     @property
     def added(self) -> float:
@@ -96,6 +97,7 @@ def _stage(run: RunFolder, log: StageLog) -> StageCost:
         inference=number(written.get("inference_bytes")),
         inference_added=_numbers(written.get("inference_added_bytes")),
         peak=number(written.get("peak_memory_bytes")),
+        parameters=number(written.get("trained_parameters")),
     )
 
 

@@ -67,6 +67,7 @@ _MEASURES = {
     "forgetting": ("Forgetting", "mean of the best score since trained minus the last"),
     "forgetting_any": ("Forgetting, base included", "mean of the best score ever minus the last"),
     "plasticity_gap": ("Plasticity gap", "mean of the score when learnt minus the single-task one"),
+    "intransigence": ("Intransigence", "mean of the single-task score minus the score when learnt"),
     "general_change": ("General ability", "mean change of the general tasks since the base model"),
 }
 _LEVELS = ("average", "learning_accuracy")  # the others are differences, shown with their sign
@@ -75,7 +76,11 @@ _LEVELS = ("average", "learning_accuracy")  # the others are differences, shown 
 def measures(board: Scoreboard) -> tuple[tuple[str, str, str], ...]:
     """(name, value with interval in points, definition) of what the summary says of the stages."""
     found = []
+    # Of a sequence the gap to single-task models is told once, with the sign of intransigence.
+    twice = "plasticity_gap" if interval_of(board.summary.get("intransigence")) else ""
     for key, (name, words) in _MEASURES.items():
+        if key == twice:
+            continue
         value = interval_of(board.summary.get(key))
         if value is not None:
             shown = numbers.score(value, "")

@@ -1,7 +1,8 @@
 """From the data of a recipe to its tasks: read, understood, templated, split."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from madrigal.errors import DataError
 from madrigal.recipe.schema import Recipe
@@ -18,11 +19,14 @@ from madrigal.tasks.sources import read_sources, with_bundled_settings
 from madrigal.tasks.task import Task
 from madrigal.tasks.understand import understand
 
+NOTHING: Mapping[str, Task] = MappingProxyType({})
 
-def load_tasks(recipe: Recipe, root: Path) -> dict[str, Task]:
+
+def load_tasks(recipe: Recipe, root: Path, known: Mapping[str, Task] = NOTHING) -> dict[str, Task]:
     """Every task of a recipe, in its order. Relative paths start at `root`, the recipe's folder.
 
-    No task trains on what another one holds out, which `evaluate.general` tasks do too.
+    No task trains on what another one holds out, which `evaluate.general` tasks do too. Those in
+    `known` are taken as they are.
     DataError with all mistakes of all tasks at once.
     """
     tasks: dict[str, Task] = {}
@@ -30,7 +34,7 @@ def load_tasks(recipe: Recipe, root: Path) -> dict[str, Task]:
     learnt = {name for stage in recipe.stages for name in stage.learn}
     for name, settings in recipe.tasks.items():
         try:
-            tasks[name] = load_task(name, settings, root, recipe.seed)
+            tasks[name] = known.get(name) or load_task(name, settings, root, recipe.seed)
             if name in learnt and not tasks[name].splits["train"]:
                 mistakes.append(f"tasks.{name}.data: no training records, yet a stage learns it")
         except DataError as error:

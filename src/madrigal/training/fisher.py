@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from madrigal.errors import RunStopped
+from madrigal.errors import RetentionError
 from madrigal.gradients import Ledger, per_task, uncovered
 from madrigal.model.head import Around
 from madrigal.tasks.encoded import Example
@@ -46,7 +46,7 @@ def fisher(parts: StepParts, drawn: Drawn, labels: Labels) -> dict[str, Float[Te
     from the seed, the stage and the example's place.
 
     Raises:
-        RunStopped: it is not finite.
+        RetentionError: it is not finite.
     """
     network = parts.model.network
     training = network.training
@@ -153,7 +153,7 @@ class _OwnTargets:
 def _check_finite(stage: str, found: dict[str, Tensor]) -> None:
     for name, held in found.items():
         if not bool(held.isfinite().all()):
-            raise RunStopped(
+            raise RetentionError(
                 f"stage {stage}: the Fisher information of {name} is not finite, so EWC cannot "
                 "hold on to it; lower optimiser.learning_rate, or leave `ewc` out"
             )

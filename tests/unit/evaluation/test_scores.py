@@ -132,6 +132,9 @@ def test_measures_against_single_models_and_of_general_tasks(scores):
     rows = [{t: c["value"] for t, c in row["scores"].items()} for row in scores["rows"]]
     gap = (rows[2]["mood"] - single["mood"] + rows[3]["titles"] - single["titles"]) / 2
     assert summary["plasticity_gap"]["value"] == pytest.approx(gap)
+    missed = summary["intransigence"]
+    assert missed["value"] == pytest.approx(-gap)
+    assert missed["low"] < missed["value"] < missed["high"]
     # The only general task is a perplexity: it changes in nats and is no part of any other mean.
     assert summary["general_change"] is None
     nats = summary["general_change_nats"]

@@ -4,6 +4,8 @@ import json
 import shutil
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 import tiny
 import tiny_run
@@ -160,12 +162,16 @@ def test_a_run_that_does_not_fit_is_refused(finished, recipe, tmp_path):
 def test_an_adapter_of_several_stages_is_refused(finished, recipe, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(finished, copy)
-    path = copy / "stages" / "01-near" / "adapter" / "adapter_config.json"
+    place = copy / "stages" / "01-near" / "adapter"
+    path = place / "adapter_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"r": 4}))
+    held = load_file(place / "adapter_model.safetensors")
+    twice = {n: torch.cat([t, t], dim=int(".lora_B." in n)) for n, t in held.items()}
+    save_file(twice, place / "adapter_model.safetensors")
     manifest = copy / "manifest.json"
     body = json.loads(manifest.read_text())
     manifest.write_text(json.dumps(body | {"root": str(recipe.parent)}))
-    with pytest.raises(RunFolderError, match="its adapter of rank 4 holds those of several stages"):
+    with pytest.raises(RunFolderError, match="its adapter holds those of several stages"):
         measure(load_recipe(recipe), plan(tmp_path / "out", start=copy))
 
 

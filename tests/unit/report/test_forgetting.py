@@ -104,24 +104,57 @@ def test_how_many_examples_would_settle_it(plain):
 
 
 def test_where_nothing_was_on_replay_is_the_first_to_try(plain):
-    first, last = told(plain).attempts
+    first, unused, last = told(plain).attempts
     assert first.attempt == "`retain: {kind: replay, share: 0.1}` in stage two"
     assert first.because == (
-        f"nothing was on there; replay of 10{SPACE}% would cost about 0.10{SPACE}s a step, "
-        "a tenth of what a step costs now"
+        f"two took 40.0 points of a; nothing was on there; replay of 10{SPACE}% would cost about "
+        f"0.10{SPACE}s a step, a tenth of what a step costs now, 1.0{SPACE}s in all"
+    )
+    assert unused.attempt == (
+        "where old examples may not be kept, `retain: ewc` or `retain: distill` in stage two"
+    )
+    assert unused.because == (
+        "EWC was not on anywhere; it takes one pass over the trained parameters a step; "
+        "distillation was not on anywhere; it takes a forward pass more a step"
     )
     assert last.attempt == "a smaller `learning_rate` in the stages that come later"
 
 
+def test_what_was_measured_elsewhere_in_the_run_is_told(plain):
+    both = {"settings": {"replay": {"share": 0.2}, "distill": {}}, "replayed": {"a": 5}}
+    write_stage(plain, "03-three", "c", both, replayed=10, spent={"distill": 0.25})
+    known = {"settings": {}, "trained_parameters": 1e6, "flops": {"own": 6e9}}
+    write_stage(plain, "02-two", "b", known)
+    body = scores()
+    body["summary"]["stage_to_stage"]["a"][2] |= change(50, 50)
+    first, unused, _ = told(plain, body).attempts
+    # Half of the seconds that are no distillation are replay's, by tokens.
+    assert first.because.endswith(
+        f"in stage three it replayed 20{SPACE}% for 100.0{SPACE}% more time, and nothing was lost"
+    )
+    assert unused.because == (
+        f"EWC would take 1.0{SPACE}% more operations and keep 8.00{SPACE}MB a stage; "
+        f"distillation cost 66.7{SPACE}% more time in stage three"
+    )
+
+
+def test_intransigence_is_told_where_single_task_models_are_known(plain):
+    body = scores(summary={"intransigence": {"value": 0.03, "low": 0.01, "high": 0.05}})
+    assert told(plain, body).levels.endswith(
+        "at the end; single-task models against tasks just learnt: "
+        f"+3.0{SPACE}points (+1.0 to +5.0) (intransigence)."
+    )
+
+
 def test_what_is_suggested_is_a_setting(plain):
-    first, _ = told(plain).attempts
+    first, *_ = told(plain).attempts
     (text,) = re.findall(r"`retain: ({.*})`", first.attempt)
     assert Replay(**yaml.safe_load(text)).share == 0.1
 
 
 def test_where_replay_was_on_more_of_it_is(plain):
     write_stage(plain, "02-two", "b", REPLAY, replayed=10)
-    first, _ = told(plain).attempts
+    first, *_ = told(plain).attempts
     assert first.attempt == "a larger `share` of replay in stage two"
     assert first.because == (
         f"it replayed 10{SPACE}% and a task was forgotten there all the same; as much again would "
@@ -131,7 +164,8 @@ def test_where_replay_was_on_more_of_it_is(plain):
 
 def test_every_remedy_that_was_on_is_named(plain):
     write_stage(plain, "02-two", "b", BOTH, replayed=10, spent={"ewc": 0.01})
-    replay, ewc, _ = told(plain).attempts
+    replay, ewc, unused, _ = told(plain).attempts
+    assert unused.attempt == ("where old examples may not be kept, `retain: distill` in stage two")
     assert "it replayed 4 examples a step" in replay.because
     assert ewc.attempt == "a larger `strength` of EWC in stage two"
     assert ewc.because.startswith("it was 2 and a task was forgotten there all the same")
