@@ -29,6 +29,10 @@ def allowed(members, widths, rows, limit):
     return len(members) == 1 or padded <= limit
 
 
+def largest(groups, widths, rows):
+    return max(max(widths[i] for i in one) * sum(rows[i] for i in one) for one in groups)
+
+
 def partitions(order):
     """Every way to cut a sequence into runs."""
     for cuts in itertools.product([False, True], repeat=len(order) - 1):
@@ -47,11 +51,11 @@ def test_no_cut_of_the_sorted_examples_costs_less(pairs, limit):
     assert [i for members in groups for i in members] == order
     assert all(allowed(members, widths, rows, limit) for members in groups)
     least = min(
-        cost(cut, widths, rows)
+        (cost(cut, widths, rows), largest(cut, widths, rows))
         for cut in partitions(order)
         if all(allowed(members, widths, rows, limit) for members in cut)
     )
-    assert cost(groups, widths, rows) == least
+    assert (cost(groups, widths, rows), largest(groups, widths, rows)) == least
 
 
 @settings(max_examples=60, deadline=None)
@@ -66,6 +70,10 @@ def test_no_partition_at_all_costs_less(widths, limit):
         if all(allowed(members, widths, rows, limit) for members in cut)
     )
     assert cost(group(widths, rows, limit), widths, rows) == least
+
+
+def test_a_step_a_little_over_the_limit_is_halved():
+    assert [len(one) for one in group([128] * 40, [1] * 40, 4096)] == [20, 20]
 
 
 def test_an_example_over_the_limit_stands_alone():
