@@ -6,18 +6,19 @@ table sees the same examples of the new task at the same steps; replayed ones co
 
 Every row gets three trials with the first seed in the first order, judged by the mean score of all
 tasks on validation records after the last stage: of its strength where it has one, at the learning
-rate that was best for plain sequential training, otherwise of its learning rate.
+rate that was best for plain sequential training, otherwise of its learning rate. Sequential
+training in full is best at the lowest of three rates, so a lower one is tried too.
 
-Average, learning accuracy and backward transfer are those of evaluation/continual.py. Intervals are
-over runs (seeds and orders) and over test examples, which are the same in all runs; differences to
-sequential training are between runs of one seed and order; Holm's correction over the rows of a
-table decides which are called sure.
+Average, learning accuracy and backward transfer are those of evaluation/continual.py. Intervals
+(`continual_page.py`) are over runs, that is seeds and orders, and over test examples, which are the
+same in all runs; differences are between runs of one seed and order.
 
-    python benchmarks/continual.py [so-far | lora|full [PART/PARTS]]
+    python benchmarks/continual.py [so-far | costs [lora|full] | lora|full [PART/PARTS]]
 
 Runs are kept under runs/continual and not repeated when they are there. `lora` and `full` make the
 runs of one half, `lora 1/2` those of every second row, for a process a core; without a word what is
-missing is made, and the tables. `so-far` makes those of the runs that are there.
+missing is made, and the tables. `costs` makes a shortened run of every row, for what it holds and
+does at the ends of stages. `so-far` makes the tables of the runs that are there.
 """
 
 import fcntl
@@ -26,23 +27,21 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+from continual_page import REFERENCE, REPLAY, Costs, Estimate, Result, estimate, page
 
 from madrigal.evaluation.evaluate import evaluate_task
 from madrigal.evaluation.intervals import Drawn, Resampling, drawn
 from madrigal.evaluation.metrics import value
-from madrigal.evaluation.paired import holm
 from madrigal.evaluation.parts import Part, change, level, mean
 from madrigal.evaluation.prediction import read_predictions
-from madrigal.evaluation.seeds import SeedScore, spread
 from madrigal.pipeline import run as pipeline
 from madrigal.pipeline.build import build
 from madrigal.pipeline.trained import Trained, find_trained, load_trained
@@ -52,6 +51,7 @@ from madrigal.recipe.schema import Recipe
 HERE = Path(__file__).parent
 RECIPE = HERE.parent / "recipes" / "real" / "sequence.yaml"
 RUNS = HERE.parent / "runs" / "continual"
+COSTS = HERE.parent / "runs" / "continual_costs"
 SEEDS = (0, 1, 2)
 ORDERS = (
     ("dbpedia", "snips", "sib200", "clinc", "hwu"),
@@ -59,11 +59,12 @@ ORDERS = (
 )
 TASKS = ORDERS[0]
 STEPS = 40  # of a stage, in the recipe too
-RATES = {"lora": (7e-4, 1.5e-3, 3e-3), "full": (2e-4, 5e-4, 1.2e-3)}
+# Of equal trials the first is taken: one at the edge of the grid has to be better.
+RATES = {"lora": (1.5e-3, 3e-3, 7e-4), "full": (2e-4, 5e-4, 1.2e-3)}
+RATE = {"lora": 1.5e-3, "full": 2e-4}  # at which strengths are tried
+BEYOND = {"lora": (), "full": (8e-5,)}  # of the reference, whose best is at the edge of its grid
 ADAPTERS = {"lora": "{kind: lora, rank: 16}", "full": "full"}
 RESAMPLING = Resampling()
-REFERENCE = "sequential"
-LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ PULLS = ("100", "1000", "10000")
 ROWS = (
     Row(REFERENCE),
     kept("replay 1 %", "kind: replay, share: 0.01"),
-    kept("replay 5 %", "kind: replay, share: 0.05", adapters=("lora",)),
+    kept("replay 5 %", "kind: replay, share: 0.05"),
     kept("replay 10 %", "kind: replay, share: 0.1"),
     kept("EWC", f"{EWC}, strength: ?", strengths=PULLS),
     kept("online EWC", f"{EWC}, form: online, strength: ?", strengths=PULLS),
@@ -109,7 +110,6 @@ ROWS = (
         "A-GEM",
         ("retain=[{kind: replay, count: ?}]", "balance=agem"),
         strengths=("1", "4", "8"),
-        adapters=("lora",),
     ),
     kept("merging", "kind: merge, how: ?", strengths=("average", "sum, scale: 0.4", "ties")),
     kept(
@@ -117,7 +117,6 @@ ROWS = (
         "kind: replay, share: 0.05",
         f"{EWC}, strength: ?",
         strengths=PULLS,
-        adapters=("lora",),
     ),
     Row("isolation (task known)", whole=(PRIVATE,), adapters=("lora",)),
     Row(JOINT, ordered=False),
@@ -171,10 +170,10 @@ class Trial:
 
 @cache
 def trials(row: Row, adapter: str) -> tuple[Trial, ...]:
-    if not row.strengths:
-        return tuple(Trial(row, adapter, rate) for rate in RATES[adapter])
-    rate = tuned(rows(adapter)[REFERENCE], adapter).rate
-    return tuple(Trial(row, adapter, rate, strength) for strength in row.strengths)
+    if row.strengths:
+        return tuple(Trial(row, adapter, RATE[adapter], strength) for strength in row.strengths)
+    beyond = BEYOND[adapter] if row.title == REFERENCE else ()
+    return tuple(Trial(row, adapter, rate) for rate in (*RATES[adapter], *beyond))
 
 
 def rows(adapter: str) -> dict[str, Row]:
@@ -192,12 +191,16 @@ def trained(trial: Trial, seed: int, order: int) -> Path:
     with (folder.parent / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be at it
         if not (folder / JUDGED).exists():
-            overrides = (*trial.overrides(ORDERS[order]), f"seed={seed}")
-            shutil.rmtree(folder, ignore_errors=True)  # a broken run's seconds would be wrong
-            with counted() as seconds:
-                pipeline.run(load_recipe(RECIPE, overrides), folder)
-            judge(folder, trial, sum(seconds))
+            make(folder, trial, seed, order)
     return folder
+
+
+def make(folder: Path, trial: Trial, seed: int, order: int) -> None:
+    overrides = (*trial.overrides(ORDERS[order]), f"seed={seed}")
+    shutil.rmtree(folder, ignore_errors=True)  # a broken run's seconds would be wrong
+    with counted() as seconds:
+        pipeline.run(load_recipe(RECIPE, overrides), folder)
+    judge(folder, trial, sum(seconds))
 
 
 @contextmanager
@@ -257,7 +260,8 @@ def _alone(folder: Path, recipe: Recipe, task: str) -> Trained:
 
 @cache
 def judged(trial: Trial) -> float:
-    return statistics.mean(noted(trained(trial, SEEDS[0], 0), "validation").values())
+    # Rounding must not make one of equal trials the better.
+    return round(statistics.mean(noted(trained(trial, SEEDS[0], 0), "validation").values()), 9)
 
 
 @cache
@@ -272,19 +276,15 @@ class Measured:
     average: Part
     learning_accuracy: Part
     bwt: Part | None
-    seconds: float
-    held_bytes: int
-    model_bytes: int
 
 
 @cache
 def measured(trial: Trial, seed: int, order: int) -> Measured:
     folder = trained(trial, seed, order)
-    costs = (noted(folder, "seconds"), *bytes_of(folder))
     if trial.row.title in (JOINT, SINGLE):
         label = SINGLES if trial.row.title == SINGLE else "01-together"
         found = mean([level(cell(folder, label, task)) for task in TASKS])
-        return Measured(found, found, None, *costs)
+        return Measured(found, found, None)
     names = ORDERS[order]
     labels = {task: f"{number:02d}-{task}" for number, task in enumerate(names, 1)}
     last = labels[names[-1]]
@@ -295,7 +295,6 @@ def measured(trial: Trial, seed: int, order: int) -> Measured:
         mean([level(one) for one in ends.values()]),
         mean([level(one) for one in learnt.values()]),
         mean(moved),
-        *costs,
     )
     agree(folder, found)
     return found
@@ -313,32 +312,45 @@ def cell(folder: Path, label: str, task: str) -> Drawn:
     return drawn(rows, "accuracy", RESAMPLING)
 
 
-def bytes_of(folder: Path) -> tuple[int, int]:
-    """Bytes that retention holds in the last stage, and that the tasks' models add to the base."""
-    told = json.loads((max((folder / "stages").iterdir()) / "retention.json").read_text())
-    return sum(told["memory_bytes"].values()), told["inference_bytes"]
+def shortened(trial: Trial) -> Path:
+    """A run of two steps a stage, for what is held, and what is done at the ends of stages."""
+    folder = COSTS / trial.name
+    if not (folder / "scores.json").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        short = [f"stages.{number}.steps=2" for number in range(len(TASKS))]
+        few = [f"tasks.{task}.data.max_test=2" for task in TASKS]
+        overrides = (*trial.overrides(ORDERS[0]), *short, *few, f"seed={SEEDS[0]}")
+        pipeline.run(load_recipe(RECIPE, overrides), folder)
+        for weights in (folder / "stages").rglob("*.safetensors"):
+            weights.unlink()
+    return folder
 
 
-@dataclass(frozen=True)
-class Result:
-    """A row's measures over its runs, and its difference to the reference."""
-
-    tuned: str
-    trials: Mapping[str, float]
-    runs: int
-    average: SeedScore
-    learning_accuracy: SeedScore
-    bwt: SeedScore | None
-    difference: SeedScore
-    seconds: float | None
-    held_bytes: int
-    model_bytes: int
+def told(folder: Path) -> list[dict[str, Any]]:
+    """What retention cost in each stage."""
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("stages/*/retention.json"))]
 
 
-def over_runs(parts: Sequence[Part]) -> SeedScore:
-    """The first value of a part is that of the examples themselves, the others are draws."""
-    joined = np.stack([part.joined for part in parts])
-    return spread(joined[:, 0], joined[:, 1:], RESAMPLING)
+def costs_of(whole: Path, short: Path) -> Costs:
+    """Tokens and steps are those of a whole run, what each takes that of the shortened one."""
+    own = added = 0.0
+    for long, brief in zip(told(whole), told(short), strict=True):
+        token = brief["flops"]["own"] / brief["tokens"]["own"]
+        own += token * long["tokens"]["own"]
+        added += token * long["tokens"]["replayed"]
+        for kind in set(brief["flops"]) - {"own", "replay"}:
+            step = brief["flops"][kind] / brief["steps"]
+            added += long["flops"].get(kind, step * long["steps"])
+    ends = [json.loads(path.read_text()) for path in short.glob("stages/*/kept/costs.json")]
+    kept = [one for end in ends for one in end.values()]
+    return Costs(
+        flops=own + added + sum(one.get("flops", 0.0) for one in kept),
+        own_flops=own,
+        held=max(sum(one["memory_bytes"].values()) for one in told(short)),
+        peak=max((one.get("peak_memory_bytes", 0) for one in kept), default=0),
+        kept=sum(one["bytes"] for one in kept),
+        model=told(short)[-1]["inference_bytes"],
+    )
 
 
 EVERY = [(seed, order) for order in range(len(ORDERS)) for seed in SEEDS]
@@ -348,12 +360,17 @@ def is_there(trial: Trial, seed: int, order: int) -> bool:
     return (place(trial, seed, order) / JUDGED).exists()
 
 
+def all_tried(row: Row, adapter: str) -> bool:
+    every = (*trials(rows(adapter)[REFERENCE], adapter), *trials(row, adapter))
+    return all(is_there(trial, SEEDS[0], 0) for trial in every)
+
+
 def so_far(adapter: str) -> dict[str, Result]:
     """Rows of which all trials and at least two runs are there."""
     found: dict[str, Result] = {}
     for title, row in rows(adapter).items():
         reference = [REFERENCE] if found or title == REFERENCE else []
-        if reference and all(is_there(one, SEEDS[0], 0) for one in trials(row, adapter)):
+        if reference and all_tried(row, adapter):
             plain = tuned(rows(adapter)[REFERENCE], adapter)
             both = (tuned(row, adapter), plain)
             pairs = [one for one in EVERY if all(is_there(trial, *one) for trial in both)]
@@ -369,9 +386,6 @@ def tried() -> str:
         "|---|---|---|---|---|---|",
     ]
     for adapter in ADAPTERS:
-        reference = trials(rows(adapter)[REFERENCE], adapter)
-        if not all(is_there(trial, SEEDS[0], 0) for trial in reference):
-            continue
         for title, row in rows(adapter).items():
             for trial in trials(row, adapter):
                 if is_there(trial, SEEDS[0], 0):
@@ -384,93 +398,76 @@ def tried() -> str:
 
 
 def result(row: Row, adapter: str, every: Sequence[tuple[int, int]] = EVERY) -> Result:
-    best, plain = tuned(row, adapter), tuned(rows(adapter)[REFERENCE], adapter)
+    best = tuned(row, adapter)
     own = list({place(best, *one): one for one in every}.values())
     runs = [measured(best, *one) for one in own]
-    pairs = [(measured(best, *one), measured(plain, *one)) for one in every]
-    gains = [np.subtract(a.average.joined, b.average.joined) for a, b in pairs]
     moved = [found.bwt for found in runs if found.bwt is not None]
+    plain = tuned(rows(adapter)[REFERENCE], adapter)
+    pairs = [(trained(best, *one), trained(plain, *one)) for one in every]
+    short = COSTS / best.name
     return Result(
         tuned=best.said,
         trials={trial.said: judged(trial) for trial in trials(row, adapter)},
-        runs=len(runs),
-        average=over_runs([found.average for found in runs]),
-        learning_accuracy=over_runs([found.learning_accuracy for found in runs]),
-        bwt=over_runs(moved) if moved else None,
-        difference=over_runs([Part(gain) for gain in gains]),
-        seconds=statistics.median(a.seconds / b.seconds for a, b in pairs) if row.ordered else None,
-        held_bytes=max(found.held_bytes for found in runs),
-        model_bytes=max(found.model_bytes for found in runs),
+        average=estimate([found.average for found in runs]),
+        learning_accuracy=estimate([found.learning_accuracy for found in runs]),
+        bwt=estimate(moved) if moved else None,
+        difference=against(REFERENCE, best, every),
+        against_replay=against(REPLAY, best, every) if all_there(REPLAY, adapter, every) else None,
+        seconds=statistics.median(noted(a, "seconds") / noted(b, "seconds") for a, b in pairs),
+        costs=costs_of(trained(best, SEEDS[0], 0), short)
+        if (short / "scores.json").exists()
+        else None,
     )
 
 
-def two_sided_p(found: SeedScore) -> float:
-    """Of no difference, from the interval's half width, as if it were normal."""
-    half = (found.high - found.low) / (2 * NormalDist().inv_cdf(0.975))
-    return 2 * NormalDist().cdf(-abs(found.mean) / half) if half > 0 else 1.0
+def against(title: str, trial: Trial, every: Sequence[tuple[int, int]]) -> Estimate:
+    """Averages of a trial minus those of another row's, run by run."""
+    other = tuned(rows(trial.adapter)[title], trial.adapter)
+    gains: dict[Path, list[Any]] = {}
+    for one in every:
+        ours, theirs = (measured(each, *one).average.joined for each in (trial, other))
+        gains.setdefault(place(trial, *one), []).append(ours - theirs)
+    return estimate([Part(np.mean(some, axis=0)) for some in gains.values()])
 
 
-def said(found: SeedScore | None, sign: str = "") -> str:
-    if found is None:
-        return ""
-    numbers = (f"{100 * x:{sign}.1f}" for x in (found.mean, found.low, found.high))
-    return "{} ({} to {})".format(*numbers)
-
-
-def table(results: Mapping[str, Result]) -> str:
-    others = {title: found for title, found in results.items() if title != REFERENCE}
-    ps = holm([two_sided_p(found.difference) for found in others.values()])
-    sure = dict(zip(others, ps, strict=True))
-    lines = [
-        "| | average | difference | sure | BWT | learning accuracy "
-        "| time | held | model | tuned | runs |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for title, found in sorted(results.items(), key=lambda one: -one[1].average.mean):
-        told = "yes" if sure.get(title, 1) <= LEVEL else ""
-        gain = "" if title == REFERENCE else said(found.difference, "+")
-        took = "" if found.seconds is None else f"{found.seconds:.2f}"
-        holds, model = (f"{size / 1e6:.1f}" for size in (found.held_bytes, found.model_bytes))
-        lines.append(
-            f"| {title} | {said(found.average)} | {gain} | {told} | {said(found.bwt, '+')} "
-            f"| {said(found.learning_accuracy)} | {took} | {holds} | {model} | {found.tuned} "
-            f"| {found.runs} |"
-        )
-    return "\n".join(lines) + "\n"
+def all_there(title: str, adapter: str, every: Sequence[tuple[int, int]]) -> bool:
+    row = rows(adapter)[title]
+    return all_tried(row, adapter) and all(is_there(tuned(row, adapter), *one) for one in every)
 
 
 def train(adapter: str, part: str = "1/1") -> None:
     """All runs of the rows, or of a part of the rows: one trial of each, the others, the seeds."""
     number, _, parts = part.partition("/")
     chosen = list(rows(adapter).values())[int(number) - 1 :: int(parts)]
-    for place in (1, 0, 2):
-        for row in chosen:
-            trained(trials(row, adapter)[place], SEEDS[0], 0)
+    for row in chosen:
+        for trial in trials(row, adapter):
+            trained(trial, SEEDS[0], 0)
     for seed in SEEDS:
         for order in range(len(ORDERS)):
             for row in chosen:
                 trained(tuned(row, adapter), seed, order)
 
 
-HEADS = {"lora": "LoRA of rank 16", "full": "Full fine-tuning"}
-
-
 def main() -> None:
     words = sys.argv[1:]
-    if words == ["so-far"]:
-        text = page({adapter: so_far(adapter) for adapter in ADAPTERS})
-        text += "\n## Trials\n\nOne run each, the first seed in the first order.\n\n" + tried()
-        print(text)
-        (HERE / "results" / "continual_so_far.md").write_text(text, encoding="utf-8")
+    if words[:1] == ["costs"]:
+        for adapter in words[1:] or ADAPTERS:
+            for row in rows(adapter).values():
+                if row.ordered:
+                    shortened(tuned(row, adapter))
         return
-    if words:
+    if words and words != ["so-far"]:
         train(*words)
         return
-    results = {
-        adapter: {title: result(row, adapter) for title, row in rows(adapter).items()}
-        for adapter in ADAPTERS
-    }
+    if words:
+        results = {adapter: so_far(adapter) for adapter in ADAPTERS}
+    else:
+        results = {
+            adapter: {title: result(row, adapter) for title, row in rows(adapter).items()}
+            for adapter in ADAPTERS
+        }
     text = page(results)
+    text += "\n## Trials\n\nPercent, one run each, the first seed in the first order.\n\n" + tried()
     print(text)
     body = {
         adapter: {title: asdict(found) for title, found in held.items()}
@@ -479,20 +476,6 @@ def main() -> None:
     folder = HERE / "results"
     (folder / "continual.md").write_text(text, encoding="utf-8")
     (folder / "continual.json").write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
-
-
-def page(results: Mapping[str, Mapping[str, Result]]) -> str:
-    tables = [f"## {HEADS[name]}\n\n{table(found)}" for name, found in results.items() if found]
-    notes = (
-        "Percent; differences to sequential training in points; 95 % intervals over seeds "
-        f"{', '.join(map(str, SEEDS))}, {len(ORDERS)} orders and test examples. Sure: after Holm's "
-        "correction over the rows of a table. Time: processor seconds of training and all that "
-        "retention does, against sequential training, median of pairs. Held: megabytes that "
-        "retention holds in the last stage. Model: megabytes of what is trained, at inference. "
-        "Tuned: the chosen one of three learning rates or strengths. Joint and single-task models "
-        "have no order. Made by `python benchmarks/continual.py`.\n"
-    )
-    return "\n".join([*tables, notes])
 
 
 if __name__ == "__main__":
