@@ -61,9 +61,9 @@ def out_of_fold(
         test, train = fold == held_out, fold != held_out
         if not test.any() or not train.any():
             continue
-        some = np.flatnonzero(train)
+        some = np.flatnonzero(train).tolist()
         score = learnt([first[k] for k in some], [second[k] for k in some], value[train])
-        held = np.flatnonzero(test)
+        held = np.flatnonzero(test).tolist()
         lead = score([first[k] for k in held]) - score([second[k] for k in held])
         chance[test] = 1 / (1 + np.exp(-lead))
     return chance
