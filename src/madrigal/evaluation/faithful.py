@@ -91,7 +91,7 @@ def _logps(row: Prediction) -> Float[np.ndarray, " K"]:
 def _faithful(
     opinion: Opinion,
     rows: Sequence[Prediction],
-    worth: Sequence[Float[np.ndarray, " K"]],
+    worth: Sequence[Float[np.ndarray, " _"]],
     resampling: Resampling,
 ) -> Faithful | None:
     known = {id(row): values for row, values in zip(rows, worth, strict=True)}
@@ -178,7 +178,7 @@ def _longer(pairs: Compared) -> Iterator[Float[np.ndarray, " P"]]:
 
 
 def _correlation(
-    rows: Sequence[Prediction], worth: Sequence[Float[np.ndarray, " K"]], resampling: Resampling
+    rows: Sequence[Prediction], worth: Sequence[Float[np.ndarray, " _"]], resampling: Resampling
 ) -> Measure | None:
     clusters = {name: n for n, name in enumerate(dict.fromkeys(row.cluster for row in rows))}
     sums, count = np.zeros((len(clusters), 3)), 0

@@ -35,7 +35,7 @@ def rank(
     answers: Sequence[Sequence[Tokens]],
     batch_tokens: int,
     on_progress: Callable[[int, int], None] = quiet,
-) -> list[Float[np.ndarray, " C"]]:
+) -> list[Float[np.ndarray, " _"]]:
     """Log-likelihood in nats of each answer to each prompt, summed over the answer's tokens.
 
     Prompt and longest answer together must fit the model's context. `batch_tokens` bounds the
@@ -118,7 +118,7 @@ class _Read:
 
 def _rank_batch(
     model: LanguageModel, prompts: Sequence[Tokens], answers: Sequence[Answers], budget: int
-) -> list[Float[np.ndarray, " C"]]:
+) -> list[Float[np.ndarray, " _"]]:
     known = prefill(model, prompts)
     # Positions to apply the head at: the prompts' ends first, then those in the fed rows.
     states = [known.last]

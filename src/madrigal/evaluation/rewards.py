@@ -14,7 +14,7 @@ from madrigal.tasks.encoded import Example
 
 def rewards(
     model: LanguageModel, task: str, examples: Sequence[Example], batch_tokens: int
-) -> list[Float[np.ndarray, " K"]]:
+) -> list[Float[np.ndarray, " _"]]:
     """The reward of each row of each example, by the task's head at the row's last token.
 
     Of a head that gives a score for length beside it, the reward is the first.

@@ -74,6 +74,8 @@ def _written(built: Built, task: Task, kept: Sequence[Example]) -> int:
     answers = sum(row.answer_tokens for example in kept for row in example)
     if not task.labels:
         return 2 * whole - answers
-    record = task.splits["train"][0]
+    record = next((one for held in task.splits.values() for one in held), None)
+    if record is None:  # none of the task's data is left: labels as long as those written
+        return 2 * (whole - answers) + answers * len(task.labels)
     labels = sum(len(built.coder.answer(record, label)) for label in task.labels)
     return 2 * (whole - answers) + labels * len(kept)
