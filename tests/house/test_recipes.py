@@ -6,10 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from madrigal.experience.constitution import read_constitution, revising
 from madrigal.recipe.load import load_recipe
+from madrigal.recipe.read import read_settings
+from madrigal.recipe.revision import RevisionSettings
 
 ROOT = Path(__file__).parents[2]
-RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
+YAML = sorted((ROOT / "recipes").rglob("*.yaml"))
+REVISIONS = [path for path in YAML if path.name == "revise.yaml"]
+RECIPES = [path for path in YAML if path not in REVISIONS]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # Whole recipes, and parts that show tasks.
 SHOWN = [
@@ -33,6 +38,12 @@ def test_loads(path, monkeypatch):
     assert {name for stage in loaded.recipe.stages for name in stage.learn} <= set(
         loaded.recipe.tasks
     )
+
+
+@pytest.mark.parametrize("path", REVISIONS, ids=lambda path: path.parent.name)
+def test_settings_of_constitutions_load(path):
+    settings = read_settings(path, RevisionSettings)
+    assert revising(read_constitution(settings.constitution, path.parent))
 
 
 def test_shown_recipes_are_found():

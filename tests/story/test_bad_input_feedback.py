@@ -143,6 +143,11 @@ BAD = {
         JUDGED | {"judgements": [{"values": [1, 2]}]},
         JUDGED | {"judgements": [{"values": [None, None]}]}, f"a judgement says nothing{CURE}",
     ),
+    "a chance that is none": (
+        JUDGED | {"judgements": [{"values": [1, 0], "chance": 0.5}]},
+        JUDGED | {"judgements": [{"values": [1, 0], "chance": 7}]},
+        "a judgement: 'chance' must be from 0 to 1, that the first of two answers is better" + CURE,
+    ),
     "an unknown kind": (
         JUDGED | {"judgements": [{"values": [1, 2]}]},
         JUDGED | {"feedback": "whim", "judgements": [{"values": [1, 2]}]},

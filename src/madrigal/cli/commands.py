@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from madrigal.cli.constitution_commands import constitution, probe
 from madrigal.cli.feedback_commands import feedback
 from madrigal.cli.recipe_commands import LISTINGS, check, extend, few_shot, group, init, list_, run
 from madrigal.cli.run_commands import chat, compare, diagnose, ensemble, evaluate, export, report
@@ -55,4 +56,6 @@ app.command()(group)
 app.command("few-shot")(few_shot)
 app.command()(extend)
 app.command()(ensemble)
+app.command()(constitution)
+app.command()(probe)
 app.add_typer(feedback, name="feedback")

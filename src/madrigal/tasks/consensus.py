@@ -36,8 +36,9 @@ def consensus(said: Feedback, trust: Trust = alike) -> Consensus:
 
         wins[i][k] = sum_j w_j u_j(i, k) / sum_j w_j,    u = 1 if i is above k, 1/2 in a tie, else 0
 
-    over the judgements that have a value for both; values[k] is the same mean of the ratings of k,
-    of which the lowest of the scale becomes 0 and the highest 1.
+    over the judgements that have a value for both, or u = the chance that the judge gave; values[k]
+    is the same mean of the ratings of k, of which the lowest of the scale becomes 0 and the highest
+    1.
 
     Answers that were rated alone, no two by the same person, are compared by their means: then
     wins is 1, 1/2 or 0.
@@ -59,6 +60,8 @@ def _weight(judgement: Judgement, trust: Trust) -> float:
 
 def _above(judgement: Judgement, i: int, k: int) -> float | None:
     one, other = judgement.values[i], judgement.values[k]
+    if judgement.chance is not None:
+        return judgement.chance if i < k else 1.0 - judgement.chance
     return None if one is None or other is None else _order(one, other)
 
 

@@ -21,6 +21,8 @@ class Judgement:
     aspect: str = ""  # "quality", "naturalness"; empty where only one thing was asked
     shown: tuple[int, ...] = ()  # answers in the order in which they were shown; empty: not known
     people: int = 1  # how many said just this, where only their number is known
+    # Of two answers: the chance that the first is better, where the judge says how sure it is.
+    chance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,10 @@ class Record:
         turns = [[t.role, t.text, *(() if t.trained else (False,))] for t in self.turns]
         parts: list[object] = [self.text, turns, self.answers, self.choices]
         if self.feedback is not None:
-            parts.append(asdict(self.feedback))
+            said = asdict(self.feedback)
+            for judgement in said["judgements"]:
+                if judgement["chance"] is None:  # most have none, and keep the key they had
+                    del judgement["chance"]
+            parts.append(said)
         canonical = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]

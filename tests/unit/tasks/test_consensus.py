@@ -6,6 +6,7 @@ import pytest
 
 from madrigal.tasks.consensus import consensus
 from madrigal.tasks.feedback import Feedback, Judgement
+from madrigal.tasks.record import Record, Turn
 
 NAN = math.nan
 
@@ -82,3 +83,17 @@ def test_a_share_of_thumbs_up():
     result = found("thumb", 1, Judgement((1.0,), people=3), Judgement((0.0,)))
     assert result.values == (0.75,)
     assert math.isnan(result.wins[0][0])
+
+
+def test_a_chance_that_the_judge_gave_stands_for_the_verdict():
+    one, other = Judgement((1.0, 0.0), chance=0.75), Judgement((0.0, 1.0), chance=0.25)
+    assert same(found("verdict", 2, one, other).wins[0], (NAN, 0.5))
+    assert found("verdict", 2, one, other).wins[1][0] == 0.5
+    assert same(found("verdict", 2, one, Judgement((0.0, 1.0))).wins[0], (NAN, 0.375))
+
+
+def test_records_without_chances_keep_the_key_that_they_had():
+    said = Feedback("pair", ("x", "y"), (Judgement((1.0, 0.0)),))
+    sure = Feedback("pair", ("x", "y"), (Judgement((1.0, 0.0), chance=1.0),))
+    assert Record("a", (Turn("user", "q"),), feedback=said).key == "9d808558bdf2b4cc"
+    assert Record("a", (Turn("user", "q"),), feedback=sure).key != "9d808558bdf2b4cc"

@@ -183,6 +183,12 @@ ROWS = {
         "judgements", ASKED, ("x", "y"),
         (j(1.0, None, annotator="a", aspect="wit", shown=(1, 0), people=3),), {},
     ),
+    "a judge that says how sure it is": (
+        {"feedback": "verdict", "prompt": "And?", "answers": ["x", "y"], "judgements": [
+            {"values": [1, 0], "annotator": "m", "shown": [0, 1], "chance": 0.8}]},
+        "judgements", ASKED, ("x", "y"),
+        (j(1.0, 0.0, annotator="m", shown=(0, 1), chance=0.8),), {},
+    ),
 }  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 A row holds `feedback` (the kind), maybe a `prompt`, the `answers`, and `judgements`. Each of these
 has `values` (one for each answer, higher is better, null where it was not judged) and maybe
-`annotator`, `aspect`, `shown` and `people`; beside them stand maybe `margin`, `scale`, `comment`.
+`annotator`, `aspect`, `shown`, `people` and, of two answers, `chance` (from 0 to 1, that the first
+is better); beside them stand maybe `margin`, `scale`, `comment`.
 """
 
 from collections.abc import Mapping
@@ -79,7 +80,19 @@ def _judgement(row: Row, value: Any, count: int) -> Judgement:
         optional(said, "aspect"),
         shown,
         int(number(value.get("people", 1), said.where, "people")),
+        _chance(value, said.where, count),
     )
+
+
+def _chance(value: Mapping[str, Any], where: str, count: int) -> float | None:
+    if value.get("chance") is None:
+        return None
+    chance = number(value["chance"], where, "chance")
+    if count != 2 or not 0 <= chance <= 1:
+        raise DataError(
+            f"{where}: 'chance' must be from 0 to 1, that the first of two answers is better{CURE}"
+        )
+    return chance
 
 
 JUDGEMENTS = judgements(FeedbackSettings())
