@@ -15,6 +15,7 @@ RATED = {"prompt": "p", "completion": "x", "rating": 3.0}
 THUMB = {"prompt": "p", "completion": "x", "label": True}
 FIXED = {"original": "teh", "corrected": "the"}
 JUDGED = {"feedback": "rating", "prompt": "p", "answers": ["x", "y"]}
+VERDICT = JUDGED | {"feedback": "verdict"}
 HH = "Human: Hi?\n\nAssistant: "
 HO = "Human: Hi, you there, who stand so idly about in the middle?\n\nAssistant: "
 
@@ -144,8 +145,8 @@ BAD = {
         JUDGED | {"judgements": [{"values": [None, None]}]}, f"a judgement says nothing{CURE}",
     ),
     "a chance that is none": (
-        JUDGED | {"judgements": [{"values": [1, 0], "chance": 0.5}]},
-        JUDGED | {"judgements": [{"values": [1, 0], "chance": 7}]},
+        VERDICT | {"judgements": [{"values": [1, 0], "chance": 0.5}]},
+        VERDICT | {"judgements": [{"values": [1, 0], "chance": 7}]},
         "a judgement: 'chance' must be from 0 to 1, that the first of two answers is better" + CURE,
     ),
     "an unknown kind": (
