@@ -1,11 +1,32 @@
 """Every architecture of transformers that is tried trains and is read as the plain model is."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from peft import AutoPeftModelForSequenceClassification
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
+from madrigal.errors import ModelError
+from madrigal.evaluation.rewards import rewards
+from madrigal.model.adapter import add_adapter
 from madrigal.model.attention import use_for_short_rows
+from madrigal.model.score import add_reward_heads
+from madrigal.model.score_files import refuse_unclassified, save_reward
+from madrigal.recipe.model import FullAdapter
 from madrigal.training.step import compute_gradient
-from tiny import CONTEXT, LORA, WIDE, drawn, gradients, model, parts, row
+from tiny import (
+    CONTEXT,
+    LORA,
+    WIDE,
+    drawn,
+    examples,
+    gradients,
+    model,
+    network,
+    parts,
+    row,
+)
 
 # By what they do differently: positions, norms, scaling of the logits, experts, tied heads.
 ARCHITECTURES = {
@@ -79,3 +100,43 @@ def test_bfloat16_with_its_own_attention_is_close(kind, adapter):
     assert rough != exact
     assert torch.cosine_similarity(ours, theirs, dim=0) > 0.98
     assert float(ours.norm() / theirs.norm()) == pytest.approx(1, abs=0.05)
+
+
+# Of which transformers has no model for sequence classification.
+UNCLASSIFIED = {"granite", "cohere"}
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`", "ignore:fan_in_fan_out")
+@pytest.mark.parametrize("adapter", [None, LORA], ids=["full", "lora"])
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+def test_a_reward_model_is_loaded_by_transformers_and_peft_or_refused(kind, adapter, tmp_path):
+    held, some = _scored(kind, adapter, tmp_path / "base"), examples(4)
+    if kind in UNCLASSIFIED:
+        said = f"no {kind} model for sequence classification, so the reward model of 'y' could not"
+        with pytest.raises(ModelError, match=said):
+            refuse_unclassified(held)
+        return
+    refuse_unclassified(held)
+    save_reward(held, "y", tmp_path / "y", 0)
+    auto = AutoModelForSequenceClassification
+    if adapter is not None:
+        auto = AutoPeftModelForSequenceClassification
+    loaded = auto.from_pretrained(tmp_path / "y", num_labels=1).eval()
+    with torch.no_grad():
+        ours = [float(x) for one in rewards(held, "y", some, 200) for x in one]
+        rows = [torch.from_numpy(one.tokens)[None] for example in some for one in example]
+        theirs = [loaded(input_ids=tokens).logits[0, 0].item() for tokens in rows]
+    assert ours == pytest.approx(theirs, abs=1e-4)
+    assert len(set(ours)) == len(ours)
+
+
+def _scored(kind, adapter, folder):
+    """A model with a head for task y, on a base that lies in the folder."""
+    network(kind, **ARCHITECTURES[kind]).save_pretrained(folder)
+    held = add_adapter(AutoModelForCausalLM.from_pretrained(folder), adapter or FullAdapter(), 0)
+    for name, parameter in held.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    held = replace(model(kind, **ARCHITECTURES[kind]), network=held.eval())
+    add_reward_heads(held.causal, {"y": 1}, 1)
+    return held

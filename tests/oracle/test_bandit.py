@@ -19,8 +19,8 @@ import torch
 from scipy.stats import kendalltau
 
 from bandit import ARMS, BEST, BETA, REFERENCE, REWARD, kl, tv
-from judged import flat, pair
-from madrigal.objectives import Dpo, Ipo, Outputs, RatingDifference, Reward
+from judged import flat, pair, ranked
+from madrigal.objectives import Dpo, Ipo, Kto, Outputs, RatingDifference, Reward
 
 TOLERANCE = 0.002
 PAIRS = list(combinations(range(ARMS), 2))
@@ -140,6 +140,37 @@ def test_ipo_has_an_optimum_of_its_own(wins):
     assert tv(found, expected) < 1e-9
     if set(np.unique(wins)) == {0.0, 0.5, 1.0}:
         assert kl(found) == pytest.approx(0.147, abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("by", ["thumbs", "thresholded ratings"])
+def test_kto_raises_every_good_arm_above_every_bad_one(by):
+    """Arms above the median reward are good. Expected gradients, and the exact KL as baseline."""
+    good = np.median(REWARD) < REWARD
+    scaled = (REWARD - REWARD.min()) / np.ptp(REWARD)
+    said, threshold = (good.astype(float), 0.5) if by == "thumbs" else (scaled, np.median(scaled))
+    rows = flat(
+        ranked(1, lengths=[1], value=[one], reference=[known])
+        for one, known in zip(said.tolist(), np.log(REFERENCE).tolist(), strict=True)
+    )
+    objective = Kto(BETA, threshold=float(threshold))
+    assert objective.count(rows) == ARMS
+    logits = torch.tensor(np.log(REFERENCE), requires_grad=True)
+    optimiser = torch.optim.Adam([logits], lr=0.02)
+    drawn = torch.tensor(REFERENCE)
+    for _ in range(300):
+        reached = logits.log_softmax(0)
+        shares = reached.detach().exp()
+        survey = torch.stack([(shares * (reached.detach() - drawn.log())).sum(), drawn.sum()])
+        given = Outputs(torch.arange(ARMS), reached, survey=survey)
+        (apart,) = torch.autograd.grad(objective.loss(rows, given), reached, retain_graph=True)
+        optimiser.zero_grad()
+        reached.backward(apart * drawn)
+        optimiser.step()
+    found = torch.softmax(logits.detach(), 0).numpy()
+    ratios = np.log(found / REFERENCE)
+    assert ratios[good].min() > 0 > ratios[~good].max()
+    assert found[good].sum() > REFERENCE[good].sum() + 0.3
+    assert found @ REWARD > REFERENCE @ REWARD + 0.1
 
 
 # Of the rewards that are learnt: objective, flips, slope on the true ones (None: smaller than 0.7).

@@ -1,12 +1,14 @@
 """Somebody trains several reward models and joins them into one that knows how sure it is."""
 
 import json
+import shutil
 
 import pytest
 
 import retained
 from madrigal.cli.app import main
 from madrigal.model.ensemble import aggregate, load_ensemble
+from madrigal.report.numbers import SPACE
 
 STAGE = "01-judge"
 PRIVATE = {"kind": "lora", "layers": "none", "private": {"rank": 3}}
@@ -19,7 +21,10 @@ def folder(tmp_path_factory):
     rows = [json.loads(line) for line in (found / "liked.test.jsonl").read_text().splitlines()]
     other = [{"prompt": f"and {k}?", "chosen": row["rejected"], "rejected": "salt and wood"}
              for k, row in enumerate(rows)]  # fmt: skip
-    (found / "other.jsonl").write_text("".join(json.dumps(row) + "\n" for row in other))
+    long = {"prompt": "and?", "chosen": "salt " * 2 * retained.CONTEXT, "rejected": "wood"}
+    for name, some in (("other", [*other, long]), ("own", [*rows, long])):
+        lines = "".join(json.dumps(row) + "\n" for row in some)
+        (found / f"{name}.jsonl").write_text(lines, encoding="utf-8")
     return found
 
 
@@ -28,6 +33,7 @@ def run(folder):
     """Two members on one base in one run, each with a part and a head of its own."""
     recipe = retained.keys([], PRIVATE)
     liked = recipe["tasks"]["liked"]
+    liked = liked | {"data": liked["data"] | {"test": "own.jsonl", "on_bad": "drop"}}
     stage = {
         "name": "judge",
         "learn": ["one", "two"],
@@ -57,6 +63,9 @@ def test_members_of_one_run_are_joined_and_score_as_the_run_said(folder, run, tm
     assert "together: minimum" in told
     assert "one, trained on" in told
     assert "other, not trained on" in told
+    assert f"(chance 50{SPACE}%, ceiling unknown)" in told
+    for name in ("one", "other"):  # each holds an answer that does not fit the context
+        assert f"{name}: 1 bad row was dropped (data.on_bad): " in told
     ensemble = load_ensemble(out)
     one, two = rows(run, "one"), rows(run, "two")
     assert [row["judging"]["rewards"] for row in one] != [row["judging"]["rewards"] for row in two]
@@ -86,6 +95,25 @@ def test_what_was_measured_stands_beside_it(folder, run, tmp_path):
     agreed = [sum(row["score"] for row in rows(run, task)) / 3 for task in ("one", "two")]
     found = [part["value"] for part in body["members"].values()]
     assert found == pytest.approx(agreed)
+
+
+def test_answers_that_do_not_fit_are_refused_before_anything_is_written(
+    folder, run, tmp_path, capsys
+):
+    """Where the members' own task does not drop such rows."""
+    strict = folder / "strict"
+    shutil.copytree(run, strict)
+    recipe = (strict / "recipe.yaml").read_text(encoding="utf-8")
+    changed = recipe.replace("on_bad: drop", "on_bad: error").replace(
+        "own.jsonl", "liked.test.jsonl"
+    )
+    (strict / "recipe.yaml").write_text(changed, encoding="utf-8")
+    other = folder / "other.jsonl"
+    assert joined(strict, tmp_path / "x", "--elsewhere", str(other)) == 2
+    told = capsys.readouterr().err
+    assert f"{other.name}:4: the answer has" in told
+    assert f"with a context of {retained.CONTEXT} at most" in told
+    assert not (tmp_path / "x").exists()
 
 
 @pytest.mark.parametrize(

@@ -104,14 +104,39 @@ def test_transformers_and_peft_give_the_same_rewards(folder, done, adapter):
 
 
 @pytest.mark.parametrize("adapter", ["full", "lora"])
-def test_a_finished_reward_model_judges_other_answers(folder, done, adapter, tmp_path):
+def test_a_finished_reward_model_judges_other_answers(folder, done, adapter, tmp_path, capsys):
     out, given = done[adapter], tmp_path / "again"
     file = folder / "liked.test.jsonl"
     told = main(["evaluate", str(out), "--task", f"liked={file}", "--out", str(given)])
     assert told == 0
+    assert "ceiling unknown" in capsys.readouterr().out
     again = retained.rows(given / "liked.jsonl")
     for one, other in zip(judged(out, STAGE), again, strict=True):
         assert other["judging"]["rewards"] == pytest.approx(one["judging"]["rewards"], abs=1e-5)
+
+
+def test_what_other_answers_leave_no_room_for_is_dropped_where_the_run_dropped_it(
+    folder, tmp_path, capsys
+):
+    recipe = keys(evaluate={"base": False, "draws": 200})
+    liked = recipe["tasks"]["liked"]
+    recipe["tasks"]["liked"] = liked | {"data": liked["data"] | {"on_bad": "drop"}}
+    recipe["stages"][0]["steps"] = 1
+    out = train(folder, recipe)
+    lines = (folder / "liked.test.jsonl").read_text(encoding="utf-8").splitlines()
+    long = {"prompt": "and?", "chosen": "salt " * 2 * retained.CONTEXT, "rejected": "wood"}
+    file = tmp_path / "long.jsonl"
+    file.write_text("\n".join([*lines, json.dumps(long)]) + "\n", encoding="utf-8")
+    given = tmp_path / "again"
+    assert main(["evaluate", str(out), "--task", f"liked={file}", "--out", str(given)]) == 0
+    assert "liked: 1 bad row was dropped (data.on_bad): " in capsys.readouterr().out
+    assert len(retained.rows(given / "liked.jsonl")) == len(lines)
+
+
+def test_a_comparison_of_runs_names_the_ceiling(done, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["compare", *map(str, done.values())]) == 0
+    assert "agreement, ceiling unknown" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a process")

@@ -11,7 +11,9 @@ import retained
 import tiny_run
 from madrigal.cli.app import main
 from madrigal.errors import DataError
+from madrigal.evaluation.kl import Another, kl_to_base
 from madrigal.pipeline.build import build
+from madrigal.pipeline.trained import find_trained, load_trained, recipe_of
 from madrigal.recipe.load import load_recipe
 from madrigal.report import closing_table, write_report
 
@@ -107,6 +109,7 @@ def test_it_is_quiet_on_the_clean_twin(folder, tmp_path, monkeypatch, seed):
 def _everything_is_there(out, summary):
     """What the watch of a preference stage leaves, besides the scores."""
     assert summary["kl_to_base"]["02-prefer"].keys() == {"near"}
+    _the_reference_is_what_the_stage_began_with(out, summary)
     assert list(summary["written"]) == ["base", "01-learn", "02-prefer"]
     after = summary["written"]["02-prefer"]["near"]
     assert after["n"] == 6
@@ -121,7 +124,20 @@ def _everything_is_there(out, summary):
     assert section.count('<svg class="chart"') == 3  # where both stages went, and the way of one
     assert "What the other tasks paid" in section
     assert "mood" in section
+    assert "<small>to the base " in section
     assert "What the model writes by itself" in section
+
+
+def _the_reference_is_what_the_stage_began_with(out, summary):
+    """Both models loaded again from what the stages left."""
+    task, coder = (built := build(recipe_of(out))).tasks["near"], built.coder
+    later, earlier = (load_trained(find_trained(out, s, "near"))[0] for s in ("prefer", "learn"))
+    rows = kl_to_base(later, Another(earlier), coder, task, task.splits["test"])
+    mean = sum(row.nats for row in rows) / sum(row.tokens for row in rows)
+    from_base, found = summary["kl_to_base"], summary["kl_to_reference"]
+    assert found["02-prefer"]["near"]["value"] == pytest.approx(mean, rel=1e-3)
+    assert from_base["02-prefer"]["near"]["value"] != pytest.approx(mean, rel=0.05)
+    assert found["01-learn"] == from_base["01-learn"]
 
 
 def mistakes(folder, tmp_path, recipe):

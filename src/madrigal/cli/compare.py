@@ -15,7 +15,9 @@ from madrigal.evaluation.scores_file import read_plan, read_predictions_of
 from madrigal.evaluation.seeds import SeedScore, over_seeds
 from madrigal.recipe.load import load_recipe
 from madrigal.report import numbers
-from madrigal.report.numbers import Interval
+from madrigal.report.ceiling import ceiling_of, ceiling_words
+from madrigal.report.folder import read_run
+from madrigal.report.numbers import Interval, mapping
 from madrigal.report.side_by_side import COLUMNS, kept_runs, write_side_by_side
 from madrigal.report.side_by_side import table as side_by_side
 
@@ -34,8 +36,9 @@ def compare(runs: Sequence[Path], stage: str | None, page: Path | None = None) -
     """
     found = compare_runs(runs, stage)
     console = Console(highlight=False)
+    ceilings = _ceilings(runs[0])
     for run in found.runs[1:]:
-        console.print(_table(found, run))
+        console.print(_table(found, run, ceilings))
         console.print(verdict(found, run), end="\n\n")
     for sentence in joint_sentences(runs):
         console.print(sentence, markup=False)
@@ -45,7 +48,7 @@ def compare(runs: Sequence[Path], stage: str | None, page: Path | None = None) -
     if only_seeds_differ(runs):
         plan = read_plan(runs[0])
         stages = [found.stages[name] for name in found.runs]
-        console.print(_seed_table(plan, spread(runs, stages, plan), len(runs)))
+        console.print(_seed_table(plan, spread(runs, stages, plan), len(runs), ceilings))
 
 
 def _kept(runs: Sequence[Path], names: Sequence[str], console: Console, page: Path | None) -> None:
@@ -106,7 +109,18 @@ def spread(runs: Sequence[Path], stages: Sequence[str], plan: Plan) -> dict[str,
     return found
 
 
-def _table(found: Comparison, run: str) -> Table:
+def _ceilings(run: Path) -> dict[str, str]:
+    """What a perfect model could reach, of each task of judged answers."""
+    folder = read_run(run)
+    tasks = mapping(folder.scores.get("tasks"))
+    return {
+        name: f", {ceiling_words(ceiling_of(folder, name))}"
+        for name, facts in tasks.items()
+        if mapping(facts).get("metric") == "agreement"
+    }
+
+
+def _table(found: Comparison, run: str, ceilings: Mapping[str, str]) -> Table:
     first = found.runs[0]
     title = f"{run} ({found.stages[run]}) against {first} ({found.stages[first]})"
     table = _empty(title, ("task", "metric", first, run, "difference", "Holm", "won/lost", "n"))
@@ -116,7 +130,7 @@ def _table(found: Comparison, run: str) -> Table:
             change = numbers.difference(Interval(d.difference, d.low, d.high), one.metric)
             table.add_row(
                 one.task,
-                numbers.metric_name(one.metric),
+                numbers.metric_name(one.metric) + ceilings.get(one.task, ""),
                 numbers.plain(d.first, one.metric),
                 numbers.plain(d.second, one.metric),
                 f"{_MARKS[one.verdict]} {change}",
@@ -127,14 +141,16 @@ def _table(found: Comparison, run: str) -> Table:
     return table
 
 
-def _seed_table(plan: Plan, found: Mapping[str, SeedScore], runs: int) -> Table:
+def _seed_table(
+    plan: Plan, found: Mapping[str, SeedScore], runs: int, ceilings: Mapping[str, str]
+) -> Table:
     title = f"{runs} runs that differ by their seed"
     table = _empty(title, ("task", "metric", "mean", "sd over runs", "runs"))
     for task, s in found.items():
         metric = plan.metrics[task]
         table.add_row(
             task,
-            numbers.metric_name(metric),
+            numbers.metric_name(metric) + ceilings.get(task, ""),
             numbers.score(Interval(s.mean, s.low, s.high), metric),
             numbers.plain(s.run_sd, metric),
             ", ".join(numbers.plain(value, metric) for value in s.runs),

@@ -9,9 +9,11 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from madrigal.cli.ceiling import ceiling_in
 from madrigal.errors import DataError, UserMistake
 from madrigal.feedback.words import decimal, percent
 from madrigal.model.ensemble import Aggregate
+from madrigal.pipeline.build import build
 from madrigal.pipeline.ensemble import (
     HOWS,
     Measured,
@@ -23,6 +25,8 @@ from madrigal.pipeline.ensemble import (
 )
 from madrigal.recipe.suggest import did_you_mean
 from madrigal.recipe.task import DataSettings, TaskSettings
+from madrigal.report.numbers import SPACE
+from madrigal.tasks.fit import fitting
 from madrigal.tasks.load import load_task
 from madrigal.tasks.task import Task
 
@@ -54,7 +58,11 @@ def ensemble(wish: Wish) -> None:
     made = make(members, home, wish.out, cast("Aggregate", wish.how), wish.penalty)
     found = measure(made, home, others)
     write_measured(wish.out, found)
-    Console().print(view(found, wish))
+    console = Console(highlight=False)
+    for task in (home, *others.values()):
+        for note in task.notes if task.counts.get("bad") else ():
+            console.print(f"{task.name}: {note}", markup=False)
+    console.print(view(found, wish, ceiling_in(home)))
 
 
 def _refused(wish: Wish) -> Iterator[str]:
@@ -72,21 +80,28 @@ def _refused(wish: Wish) -> Iterator[str]:
 
 
 def _judged(members: Sequence[Member], wish: Wish) -> tuple[Task, dict[str, Task]]:
-    """The task that the members judge, with its test answers; and those that they do not."""
-    loaded = members[0].recipe
-    recipe = loaded.recipe
-    home = load_task(wish.tasks[0], recipe.tasks[wish.tasks[0]], loaded.root, recipe.seed)
-    others = {}
-    for name, settings in recipe.tasks.items():
-        task = None if name in wish.tasks else load_task(name, settings, loaded.root, recipe.seed)
-        if task is not None and task.kind == "feedback" and not _same(task, home):
-            others[name] = task
+    """The task that the members judge, as its run split and weighed it; and those that they do not.
+
+    Raises:
+        DataError: judged answers that cannot be read, or that do not fit the members' context.
+    """
+    built = build(members[0].recipe)
+    home = built.tasks[wish.tasks[0]]
+    others = {
+        name: task
+        for name, task in built.tasks.items()
+        if task.kind == "feedback" and name not in wish.tasks and not _same(task, home)
+    }
+    on_bad = built.recipe.tasks[home.name].data.on_bad
     for file in wish.elsewhere:
-        settings = TaskSettings(data=DataSettings(test=file))
-        task = load_task(Path(file).stem, settings, Path(), recipe.seed)
+        settings = TaskSettings(data=DataSettings(test=file, on_bad=on_bad))
+        task = load_task(Path(file).stem, settings, Path(), built.recipe.seed)
         if task.kind != "feedback":
             raise DataError(f"--elsewhere {file}: read as {task.kind}; it holds no judged answers")
-        others[Path(file).stem] = task
+        if on_bad == "drop":
+            task = fitting(task, built.coder)
+        built.coder.check(task)
+        others[task.name] = task
     return home, others
 
 
@@ -95,7 +110,7 @@ def _same(one: Task, other: Task) -> bool:
     return {r.key for r in one.splits["test"]} == {r.key for r in other.splits["test"]}
 
 
-def view(found: Measured, wish: Wish) -> Group:
+def view(found: Measured, wish: Wish, ceiling: str) -> Group:
     """Agreement of members and aggregates, then disagreement at home and elsewhere."""
     table = _table(("", "agreement", "95 % interval"))
     named: list[tuple[str, Mapping]] = [("member", found.members), ("together:", found.aggregates)]
@@ -109,7 +124,8 @@ def view(found: Measured, wish: Wish) -> Group:
         where = f"{name}, {'trained on' if name == found.home else 'not trained on'}"
         split = "–" if one.split is None else percent(one.split)
         apart.add_row(where, f"{one.answers:,}", decimal(one.spread), split)
-    told = [Text(f"Agreement with people on the test answers of {found.home}"), table, Text("")]
+    title = f"Agreement with people on the test answers of {found.home}"
+    told = [Text(f"{title} (chance 50{SPACE}%, {ceiling})"), table, Text("")]
     told += [Text("Disagreement: standard deviation of the members' scores"), apart]
     if len(found.disagreement) == 1:
         told.append(Text("No other judged answers; name some with --elsewhere FILE.", style="dim"))

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from madrigal.cli.ceiling import ceiling_in
 from madrigal.errors import RunFolderError, UserMistake
 from madrigal.evaluation.evaluate import evaluate_task
 from madrigal.evaluation.intervals import Resampling, Score, score
@@ -21,6 +22,7 @@ from madrigal.recipe.suggest import did_you_mean
 from madrigal.recipe.task import DataSettings
 from madrigal.report import closing_table, numbers, write_report
 from madrigal.tasks.encode import Coder
+from madrigal.tasks.fit import fitting
 from madrigal.tasks.load import load_task
 from madrigal.tasks.sources import with_bundled_settings
 from madrigal.tasks.task import Task
@@ -50,19 +52,24 @@ def score_files(run: Path, given: Sequence[str], stage: str | None, out: Path | 
     settings = loaded.recipe.evaluate
     resampling = Resampling(loaded.recipe.seed, settings.draws, settings.confidence)
     scores: dict[str, Score] = {}
+    console = Console(highlight=False)
     held: tuple[Trained, LanguageModel, Coder] | None = None
     for name, task in tasks.items():
         # Tasks with private parts have models of their own.
         if held is None or held[0].folder != trained[name].folder:
             held = (trained[name], *load_trained(trained[name], rewards=True))
         _, model, coder = held
+        if loaded.recipe.tasks[name].data.on_bad == "drop":
+            tasks[name] = task = fitting(task, coder)
+        if task.counts.get("bad"):
+            console.print(f"{name}: {task.notes[-1]}", markup=False)
         rows = evaluate_task(model, coder, task, task.splits["test"], settings.batch_tokens)
         scores[name] = score(rows, task.metric, resampling)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
             write_predictions(out / f"{name}.jsonl", rows)
     assert held is not None
-    Console().print(_table(tasks, scores, f"{run}, stage {held[0].label}"))
+    console.print(_table(tasks, scores, f"{run}, stage {held[0].label}"))
 
 
 def _files(given: Sequence[str], loaded: LoadedRecipe) -> dict[str, str]:
@@ -86,7 +93,8 @@ def _task(name: str, path: str, loaded: LoadedRecipe) -> Task:
     recipe = loaded.recipe
     settings = with_bundled_settings(name, recipe.tasks[name])
     known = load_task(name, recipe.tasks[name], loaded.root, recipe.seed)
-    data = DataSettings(test=path, format=settings.data.format, columns=settings.data.columns)
+    kept = {key: getattr(settings.data, key) for key in ("format", "columns", "on_bad")}
+    data = DataSettings(test=path, **kept)
     changes: dict[str, object] = {"data": data, "metric": known.metric}
     if settings.labels is None and known.labels:
         # A file may lack a label that the model must still be able to choose.
@@ -96,10 +104,15 @@ def _task(name: str, path: str, loaded: LoadedRecipe) -> Task:
 
 def _table(tasks: Mapping[str, Task], scores: Mapping[str, Score], title: str) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("task", "metric", "score", "n"):
+    ceilings = {name: ceiling_in(task) for name, task in tasks.items() if task.kind == "feedback"}
+    head = ("task", "metric", "score", *(("ceiling",) if ceilings else ()), "n")
+    for column in head:
         table.add_column(column, justify="left" if column in ("task", "metric") else "right")
     for name, found in scores.items():
         metric = tasks[name].metric
         value = numbers.score(numbers.Interval(found.value, found.low, found.high), metric)
-        table.add_row(name, numbers.metric_name(metric), value, numbers.count(found.n))
+        cells = [name, numbers.metric_name(metric), value, numbers.count(found.n)]
+        if ceilings:
+            cells.insert(3, ceilings.get(name, ""))
+        table.add_row(*cells)
     return table

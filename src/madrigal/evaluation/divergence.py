@@ -41,3 +41,8 @@ def write_divergences(path: Path, rows: Sequence[Divergence]) -> None:
 def read_divergences_of(run: Path) -> dict[str, dict[str, list[Divergence]]]:
     """All rows of a run's `kl` folder, by stage, then task; empty where it was not measured."""
     return read_rows(run / "kl", "divergences", lambda row: Divergence(**row))
+
+
+def read_from_reference_of(run: Path) -> dict[str, dict[str, list[Divergence]]]:
+    """The same of KL to the model as a stage began, of later stages that learnt preferences."""
+    return read_rows(run / "kl" / "reference", "divergences", lambda row: Divergence(**row))

@@ -60,11 +60,12 @@ def score_matrix(
     plan: Plan,
     divergences: Divergences | None = None,
     writings: Writings | None = None,
+    from_reference: Divergences | None = None,
 ) -> ScoreMatrix:
     """Score every folder of predictions. `single` becomes the baselines, the others the rows.
 
-    `divergences` are what is known of KL to the base, `writings` of the answers that models wrote;
-    they enter the summary.
+    `divergences` are what is known of KL to the base, `from_reference` of KL to the model as a
+    later stage began, `writings` of the answers that models wrote; they enter the summary.
 
     Raises:
         RunFolderError: a task has no metric in the plan, or rows lack what their metric needs.
@@ -88,7 +89,7 @@ def score_matrix(
         rows={stage: {t: cell.score for t, cell in cells[stage].items()} for stage in order},
         baselines={t: cell.score for t, cell in cells.get(SINGLE, {}).items()},
         summary=summarise(predictions, cells, facts, order, plan)
-        | _kl(divergences or {}, plan)
+        | _kl(divergences or {}, from_reference or {}, plan)
         | preferences(predictions, plan)
         | writing(writings or {}, plan)
         | _routed(predictions, plan)
@@ -96,14 +97,29 @@ def score_matrix(
     )
 
 
-def _kl(divergences: Divergences, plan: Plan) -> dict[str, Any]:
-    """`kl_to_base` by stage and task; nothing where it was not measured."""
-    found = {
-        stage: {task: asdict(mean_kl(task, rows, plan.resampling)) for task, rows in tasks.items()}
-        for stage, tasks in divergences.items()
-        if stage in plan.learned
+def _kl(from_base: Divergences, from_reference: Divergences, plan: Plan) -> dict[str, Any]:
+    """`kl_to_base` and `kl_to_reference` by stage and task; nothing where they were not measured.
+
+    What the first stage began with is the base.
+    """
+    first = next(iter(plan.learned), "")
+    judged = {
+        task: rows
+        for task, rows in from_base.get(first, {}).items()
+        if plan.metrics.get(task) == "agreement"
     }
-    return {"kl_to_base": found} if found else {}
+    began = {first: judged} | dict(from_reference) if judged else from_reference
+    told = {}
+    for name, divergences in (("kl_to_base", from_base), ("kl_to_reference", began)):
+        means = {
+            stage: {
+                task: asdict(mean_kl(task, rows, plan.resampling)) for task, rows in row.items()
+            }
+            for stage, row in divergences.items()
+            if stage in plan.learned
+        }
+        told |= {name: means} if means else {}
+    return told
 
 
 def _routed(predictions: Predictions, plan: Plan) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from madrigal.errors import RunFolderError
-from madrigal.evaluation.divergence import read_divergences_of
+from madrigal.evaluation.divergence import read_divergences_of, read_from_reference_of
 from madrigal.evaluation.intervals import Resampling
 from madrigal.evaluation.matrix import VERSION, ScoreMatrix, score_matrix
 from madrigal.evaluation.plan import Plan
@@ -24,7 +24,8 @@ def read_predictions_of(run: Path) -> dict[str, dict[str, list[Prediction]]]:
 def score_run(run: Path, plan: Plan) -> ScoreMatrix:
     """Score a run folder from its prediction rows, rows of KL to the base, and written answers."""
     found = read_predictions_of(run)
-    return score_matrix(found, plan, read_divergences_of(run), read_written_of(run))
+    from_base, from_reference = read_divergences_of(run), read_from_reference_of(run)
+    return score_matrix(found, plan, from_base, read_written_of(run), from_reference)
 
 
 def write_scores(run: Path, matrix: ScoreMatrix) -> Path:

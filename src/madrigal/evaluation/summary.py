@@ -44,6 +44,8 @@ DEFINITIONS = {
     "token; above 0 is worse",
     "kl_to_base": "version 1: mean over answer tokens of the test examples of KL(base || model) "
     "over the vocabulary, in nats per token, behind the reference answer's earlier tokens",
+    "kl_to_reference": "version 1: of tasks of judged answers the same with the model as the stage "
+    "began, which is the reference of preferences, in place of the base",
     "router": "version 1: share of a task's test prompts that the router, which is told no task, "
     "sends to the task's own part, of the tasks taught so far; Wilson's interval over prompts",
     "judged": "version 1: of judged answers, share of people who agree with the model over pairs "

@@ -27,6 +27,14 @@ def measured_by_kl(built: Built, stage: StageSettings) -> tuple[str, ...]:
     return tuple(built.recipe.scored(stage.learn)) if wanted else ()
 
 
+def measured_by_reference(built: Built, stage: StageSettings) -> tuple[str, ...]:
+    """The tasks of a later stage on which the divergence from its start is measured: those that
+    learn preferences. What the first one starts with is the base."""
+    if not built.recipe.evaluate.kl or stage == built.recipe.stages[0]:
+        return ()
+    return preferring(built, [stage])
+
+
 def asked(built: Built, name: str) -> list[Record]:
     """The test prompts of a task to which the model writes: the first ones, the same every time."""
     records = built.tasks[name].splits["test"]

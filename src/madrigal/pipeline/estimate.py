@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from madrigal.evaluation.few_shot import with_examples
 from madrigal.mixture import Mixture
-from madrigal.pipeline.asked import asked, measured_by_kl, preferring
+from madrigal.pipeline.asked import asked, measured_by_kl, measured_by_reference, preferring
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.estimate_retention import retained
 from madrigal.pipeline.work import Part
@@ -64,6 +64,8 @@ def _scoring(built: Built) -> list[Part]:
         if divergent:
             both = 2 * sum(_answered(built, name) for name in divergent)
             found.append(Part(f"KL to the base after {stage.name}", both, False))
+        both = 2 * sum(_answered(built, name) for name in measured_by_reference(built, stage))
+        found.append(Part(f"KL to the reference after {stage.name}", both, False))
     if recipe.evaluate.baselines:
         learnt = {task for stage in recipe.stages for task in recipe.scored(stage.learn)}
         alone = sum(tokens for task, tokens in watched.items() if task in learnt)

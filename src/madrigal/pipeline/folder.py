@@ -77,6 +77,10 @@ class RunFolder:
         """KL to the base after the stage `label`, on the examples of a task."""
         return self.path / "kl" / label / f"{task}.jsonl"
 
+    def from_reference(self, label: str, task: str) -> Path:
+        """The same to the model as the stage `label` began."""
+        return self.path / "kl" / "reference" / label / f"{task}.jsonl"
+
     def written(self, label: str, task: str) -> Path:
         """What the model of `label` (base, 01-together) wrote to prompts of a task."""
         return self.path / "written" / label / f"{task}.jsonl"

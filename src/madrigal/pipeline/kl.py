@@ -1,6 +1,7 @@
-"""KL to the base after a stage, on the test prompts of the tasks that it learnt."""
+"""KL to the base, or to what a stage began with, on the test prompts of the tasks it learnt."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from madrigal.evaluation.divergence import write_divergences
 from madrigal.evaluation.kl import AdapterOff, Another, Base, kl_to_base
@@ -8,6 +9,7 @@ from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.before import begin
 from madrigal.pipeline.parts import fresh_model
 from madrigal.pipeline.scoring import Scorer
+from madrigal.pipeline.trained import find_trained, load_trained
 from madrigal.recipe.model import LoraAdapter
 from madrigal.training.lockstep import by_first
 
@@ -17,25 +19,49 @@ def measure_kl(scorer: Scorer, label: str, model: LanguageModel, tasks: Sequence
 
     The base is the model before the first stage.
     """
-    by_first(scorer.processes, model, lambda: _measure_missing(scorer, label, model, tasks))
+
+    def missing() -> None:
+        todo = {task: scorer.folder.divergences(label, task) for task in tasks}
+        todo = {task: path for task, path in todo.items() if not path.exists()}
+        if todo:
+            _measure(scorer, "KL to the base", model, _base(scorer, model), todo)
+
+    by_first(scorer.processes, model, missing)
     scorer.processes.wait()
 
 
-def _measure_missing(
-    scorer: Scorer, label: str, model: LanguageModel, tasks: Sequence[str]
+def measure_kl_to_reference(
+    scorer: Scorer, before: str, label: str, model: LanguageModel, tasks: Sequence[str]
 ) -> None:
-    todo = [task for task in tasks if not scorer.folder.divergences(label, task).exists()]
-    if todo:
-        _measure(scorer, label, model, todo)
+    """The same to the model as stage `label` began: what stage `before` left.
+
+    It is the reference of the preferences that the stage learnt. A base that is shared out over
+    processes is never loaded twice, so there it is not measured.
+    """
+
+    def missing() -> None:
+        todo = {task: scorer.folder.from_reference(label, task) for task in tasks}
+        loaded: tuple[Path, Another] | None = None
+        for task, path in todo.items():
+            if not path.exists():
+                place = find_trained(scorer.folder.path, before, task)
+                if loaded is None or loaded[0] != place.folder:  # a private part has its own
+                    loaded = place.folder, Another(load_trained(place)[0])
+                _measure(scorer, "KL to the reference", model, loaded[1], {task: path})
+
+    if model.shards is None:
+        by_first(scorer.processes, model, missing)
+        scorer.processes.wait()
 
 
-def _measure(scorer: Scorer, label: str, model: LanguageModel, tasks: Sequence[str]) -> None:
+def _measure(
+    scorer: Scorer, title: str, model: LanguageModel, base: Base, todo: Mapping[str, Path]
+) -> None:
     built = scorer.built
-    base = _base(scorer, model)
-    total = sum(len(built.tasks[task].splits["test"]) for task in tasks)
+    total = sum(len(built.tasks[task].splits["test"]) for task in todo)
     before = 0
-    with scorer.screen.bar("KL to the base", total) as (moved, remark):
-        for name in tasks:
+    with scorer.screen.bar(title, total) as (moved, remark):
+        for name, path in todo.items():
             task = built.tasks[name]
             records = task.splits["test"]
             remark(name)
@@ -48,7 +74,7 @@ def _measure(scorer: Scorer, label: str, model: LanguageModel, tasks: Sequence[s
                 batch_tokens=built.recipe.evaluate.batch_tokens,
                 on_progress=_from(moved, before, total),
             )
-            write_divergences(scorer.folder.divergences(label, name), rows)
+            write_divergences(path, rows)
             before += len(records)
 
 

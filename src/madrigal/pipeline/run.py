@@ -15,14 +15,14 @@ from madrigal.model.host import (
     set_determinism,
 )
 from madrigal.model.language_model import LanguageModel
-from madrigal.pipeline.asked import measured_by_kl
+from madrigal.pipeline.asked import measured_by_kl, measured_by_reference
 from madrigal.pipeline.baselines import Baselines, rides
 from madrigal.pipeline.before import begin, keep_before
 from madrigal.pipeline.build import Built, build
 from madrigal.pipeline.cards import write_cards
-from madrigal.pipeline.folder import RunFolder, locked, stage_label
+from madrigal.pipeline.folder import RunFolder, locked, stage_label, stage_labels
 from madrigal.pipeline.former import objectives
-from madrigal.pipeline.kl import measure_kl
+from madrigal.pipeline.kl import measure_kl, measure_kl_to_reference
 from madrigal.pipeline.manifest import Manifest, refuse_changed_data
 from madrigal.pipeline.parts import fresh_model, refuse_unsplit
 from madrigal.pipeline.past import Tensors, past_of, start_of
@@ -192,6 +192,11 @@ def _train_and_score(run: _Run, model: LanguageModel, start: Tensors | None) -> 
         if measured:
             with run.phase(f"KL {label}"):
                 measure_kl(run.scorer, label, model, measured)
+        preferred = measured_by_reference(run.built, stage)
+        if preferred:
+            began = stage_labels(run.built.recipe)[number - 2]
+            with run.phase(f"KL {label}"):
+                measure_kl_to_reference(run.scorer, began, label, model, preferred)
 
 
 def _baselines(run: _Run, model: LanguageModel) -> None:

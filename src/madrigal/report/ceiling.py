@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from madrigal.report import numbers
-from madrigal.report.folder import RunFolder
+from madrigal.report.folder import Json, RunFolder
 from madrigal.report.numbers import Interval, mapping, number
 
 UNKNOWN = "ceiling unknown"
@@ -16,8 +16,17 @@ def ceiling_of(run: RunFolder, task: str) -> Interval | None:
     They are those of the data card. No model exceeds what siding with most people gives on the
     test votes themselves, nor does a bound.
     """
-    parts = mapping(mapping(run.cards.get(task)).get("quality")).get("parts")
-    bounds = [mapping(mapping(part).get("ceiling")) for part in _list(parts)]
+    found = bounds_in(mapping(mapping(run.cards.get(task)).get("quality")))
+    if found is None or found.low is None or found.high is None:
+        return None
+    limits = [number(mapping(told).get("most")) for told in told_of(run, task)]
+    limit = min((one for one in limits if one is not None), default=1.0)
+    return Interval(min(found.high, limit), min(found.low, limit), min(found.high, limit))
+
+
+def bounds_in(quality: Json) -> Interval | None:
+    """The bounds in findings about the quality of some judged answers, as they stand in JSON."""
+    bounds = [mapping(mapping(part).get("ceiling")) for part in _list(quality.get("parts"))]
     found = [
         (least, most)
         for bound in bounds
@@ -27,9 +36,7 @@ def ceiling_of(run: RunFolder, task: str) -> Interval | None:
     if not found:
         return None
     low, high = min(one for one, _ in found), max(one for _, one in found)
-    limits = [number(mapping(told).get("most")) for told in told_of(run, task)]
-    limit = min((one for one in limits if one is not None), default=1.0)
-    return Interval(min(high, limit), min(low, limit), min(high, limit))
+    return Interval(high, low, high)
 
 
 def ceiling_words(ceiling: Interval | None) -> str:

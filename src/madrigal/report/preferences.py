@@ -41,7 +41,7 @@ class Row:
     chosen: tuple[str, str, str]  # the change, its interval, before and after
     rejected: tuple[str, str, str]
     margin: tuple[str, str, str]
-    kl: str
+    kl: tuple[str, str]  # to the reference; to the base, where that is another model
     tokens: tuple[str, str]
     repeated: tuple[str, str]
     ended: tuple[str, str]
@@ -117,18 +117,22 @@ def _stages(found: Sequence[Preferred]) -> list[str]:
 
 def _row(one: Preferred) -> Row:
     name = f"{one.task}, {label(one.stage)}"
-    kl = f"{one.kl.value:.3g}" if one.kl else numbers.DASH
     return Row(
         name,
         _moved(one.chosen),
         _moved(one.rejected),
         _moved(one.margin),
-        kl,
+        _kl(one),
         _wrote(one, "tokens", lambda value: f"{value:.0f}"),
         _wrote(one, "repeated", lambda value: numbers.percent(value, 0)),
         _wrote(one, "ended", lambda value: numbers.percent(value, 0)),
         one.chosen.fell,
     )
+
+
+def _kl(one: Preferred) -> tuple[str, str]:
+    told, base = (f"{kl.value:.3g}" if kl else numbers.DASH for kl in (one.kl, one.kl_to_base))
+    return told, "" if told == base else f"to the base {base}"
 
 
 def _moved(side: Side) -> tuple[str, str, str]:

@@ -40,7 +40,8 @@ class Preferred:
     chosen: Side
     rejected: Side
     margin: Side
-    kl: Interval | None
+    kl: Interval | None  # to the reference, which is the model as the stage began
+    kl_to_base: Interval | None
     written: Json  # after the stage
     earlier: Json  # written before it
 
@@ -90,7 +91,8 @@ def _one(summary: Json, stage: str, task: str, body: Json, objective: Json) -> P
         chosen=chosen,
         rejected=rejected,
         margin=margin,
-        kl=interval_of(mapping(mapping(summary.get("kl_to_base")).get(stage)).get(task)),
+        kl=interval_of(mapping(mapping(summary.get("kl_to_reference")).get(stage)).get(task)),
+        kl_to_base=interval_of(mapping(mapping(summary.get("kl_to_base")).get(stage)).get(task)),
         written=mapping(mapping(written.get(stage)).get(task)),
         earlier=mapping(mapping(written.get(before)).get(task)),
     )

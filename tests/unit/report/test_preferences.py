@@ -29,6 +29,7 @@ FELL = Preferred(
     rejected=side(-44.0, -9.1, 1.0),
     margin=side(4.0, 5.9, 1.0),
     kl=None,
+    kl_to_base=None,
     written={},
     earlier=LEVEL,
 )
