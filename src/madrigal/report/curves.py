@@ -60,7 +60,7 @@ def stage_charts(
     norm = [Line("gradient norm", "ink", series(taken, "grad_norm", points, max))]
     speed = [Line("tokens per second", "ink", _speed(taken, points))]
     candidates = [
-        ("Loss", "nats a token, by task", losses, False),
+        ("Loss", _loss_unit(metrics), losses, False),
         ("Validation", _validation_unit(metrics), _validation(log, palette), False),
         ("Gradient norm", "before clipping, the largest of each span", norm, True),
         ("Learning rate", "at each step", rate, True),
@@ -75,6 +75,12 @@ def stage_charts(
         drawn = figures.line_chart(lines, name=name, marks=marks, from_zero=zero, span=span)
         charts.append(Chart(title, unit, drawn))
     return tuple(chart for chart in charts if chart.figure)
+
+
+def _loss_unit(metrics: Mapping[str, str]) -> str:
+    if "agreement" in metrics.values():
+        return "by task: nats a token; of judged answers as their objective has it"
+    return "nats a token, by task"
 
 
 def against_single(

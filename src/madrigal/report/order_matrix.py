@@ -90,7 +90,7 @@ def order_matrix(board: Scoreboard) -> OrderMatrix | None:
     rows = [*board.rows, *([SINGLE] if board.has_single else [])]
     lines = [_line(board, row, tasks, moves) for row in rows]
     return OrderMatrix(
-        columns=tuple((t.name, numbers.metric_name(t.metric), t.watched) for t in tasks),
+        columns=tuple((t.name, t.judged, t.watched) for t in tasks),
         lines=tuple(lines),
         since=tuple(_since(task, found) for task in tasks),
         general=len(watched),

@@ -66,7 +66,7 @@ def _frame(x: Scale, y: Scale) -> list[str]:
     ends = f'x1="{_LEFT}" y1="{_BOTTOM}" x2="{_RIGHT}" y2="{_TOP}"'
     parts.append(f'<line class="equal" {ends}/>')
     parts.append(_text(_RIGHT, _BOTTOM + 32, "change of the preferred answer, nats", "end"))
-    parts.append(_text(_LEFT + 4, _TOP + 10, "of the other one", "start"))
+    parts.append(_text(_LEFT, _TOP - 4, "of the other one", "start"))
     parts.append(_text(_RIGHT - 4, _BOTTOM - 8, "margin grew", "end"))
     return parts
 

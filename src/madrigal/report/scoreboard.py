@@ -6,6 +6,7 @@ from typing import Any
 
 from madrigal.evaluation.intervals import alpha_of
 from madrigal.evaluation.plan import ROUTED
+from madrigal.report import numbers
 from madrigal.report.ceiling import ceiling_of, ceiling_words
 from madrigal.report.differences import Difference, Tests, interval_of, read_difference
 from madrigal.report.folder import Json, RunFolder
@@ -32,6 +33,12 @@ class TaskScores:
     from_base: Difference | None
     from_single: Difference | None
     ceiling: str = ""  # of agreement with people: what a perfect model could reach
+
+    @property
+    def judged(self) -> str:
+        """The metric's name, and beside agreement its ceiling."""
+        name = numbers.metric_name(self.metric)
+        return f"{name}, {self.ceiling}" if self.ceiling else name
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def matrix(board: Scoreboard, learnt: Mapping[str, Sequence[str]]) -> Matrix | N
             for row in across
             for value in (board.score(task, row),)
         )
-        rows.append((task.name, numbers.metric_name(task.metric), cells))
+        rows.append((task.name, task.judged, cells))
     return Matrix(tuple(titles), tuple(rows), board.has_single)
 
 

@@ -142,6 +142,7 @@ def test_the_ceiling_stands_beside_the_accuracy_in_page_terminal_and_card(folder
     plain = re.sub(r"\N{NO-BREAK SPACE}|&nbsp;", " ", page)
     assert re.search(r"agreement, chance 50\.0 %, ceiling \d+\.\d to \d+\.\d %", plain)
     assert "agreement, chance 50.0 %, ceiling unknown" in plain
+    assert re.search(r"agreement, ceiling \d+\.\d to \d+\.\d %", plain)  # by stage
     console = Console(width=100, record=True, file=StringIO())
     console.print(closing_table(folder))
     text = console.export_text()
