@@ -11,6 +11,7 @@ from madrigal.cli.constitution_commands import constitution, probe
 from madrigal.cli.feedback_commands import feedback
 from madrigal.cli.recipe_commands import LISTINGS, check, extend, few_shot, group, init, list_, run
 from madrigal.cli.run_commands import chat, compare, diagnose, ensemble, evaluate, export, report
+from madrigal.cli.sweep_command import sweep
 
 __all__ = ["LISTINGS", "app"]
 
@@ -54,6 +55,7 @@ app.command()(compare)
 app.command()(diagnose)
 app.command()(group)
 app.command("few-shot")(few_shot)
+app.command()(sweep)
 app.command()(extend)
 app.command()(ensemble)
 app.command()(constitution)

@@ -23,6 +23,7 @@ from madrigal.pipeline.mistakes import (
     unwritable,
     without_validation,
 )
+from madrigal.pipeline.scored_on import scored_on
 from madrigal.pipeline.unusable import noted
 from madrigal.pipeline.weighed import weighed
 from madrigal.recipe.load import LoadedRecipe
@@ -193,9 +194,10 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
     )
     tasks, unfit = _fitting(recipe, tasks, coder)
     tasks, unusable = noted(recipe, tasks)
+    tasks, unscored = scored_on(recipe, tasks)
     examples: dict[str, Sequence[Example]] = {}
     mistakes = [*unweighed, *unfit, *missing_trackers(recipe), *without_validation(recipe, tasks)]
-    mistakes += [*misfit(recipe, tasks), *unusable]
+    mistakes += [*misfit(recipe, tasks), *unusable, *unscored]
     mistakes += unlike_heads(recipe, objectives(taught))
     mistakes += unguarded(recipe, tasks)
     mistakes += unwritable(recipe, tasks)

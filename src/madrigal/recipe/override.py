@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+from madrigal.errors import RecipeError
 from madrigal.recipe.expand import expand
 from madrigal.recipe.node import Key, KeyPath, Mistake, Node, dotted
 from madrigal.recipe.parse import parse
@@ -33,6 +34,24 @@ def override(root: Node, shape: Shape, text: str) -> tuple[Node, list[Mistake]]:
     if mistakes:
         return root, mistakes
     return _put(root, shape, path, expand(node, here)), []
+
+
+def place_of(root: Node, shape: Shape, key: str) -> tuple[KeyPath, Shape | None]:
+    """The path that a key of `--set` names in an expanded tree, and what may stand there.
+
+    Raises:
+        RecipeError: it leads nowhere; the sentence has no place before it.
+    """
+    words = [word for word in re.split(r"[.\[\]]+", key.strip()) if word]
+    try:
+        path, here = _resolve(root, shape, words)
+    except _NoPlaceError as error:
+        raise RecipeError(str(error)) from None
+    if here is None:
+        parent = root.get(*path[:-1])
+        _, above = _resolve(root, shape, [str(part) for part in path[:-1]])
+        raise RecipeError(unknown_key(root.get(*path), parent, above or Shape()))
+    return path, here
 
 
 class _NoPlaceError(Exception):

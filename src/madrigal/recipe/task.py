@@ -112,6 +112,9 @@ class TaskSettings(Settings):
 class EvaluateSettings(Settings):
     """What is measured, and how surely."""
 
+    split: Literal["test", "validation"] = Field(
+        default="test", description="Examples behind every score. `validation`: those of validation, so that recipes can be chosen by their scores and the test examples stay unseen; `madrigal sweep` sets it."
+    )
     base: bool = Field(default=True, description="Score the untrained base model first.")
     baselines: bool | Literal["together", "separate"] = Field(
         default=False, description="Train one single-task model a task on the same examples and steps, and compare. `true`: all in the same passes where that gives the same models (LoRA without dropout, private parts or early stopping), else one run after another; `together` or `separate`: only so."

@@ -10,7 +10,8 @@ from madrigal.report.verdict import EARLIER, judgements
 
 
 def story(run: RunFolder, board: Scoreboard) -> tuple[str, ...]:
-    """Up to two plain sentences: what was done, and what it gave. The third is the worst task's."""
+    """Plain sentences: what was done, what it gave, and which examples say so where they are not
+    the test's. Another is the worst task's."""
     others = {
         EARLIER: "since each task was learnt",
         BASE: "against the base model",
@@ -18,8 +19,18 @@ def story(run: RunFolder, board: Scoreboard) -> tuple[str, ...]:
     }
     told = [f"{others[j.against]}: {j.tally}" for j in judgements(board) if j.tally]
     gave = "; ".join(told)
-    found = (_done(run, board), f"{gave[:1].upper()}{gave[1:]}." if gave else "")
+    found = (
+        _done(run, board),
+        f"{gave[:1].upper()}{gave[1:]}." if gave else "",
+        _by_validation(run),
+    )
     return tuple(sentence for sentence in found if sentence)
+
+
+def _by_validation(run: RunFolder) -> str:
+    if numbers.mapping(run.recipe.get("evaluate")).get("split") != "validation":
+        return ""
+    return "Scores are of validation examples, to choose by; what to report are those of the test."
 
 
 def _done(run: RunFolder, board: Scoreboard) -> str:
