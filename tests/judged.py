@@ -2,13 +2,19 @@
 
 import math
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import torch
 
 from madrigal.objectives import Outputs
+from madrigal.recipe.objective import ObjectiveSettings
+from madrigal.recipe.policy import Acting
 from madrigal.tasks.encoded import Judged
 from tiny import row
+
+# Objectives that learn from what stands in the data.
+KINDS = tuple(k for k in get_args(get_args(ObjectiveSettings)[0]) if not issubclass(k, Acting))
 
 
 def chance(one, other):

@@ -109,6 +109,36 @@ def of_distillation(asked: Any) -> Any:
     return [asked.strength, sorted(asked.tasks), digest(*held)]
 
 
+def of_acting(run: Any) -> Any:
+    """What the model's own answers to a few prompts come to, while the model changes."""
+    acting = run.acting
+    if acting is None:
+        return None
+    chance, found = torch.Generator().manual_seed(0), []
+    named = dict(run.parts.model.trainable())
+    before = {name: p.detach().clone() for name, p in named.items()}
+    for step in range(4):
+        answered = acting.answered(step, {task: [0, 1, 2] for task in acting.tasks})
+        rows = [row for some in answered.values() for example in some for row in example or ()]
+        acted = [a for row in rows if (a := row.acted) is not None]
+        known = [
+            x.tobytes() for a in acted for x in (a.old, a.advantage, a.reference) if x is not None
+        ]
+        told = [[one.task, dict(one.means)] for one in acting.told()]
+        tokens = [row.tokens.tobytes() for row in rows]
+        found.append([digest(*tokens, *known), told, repr(acting.state_dict())])
+        with torch.no_grad():
+            for parameter in named.values():
+                parameter.add_(0.05 * torch.randn(parameter.shape, generator=chance))
+    with torch.no_grad():
+        for name, parameter in named.items():
+            parameter.copy_(before[name])
+    # What is obeyed in the long run only: proved in unit/experience/test_guards.py and
+    # story/test_own_answers.py.
+    settings = [(s.failures, repr(s.guard)) for s in run.settings.acting().values()]
+    return [found, settings, sorted(acting.tensors())]
+
+
 def of_stage(run: Any, out: Path) -> dict[str, Any]:
     parts, steps = run.parts, run.source.steps
     optimiser = build_optimiser(run.settings.optimiser, parts.model)
@@ -121,6 +151,7 @@ def of_stage(run: Any, out: Path) -> dict[str, Any]:
         "source": of_source(run.source),
         "objectives": {name: repr(one) for name, one in parts.objectives.items()},
         "balancer": repr(parts.balancer),
+        "acting": of_acting(run),
         "numbers": [parts.task_weights, parts.microbatch_tokens, parts.pad, parts.seed],
         "share_prompts": parts.share_prompts,
         "chance": parts.stage,

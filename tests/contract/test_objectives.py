@@ -2,17 +2,14 @@
 
 import math
 from dataclasses import replace
-from typing import get_args
 
 import pytest
 import torch
 
-from judged import flat, pair, ranked, said, variants
+from judged import KINDS, flat, pair, ranked, said, variants
 from madrigal.objectives import Likelihood, Objective, Surveys, build_objective
-from madrigal.recipe.objective import ObjectiveSettings
 from madrigal.tasks.task import Task
 
-KINDS = get_args(get_args(ObjectiveSettings)[0])
 NEEDS = {"logps", "mean_logps", "scores", "reference"}
 TASK = {"name": "t", "kind": "answer", "metric": "exact_match", "splits": {}}
 

@@ -1,22 +1,15 @@
 """Results of benchmarks are whole, and their table can be made from them."""
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+from benches import BENCHMARKS, bench
 
 
 @pytest.fixture
-def run_all(monkeypatch):
-    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
-    spec = importlib.util.spec_from_file_location("run_all", BENCHMARKS / "run_all.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def run_all():
+    return bench("run_all")
 
 
 def test_each_benchmark_is_there(run_all):
@@ -55,10 +48,9 @@ def test_results_are_json():
         json.loads(path.read_text(encoding="utf-8"))
 
 
-def test_the_page_of_balancers_is_up_to_date(monkeypatch):
+def test_the_page_of_balancers_is_up_to_date():
     """`python benchmarks/balancer_pages.py` writes it."""
-    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
-    pages = importlib.import_module("balancer_pages")
+    pages = bench("balancer_pages")
     results = json.loads(pages.RESULTS.read_text(encoding="utf-8"))
     assert pages.PAGE.read_text(encoding="utf-8") == pages.page(results)
     assert set(pages.measured(results)) == set(pages.kinds())

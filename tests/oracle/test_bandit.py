@@ -12,7 +12,6 @@ half the sum of |pi - pi*|, both numbers to within TOLERANCE, known from 6,000 s
 
 from itertools import combinations
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -21,6 +20,8 @@ from scipy.stats import kendalltau
 from bandit import ARMS, BEST, BETA, REFERENCE, REWARD, kl, tv
 from judged import flat, pair, ranked
 from madrigal.objectives import Dpo, Ipo, Kto, Outputs, RatingDifference, Reward
+
+pytestmark = pytest.mark.usefixtures("unchecked")
 
 TOLERANCE = 0.002
 PAIRS = list(combinations(range(ARMS), 2))
@@ -37,14 +38,6 @@ TABLE = {  # objective, share of flips, TV, J
     "IPO": (Ipo(BETA), 0.0, 0.3508, -0.2448),
     "rating difference": (RatingDifference(BETA, float(np.ptp(REWARD))), 0.0, 0.0, -0.0122),
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def unchecked():
-    """Shapes are checked in every other test."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def chances(flips=0.0):

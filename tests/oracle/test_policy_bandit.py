@@ -4,17 +4,23 @@ Expectations are exact: every arm is a row of one token, and the gradient that r
 often as the arm is drawn.
 """
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
 
 from bandit import ARMS, BEST, BETA, REFERENCE, REWARD, kl, tv
-from madrigal.experience import penalties
 from madrigal.objectives import Outputs, Policy
+from madrigal.objectives.policy import in_loss
 from madrigal.tasks.encoded import Acted, Encoded
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 ON_POLICY = Policy(clip=None)
+IN_REWARD = {
+    None: np.zeros_like,
+    "k1": np.asarray,
+    "k3": lambda away: in_loss(torch.tensor(away), torch.zeros(ARMS), "k3").numpy(),
+}
 TABLE = {  # estimator in the reward, objective, TV, KL reached
     "k1 in the reward": ("k1", ON_POLICY, 0.0, 0.781),
     "k2 in the loss": (None, Policy(clip=None, penalty="k2", beta=BETA), 0.0, 0.781),
@@ -25,18 +31,10 @@ TABLE = {  # estimator in the reward, objective, TV, KL reached
 }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def unchecked():
-    """Shapes are checked in every other test."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
-
-
 def reached(objective, estimator, logps):
     """What the loss passes on to each arm's log-probability."""
     away = logps - np.log(REFERENCE)
-    rewards = REWARD if estimator is None else REWARD - BETA * penalties(away, estimator)
+    rewards = REWARD - BETA * IN_REWARD[estimator](away)
     rewards = rewards - np.exp(logps) @ rewards
     rows = [
         Encoded(

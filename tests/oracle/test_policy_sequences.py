@@ -3,30 +3,17 @@
 `benchmarks/policy_toys.py` has the study over five seeds; here is one, with its gate.
 """
 
-import importlib
-import sys
-from pathlib import Path
-
-import jaxtyping
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+from benches import bench
+
+pytestmark = pytest.mark.usefixtures("unchecked")
 SEED = 1
-
-
-@pytest.fixture(autouse=True, scope="module")
-def unchecked():
-    """Shapes are checked in every other test."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="module")
 def toys():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
-        return importlib.import_module("policy_toys")
+    return bench("policy_toys")
 
 
 @pytest.mark.parametrize("name", ["PPO", "RLOO"])

@@ -4,40 +4,26 @@
 sampled pairs and is compared with known optima.
 """
 
-import importlib
-import sys
-from pathlib import Path
-
-import jaxtyping
 import numpy as np
 import pytest
 import torch
 
+from benches import bench
 from madrigal.objectives import Dpo, Ipo, Kto, RatingDifference, Reward
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+pytestmark = pytest.mark.usefixtures("unchecked")
 SEED, PAIRS, STEPS, FLIPS = 0, 4096, 150, 0.2
-
-
-@pytest.fixture(autouse=True, scope="module")
-def unchecked():
-    """Shapes are checked in every other test."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="module")
 def toy():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
-        yield importlib.import_module("sequences")
+    return bench("sequences")
 
 
 @pytest.fixture(scope="module")
 def stated(toy):
     """The distances that were stated beforehand; the study says which of them are met, and how."""
-    return importlib.import_module("preference_toys").STATED
+    return bench("preference_toys").STATED
 
 
 @pytest.fixture(scope="module")

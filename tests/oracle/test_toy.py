@@ -7,7 +7,6 @@ some hundred larger ones, of which the last half shrink so that they come to res
 sooner.
 """
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -15,6 +14,8 @@ import torch
 from gramians import seen
 from madrigal.balancing import build_balancer
 from madrigal.recipe import balance, balance_by_gradient
+
+pytestmark = pytest.mark.usefixtures("unchecked")
 
 STARTS = [(-8.5, 7.5), (0.0, 0.0), (9.0, 9.0), (-7.5, -0.5), (9.0, -1.0)]
 SCALE = 0.1  # of the first task's loss
@@ -25,14 +26,6 @@ METHODS = {
     "nash": balance_by_gradient.Nash(), "aligned": balance_by_gradient.Aligned(),
     "upgrad": balance_by_gradient.UpGrad(),
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True, scope="module")
-def unchecked():
-    """Shapes are checked in every other test; ten thousand calls here would be half of its time."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def losses(points, scale):

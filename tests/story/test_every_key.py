@@ -7,6 +7,7 @@ new in the schema has no row and fails the test.
 
 import copy
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
@@ -17,10 +18,12 @@ import yaml
 import tiny
 import tiny_run
 from judged import other
+from madrigal.cli.app import main
 from madrigal.errors import UserMistake
 from madrigal.pipeline.run import run
 from madrigal.recipe.load import load_recipe
 from madrigal.recipe.objective import ObjectiveSettings
+from madrigal.recipe.policy import Acting, BestOfN, Grpo, OnlineDpo, PolicyGuard, Ppo, Rloo
 from madrigal.recipe.schema import Recipe
 from madrigal.recipe.shape import kind_of, shapes
 from traced import trace
@@ -98,6 +101,15 @@ OLD = {
     ],
     "evaluate": {"base": False, "draws": 200},
 }
+JUDGES = {
+    "name": "judges",
+    "model": {"base": "base", "adapter": {"kind": "lora", "rank": 2}},
+    "tasks": {name: {"data": {"train": "voted.jsonl"}, "feedback": {"in_order": False}}
+              for name in ("one", "two")},
+    "stages": [{"name": "judge", "learn": ["one", "two"], "steps": 2, "batch": {"rows": 4},
+                "objective": {"one": "reward", "two": "reward"}}],
+    "evaluate": {"base": False, "draws": 200},
+}  # fmt: skip
 GOES_ON = {"start_from": {"run": "old", "learned": ["mood", "echo"]}}
 
 ROWS = {
@@ -295,9 +307,9 @@ ROWS["stages[N].guard.chosen"] = Row(
 # Of each objective on judged answers: its keys.
 for kind in get_args(get_args(ObjectiveSettings)[0]):
     word = kind.model_fields["kind"].default
-    prefers = learning({"kind": word}, JUDGED_BY.get(word, VOTED["tasks.voted"]))
-    if word == "likelihood":
+    if word == "likelihood" or issubclass(kind, Acting):
         continue
+    prefers = learning({"kind": word}, JUDGED_BY.get(word, VOTED["tasks.voted"]))
     for key in kind.model_fields:
         value = {"kind": word, key: other(kind, key)} if key != "kind" else {"kind": "likelihood"}
         refused = "has no effect" if (word, key) == ("reward", "scale") else ""
@@ -305,6 +317,72 @@ for kind in get_args(get_args(ObjectiveSettings)[0]):
             "stages.0.objective.voted", value, prefers, refused
         )
 
+# Of each objective on answers of the model's own: its own keys; those that all share, of one.
+OWN = "stages.0.objective.echo"
+OTHERWISE = {
+    "samples": 3, "temperature": 0.5, "normalise": "none", "most": 0.1, "missing_end": 0.0,
+    "failures": 0.5, "beta": 0.9, "target": 0.5, "horizon": 9.0, "penalty": "k2", "scaled": True,
+    "epochs": 2, "clip": 0.3, "clip_high": 0.9, "dual_clip": 5.0, "discount": 0.5, "trace": 0.5,
+    "whiten": False, "value": 0.5, "value_clip": 0.9, "critic": "zero",
+    "guard.divergence": 3.0, "guard.entropy": 0.5, "guard.distinct": 0.5, "guard.length": 2.0,
+    "guard.cut": 0.5, "guard.window": 2, "guard.strikes": 1, "guard.act": False,
+}  # fmt: skip
+LONG = {"kind": "length"}
+SCORED = "stages.0.objective.echo.reward.0"
+JUDGE = {"kind": "model", "run": "judges", "task": "one"}
+JOINED = {"kind": "ensemble", "folder": "joined", "how": "mean"}
+# Of each reward: one that is given, its keys with another value, and what is said against it.
+OF_REWARDS = {
+    "model": (JUDGE, {"kind": LONG, "run": "nowhere", "task": "two", "stage": "nope"}),
+    "ensemble": (JOINED, {"kind": LONG, "folder": "nowhere", "how": "minimum"}),
+    "function": (
+        {"kind": "function", "name": "wits.first"}, {"kind": LONG, "name": "wits.second"},
+    ),
+    "exact": ({"kind": "exact"}, {"kind": LONG}),
+    "number": ({"kind": "number"}, {"kind": LONG, "tolerance": 1e9}),
+    "pattern": ({"kind": "pattern", "pattern": "e"}, {"kind": LONG, "pattern": "o"}),
+    "length": (
+        LONG | {"weight": 1.0}, {"kind": {"kind": "pattern", "pattern": "e"}, "weight": 2.0},
+    ),
+}  # fmt: skip
+SUMS = {"tasks.echo": {"data": {"train": "sums.jsonl"}, "max_new_tokens": 9}}
+REFUSED = {"nowhere": "nowhere", "nope": "no finished stage 'nope'"}
+
+
+def acts(kind, **more):
+    """`echo` is learnt from answers of the model's own."""
+    return {OWN: {"kind": kind, "reward": [{"kind": "pattern", "pattern": "e"}], **more}}
+
+
+ACTING = {kind.model_fields["kind"].default: kind for kind in (Rloo, Grpo, Ppo, BestOfN, OnlineDpo)}
+for kind in ACTING.values():
+    word = kind.model_fields["kind"].default
+    place = f"stages[N].objective.NAME({word})"
+    shared = set(Acting.model_fields) if kind is not Rloo else {"reward", "gold", "guard"}
+    ROWS[f"{place}.kind"] = Row(OWN, "likelihood", acts(word))
+    for key in [k for k in kind.__annotations__ if k not in ("kind", "method")]:
+        assert key not in shared - set(kind.__annotations__)
+        beside = {"horizon": {"target": 0.4}, "critic": {"reward": [JUDGE]}}.get(key, {})
+        value = None if (word, key) == ("ppo", "target") else OTHERWISE[key]
+        ROWS[f"{place}.{key}"] = Row(f"{OWN}.{key}", value, acts(word, **beside))
+for key in [k for k in Acting.model_fields if k not in ("reward", "gold", "guard", "samples")]:
+    ROWS[f"stages[N].objective.NAME(rloo).{key}"] = Row(
+        f"{OWN}.{key}", OTHERWISE[key], acts("rloo")
+    )
+for word, (given, others) in OF_REWARDS.items():
+    for key, value in others.items():
+        changed = value if key == "kind" else given | {key: value}
+        ROWS[f"stages[N].objective.NAME(rloo).reward[N]({word}).{key}"] = Row(
+            f"{OWN}.reward.0", changed,
+            acts("rloo", normalise="none", reward=[given]) | (SUMS if word == "number" else {}),
+            REFUSED.get(str(value), ""),
+        )  # fmt: skip
+ROWS["stages[N].objective.NAME(rloo).gold[N](length).weight"] = Row(
+    f"{OWN}.gold", [LONG | {"weight": 2.0}], acts("rloo", gold=[LONG])
+)
+GUARDS = "stages[N].objective.NAME(rloo).guard"
+for key in PolicyGuard.model_fields:
+    ROWS[f"{GUARDS}.{key}"] = Row(f"{OWN}.guard", {key: OTHERWISE[f"guard.{key}"]}, acts("rloo"))
 ROWS["stages[N].batch.share_prompts"] = Row(
     "stages.0.batch.share_prompts",
     False,
@@ -482,11 +560,21 @@ def folder(tmp_path_factory):
         "{% for m in messages %}<{{ m['role'] }}> {{ m['content'] }}\n{% endfor %}<assistant>"
     )
     (place / "chat" / "chat_template.jinja").write_text(template, encoding="utf-8")
+    sums = [{"prompt": f"{i} and {i}?", "completion": f"{2 * i}"} for i in range(30)]
+    (place / "sums.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in sums))
+    (place / "wits.py").write_text(
+        "def first(prompts, answers, accepted):\n    return [float(len(a)) for a in answers]\n"
+        "def second(prompts, answers, accepted):\n    return [float('a' in a) for a in answers]\n"
+    )
+    (place / "judges.yaml").write_text(yaml.safe_dump(JUDGES), encoding="utf-8")
     (place / "old.yaml").write_text(yaml.safe_dump(OLD), encoding="utf-8")
     try:
         run(load_recipe(place / "old.yaml"), place / "old")
+        judges = run(load_recipe(place / "judges.yaml"), place / "judges")
     finally:
         torch.use_deterministic_algorithms(False)
+    both = ("--task", "one", "--task", "two")
+    assert main(["ensemble", str(judges), *both, "--out", str(place / "joined")]) == 0
     return place
 
 
@@ -510,8 +598,21 @@ def traced(folder, tmp_path_factory):
     return of
 
 
+def inherited(leaf):
+    """Keys that settings share with a class above them, read in one place for all: one has them."""
+    found = re.match(r"stages\[N\]\.objective\.NAME\((\w+)\)\.(\w+)(.*)", leaf)
+    if found is None or found[1] not in ACTING:
+        return False
+    own = found[2] in ACTING[found[1]].__annotations__ or found[1] == "rloo"
+    if not own and found[2] != "kind":
+        return True
+    if found[2] == "gold":
+        return found[3] != "[N](length).weight"
+    return found[3].endswith(".weight") and "(length)" not in found[3]
+
+
 def test_every_leaf_of_the_schema_has_a_row():
-    assert sorted(ROWS) == sorted(leaves(Recipe))
+    assert sorted(ROWS) == sorted(leaf for leaf in leaves(Recipe) if not inherited(leaf))
 
 
 def test_the_same_recipe_leaves_the_same_trace(traced):

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from madrigal.evaluation.batches import by_length, quiet
-from madrigal.evaluation.prefill import extend, prefill, right_padded
+from madrigal.evaluation.prefill import Prefilled, extend, prefill, right_padded
 from madrigal.model.language_model import LanguageModel
 
 Tokens = Int[np.ndarray, " _"]
@@ -77,13 +77,16 @@ def continued(
     context is full.
     """
     room = [min(n, model.context - len(p)) for n, p in zip(limits, prompts, strict=True)]
-    known = prefill(model, prompts)
+    known, whose = _prefilled(model, prompts)
     if known.cache is None:
         rows = enumerate(zip(prompts, room, strict=True))
         return [_without_cache(model, row, *one, ends, pick) for row, one in rows]
     texts: list[list[int]] = [[] for _ in prompts]
-    cache, mask, places = known.cache, known.mask, known.lengths
-    active, states, count = list(range(len(prompts))), known.last, 0
+    cache, mask, places, states = known.cache, known.mask, known.lengths, known.last
+    if whose is not None:
+        places, states = places[whose], states[whose]
+        mask = None if mask is None else mask[whose]
+    active, count = list(range(len(prompts))), 0
     while True:
         following = pick(model.logits(states).float(), active, count)
         count += 1
@@ -96,15 +99,34 @@ def continued(
             break
         if len(kept) < len(active):
             chosen = torch.tensor(kept, device=model.device)
-            cache.batch_select_indices(chosen)
+            if whose is None:
+                cache.batch_select_indices(chosen)
+            else:
+                whose = whose[chosen]
             mask = None if mask is None else mask[chosen]
             places, following = places[chosen], following[chosen]
             active = [active[place] for place in kept]
+        if whose is not None:
+            cache, whose = known.branch(whose), None
         states = extend(model, following[:, None], cache, mask, places)[:, 0]
         places = places + 1
         if mask is not None:
             mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
     return [text[: max(0, most)] for text, most in zip(texts, room, strict=True)]
+
+
+def _prefilled(
+    model: LanguageModel, prompts: Sequence[Tokens]
+) -> tuple[Prefilled, Int[Tensor, " R"] | None]:
+    """Different prompts through the network once, and which of them each row has; None where no two
+    rows have the same."""
+    first: dict[bytes, int] = {}
+    whose = [first.setdefault(prompt.tobytes(), len(first)) for prompt in prompts]
+    if len(first) == len(prompts):
+        return prefill(model, prompts), None
+    held = dict(zip(whose, prompts, strict=True))
+    known = prefill(model, [held[place] for place in range(len(first))])
+    return known, torch.tensor(whose, device=model.device)
 
 
 def _ends(text: Sequence[int], ends: Sequence[Sequence[int]]) -> bool:

@@ -21,8 +21,9 @@ def sample(
     ends: Sequence[Sequence[int]],
     keys: Sequence[Key],
     batch_tokens: int,
+    temperature: float = 1.0,
 ) -> list[list[int]]:
-    """Each prompt's next tokens, drawn from the model's distribution at temperature 1.
+    """Each prompt's next tokens, drawn from the model's distribution at this temperature.
 
     Token t of a row is the first whose cumulative probability exceeds the row's t-th random number,
     which follows from its key alone. So a row is the same in any batch, up to rounding of the
@@ -40,7 +41,8 @@ def sample(
             count: int,
             chance: Sequence[Float[np.ndarray, " _"]] = chance,
         ) -> Int[Tensor, " R"]:
-            return drawn(logits, [float(chance[row][count]) for row in rows])
+            heated = logits if temperature == 1 else logits / temperature
+            return drawn(heated, [float(chance[row][count]) for row in rows])
 
         found = continued(
             model, [prompts[i] for i in batch], [limits[i] for i in batch], ends, pick

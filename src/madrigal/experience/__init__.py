@@ -8,7 +8,7 @@ from madrigal.experience.advantages import (
     whitened,
 )
 from madrigal.experience.best_of_n import best_of_n_divergence
-from madrigal.experience.penalty import Penalty, penalties
+from madrigal.experience.penalty import Penalty
 
 __all__ = [
     "Penalty",
@@ -16,7 +16,6 @@ __all__ = [
     "best_of_n_divergence",
     "estimated",
     "leave_one_out",
-    "penalties",
     "token_rewards",
     "whitened",
 ]

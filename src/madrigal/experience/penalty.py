@@ -1,25 +1,6 @@
-"""How far the model has gone from its reference, and what that costs."""
+"""The price of leaving the reference."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
-
-import numpy as np
-from jaxtyping import Float
-
-Estimator = Literal["k1", "k2", "k3"]
-
-
-def penalties(log_ratios: Float[np.ndarray, " N"], estimator: Estimator) -> Float[np.ndarray, " N"]:
-    """Estimates of KL(pi, pi_ref) from tokens drawn from pi, in nats (Schulman, 2020).
-
-    With d = log pi - log pi_ref of each token: k1 = d is unbiased; k2 = d^2 / 2 and
-    k3 = e^(-d) - 1 + d are never negative, k3 without bias.
-    """
-    if estimator == "k1":
-        return log_ratios
-    if estimator == "k2":
-        return log_ratios**2 / 2
-    return np.expm1(-log_ratios) + log_ratios  # the naive form loses its sign near 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +27,10 @@ class Penalty:
                 f"the target of the divergence is {self.target:g}; give nats above 0, or leave it "
                 "out to keep beta as it is"
             )
+
+    def raised(self) -> "Penalty":
+        """Half as much again."""
+        return replace(self, beta=min(self.most, 1.5 * self.beta))
 
     def updated(self, divergence: float, answers: int) -> "Penalty":
         """The price after answers with this mean divergence, in nats of a whole answer."""

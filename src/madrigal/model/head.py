@@ -72,18 +72,21 @@ def logps_in_chunks(
     with_mean: bool,
     chunk: int,
     around: Around = nothing_around,
+    temperature: Float[Tensor, " N"] | None = None,
 ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"] | None]:
     """Log-probability of each target, and on request the mean log-probability over the vocabulary.
 
     The head runs on `chunk` positions at a time: a block of logits that fits the cache is faster
     than one that does not, and where gradients are needed each chunk but a single one is computed
     again in the backward pass, so memory holds one block of logits. Each run of the head on states
-    `first` to `last` happens inside `around(first, last)`.
+    `first` to `last` happens inside `around(first, last)`. Logits are divided by `temperature`.
     """
 
     def block(part: Tensor, wanted: Tensor, first: int) -> tuple[Tensor, Tensor]:
         with around(first, first + part.shape[0]):
             logits = head(part).float()
+        if temperature is not None:
+            logits = logits / temperature[first : first + part.shape[0], None]
         picked = -nn.functional.cross_entropy(logits, wanted, reduction="none")
         if not with_mean:
             return picked, picked

@@ -13,7 +13,7 @@ from madrigal.model.branches import Branches, branched
 from madrigal.model.divergence import Reference, divergence_in_chunks
 from madrigal.model.head import Around, Head, logps_in_chunks, nothing_around
 from madrigal.model.private import PrivateParts
-from madrigal.model.score import reward_heads
+from madrigal.model.score import critics, heads, reward_heads
 from madrigal.model.shards import Shards
 from madrigal.model.update import Update
 
@@ -87,6 +87,7 @@ class LanguageModel:
         with_mean: bool = False,
         around: Around = nothing_around,
         counts: Sequence[int] | None = None,
+        temperature: Float[Tensor, " N"] | None = None,
     ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"] | None]:
         """Log-probability in nats of each target given its state; see `logps_in_chunks`.
 
@@ -96,7 +97,7 @@ class LanguageModel:
         causal: Any = self.causal
         chunk = max(1, LOGITS_PER_CHUNK // causal.config.vocab_size)
         around = self._routed_head(counts, around)
-        return logps_in_chunks(self.head, states, targets, with_mean, chunk, around)
+        return logps_in_chunks(self.head, states, targets, with_mean, chunk, around, temperature)
 
     def reward_head(self, task: str) -> nn.Linear | None:
         """What scores the answers of a task, where it trains a reward model."""
@@ -109,6 +110,18 @@ class LanguageModel:
             raise ValueError(f"task {task!r} has no reward head")
         with torch.autocast(self.device.type, enabled=False):
             return head(states.float())
+
+    def critic(self, task: str) -> nn.Linear | None:
+        """What expects the reward of a task's answers, where it trains one."""
+        return dict(critics(self.causal)).get(task)
+
+    def values(self, task: str, states: Float[Tensor, "N D"]) -> Float[Tensor, " N"]:
+        """What the task's critic expects at each state, in float32 whatever the rest is in."""
+        critic = self.critic(task)
+        if critic is None:
+            raise ValueError(f"task {task!r} has no critic")
+        with torch.autocast(self.device.type, enabled=False):
+            return critic(states.float())[:, 0]
 
     def divergence(
         self,
@@ -150,7 +163,7 @@ class LanguageModel:
     def owners(self) -> dict[int, tuple[str, ...]]:
         """The tasks that reach each parameter that not all reach, by the parameter's `id`."""
         private = self.private.owners() if self.private is not None else {}
-        return {**private, **{id(h.weight): (task,) for task, h in reward_heads(self.causal)}}
+        return {**private, **{id(p): (t,) for t, h in heads(self.causal) for p in h.parameters()}}
 
     def shared(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Trainable parameters that the rows of every task reach."""
@@ -159,12 +172,12 @@ class LanguageModel:
 
     def contested(self, tasks: Collection[str]) -> Iterator[tuple[str, nn.Parameter]]:
         """Trainable parameters about which these tasks can differ: the shared ones, and as soon as
-        one private part belongs to several of them, their private parts too. A reward head is one
-        task's alone."""
+        one private part belongs to several of them, their private parts too. A reward head or a
+        critic is one task's alone."""
         if self.private is None or not self.private.meet(tasks):
             return self.shared()
-        heads = {id(head.weight) for _, head in reward_heads(self.causal)}
-        return ((n, p) for n, p in self.reached(tasks) if id(p) not in heads)
+        own = {id(p) for _, head in heads(self.causal) for p in head.parameters()}
+        return ((n, p) for n, p in self.reached(tasks) if id(p) not in own)
 
     def reached(self, tasks: Collection[str]) -> Iterator[tuple[str, nn.Parameter]]:
         """Trainable parameters that rows of these tasks reach: the shared ones and their own."""

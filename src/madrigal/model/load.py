@@ -10,6 +10,7 @@ import torch
 from madrigal.errors import ModelError
 from madrigal.model.adapter import add_adapter, add_private
 from madrigal.model.base import load_tokenizer, model_context, resolve_base, unloadable
+from madrigal.model.dropout import set_dropout
 from madrigal.model.host import choose_device, has_fast_bfloat16
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.private import PrivateParts
@@ -72,36 +73,6 @@ def training_precision(settings: ModelSettings, device: torch.device) -> torch.d
     ):
         return torch.bfloat16
     return torch.float32
-
-
-# What architectures of transformers call their dropout probabilities.
-_DROPOUTS = (
-    "attention_dropout", "hidden_dropout", "resid_dropout", "embed_dropout", "dropout",
-    "resid_pdrop", "embd_pdrop", "attn_pdrop",
-    "hidden_dropout_prob", "attention_probs_dropout_prob",
-)  # fmt: skip
-
-
-def set_dropout(network: Any, probability: float) -> None:
-    """Give every dropout of the network this probability.
-
-    Raises:
-        ModelError: the architecture has none.
-    """
-    names = [name for name in _DROPOUTS if isinstance(getattr(network.config, name, None), float)]
-    if not names:
-        raise ModelError(
-            f"model.dropout: {network.config.model_type} models have no dropout; leave it out and "
-            "use adapter.dropout or weight decay"
-        )
-    for module in network.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = probability
-        for name in names:  # attention layers keep the number and apply it themselves
-            if isinstance(getattr(module, name, None), float):
-                setattr(module, name, probability)
-    for name in names:
-        setattr(network.config, name, probability)
 
 
 def recompute(network: Any, private: PrivateParts | None) -> None:

@@ -1,7 +1,8 @@
-"""Heads that score answers, one for each task that trains a reward model."""
+"""Heads on states: reward models score answers by them, critics expect these scores."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 HEADS = "reward_heads"  # in the causal model, so that they are trained and kept with it
 _OF = "of_"  # a task may be called as a method of the container
+_CRITIC = "critic_of_"
 
 
 def add_reward_heads(causal: Any, heads: Mapping[str, int], seed: int) -> None:
@@ -19,7 +21,7 @@ def add_reward_heads(causal: Any, heads: Mapping[str, int], seed: int) -> None:
     """
     if not heads:
         return
-    held = nn.ModuleDict()
+    held = _container(causal)
     for task, outputs in heads.items():
         width = _width(causal)
         text = f"{seed}:reward:{task}".encode()
@@ -28,7 +30,24 @@ def add_reward_heads(causal: Any, heads: Mapping[str, int], seed: int) -> None:
         head = nn.Linear(width, outputs, bias=False)
         nn.init.normal_(head.weight, std=(width + 1) ** -0.5, generator=generator)
         held[_OF + task] = head
-    causal.add_module(HEADS, held)
+
+
+def add_critics(causal: Any, tasks: Sequence[str]) -> None:
+    """Give each task a critic: a linear layer of zeros, with bias, from a state to what it expects.
+
+    It is trained and kept as reward heads are, and is no part of a stage's result.
+    """
+    for task in tasks:
+        head = nn.Linear(_width(causal), 1)
+        nn.init.zeros_(head.weight)
+        nn.init.zeros_(head.bias)
+        _container(causal)[_CRITIC + task] = head
+
+
+def _container(causal: Any) -> nn.ModuleDict:
+    if not hasattr(causal, HEADS):
+        causal.add_module(HEADS, nn.ModuleDict())
+    return getattr(causal, HEADS)
 
 
 def put_reward_heads(causal: Any, weights: Mapping[str, Tensor]) -> None:
@@ -47,11 +66,27 @@ def _width(causal: Any) -> int:
 
 
 def reward_heads(causal: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
-    """Every head, by its task."""
+    """Every reward head, by its task."""
+    return _named(causal, _OF)
+
+
+def critics(causal: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
+    """Every critic, by its task."""
+    return _named(causal, _CRITIC)
+
+
+def heads(causal: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
+    """Both."""
+    return chain(reward_heads(causal), critics(causal))
+
+
+def _named(causal: nn.Module, prefix: str) -> Iterator[tuple[str, nn.Linear]]:
     held: Any = getattr(causal, HEADS, {})
-    return ((name.removeprefix(_OF), head) for name, head in held.items())
+    own = ((name, head) for name, head in held.items() if name.startswith(prefix))
+    return ((name.removeprefix(prefix), head) for name, head in own)
 
 
 def is_of_reward_head(name: str) -> bool:
-    """Whether a parameter of this name, in any network around the causal model, is a head's."""
+    """Whether a parameter of this name, in any network around the causal model, is a head's, of a
+    reward model or a critic."""
     return HEADS in name.split(".")

@@ -65,6 +65,16 @@ class Scored(Protocol):
 
 
 @runtime_checkable
+class Tempered(Protocol):
+    """An objective whose log-probabilities are those of a tempered distribution."""
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by."""
+        ...
+
+
+@runtime_checkable
 class Surveys(Protocol):
     """An objective that must know the whole step before it can tell what a part of it costs.
 

@@ -9,10 +9,12 @@ from madrigal.objectives.ipo import Ipo
 from madrigal.objectives.kto import Kto
 from madrigal.objectives.likelihood import Likelihood
 from madrigal.objectives.orpo import Orpo
+from madrigal.objectives.policy import Policy
 from madrigal.objectives.rating_difference import RatingDifference
 from madrigal.objectives.reward import Reward
 from madrigal.objectives.simpo import Simpo
 from madrigal.recipe import objective as recipe
+from madrigal.recipe import policy
 from madrigal.recipe.settings import Settings
 from madrigal.tasks.task import Task
 
@@ -38,8 +40,38 @@ def build_objective(settings: recipe.ObjectiveSettings, task: Task) -> Objective
             return Correction(**_fields(settings))
         case recipe.Reward():
             return Reward(**_fields(settings))
+        case policy.Acting():
+            return _on_answers(settings)
         case _:
             assert_never(settings)
+
+
+def _on_answers(settings: policy.Acting) -> Objective:
+    """What learns from answers of the model's own."""
+    match settings:
+        case policy.Rloo():
+            return Policy(clip=None, ratio="answers", temperature=settings.temperature)
+        case policy.Grpo():
+            return Policy(
+                clip=settings.clip,
+                clip_high=settings.clip_high,
+                penalty=settings.penalty,
+                beta=settings.beta,
+                temperature=settings.temperature,
+            )
+        case policy.Ppo():
+            return Policy(
+                clip=settings.clip,
+                dual_clip=settings.dual_clip,
+                value=settings.value,
+                value_clip=settings.value_clip,
+                temperature=settings.temperature,
+            )
+        case policy.BestOfN():
+            return Likelihood("tokens")
+        case policy.OnlineDpo():
+            return Dpo(settings.beta)
+    raise AssertionError(f"no objective of {type(settings).__name__}")
 
 
 def _fields(settings: Settings) -> dict[str, Any]:

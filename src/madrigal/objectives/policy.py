@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from madrigal.errors import RunStopped
 from madrigal.objectives.base import Need, Outputs
 from madrigal.tasks.encoded import Acted, Encoded, Example
 
@@ -36,6 +37,7 @@ class Policy:
       model back too little. k1 belongs into the reward: in the loss its expected gradient is 0.
     - `value`: weight of half the squared error of the critic, which may move by `value_clip` from
       what it said before; the larger error of the two counts.
+    - `temperature` is that of the distribution that answers were drawn from: it is what is trained.
 
     The loss is a sum over tokens (over answers, for the ratio of answers), which the step divides
     by their number.
@@ -52,6 +54,7 @@ class Policy:
     beta: float = 0.0
     value: float = 0.0
     value_clip: float | None = 0.2
+    temperature: float = 1.0
 
     @property
     def needs(self) -> frozenset[Need]:
@@ -68,6 +71,7 @@ class Policy:
     def loss(self, rows: Sequence[Encoded], outputs: Outputs) -> Float[Tensor, ""]:
         acted, logps = _acted(rows), outputs.logps
         moved = (logps - _flat([a.old for a in acted], logps)).clamp(-FARTHEST, FARTHEST)
+        _check_fresh(acted, moved)
         advantage = _flat([a.advantage for a in acted], logps)
         cost = self._surrogate(rows, outputs, moved, advantage)
         if self.penalty != "none":
@@ -116,7 +120,7 @@ def in_loss(
     """The penalty of each token: `away` is log pi - log pi_ref, `moved` log pi - log pi_old."""
     if penalty == "k2":
         return away.square() / 2
-    k3 = torch.expm1(-away) + away
+    k3 = torch.expm1(-away) + away  # the naive form loses its sign near 0
     return moved.exp() * k3 if penalty == "k3_ratio" else k3
 
 
@@ -125,6 +129,20 @@ def _acted(rows: Sequence[Encoded]) -> list[Acted]:
     if None in found:
         raise ValueError("this objective learns from answers of the model's own, and a row is none")
     return [one for one in found if one is not None]
+
+
+def _check_fresh(acted: Sequence[Acted], moved: Float[Tensor, " N"]) -> None:
+    """Answers that the weights as they are have written are as likely as they were."""
+    allowed = [a.fresh for a in acted if a.fresh is not None]
+    if len(allowed) < len(acted) or not allowed or not moved.requires_grad or not len(moved):
+        return
+    farthest = float(moved.detach().exp().sub(1).abs().max())
+    if farthest > max(allowed):  # what is not a number is told by the step
+        raise RunStopped(
+            f"answers were written with other probabilities than they are trained with: the ratio "
+            f"is off by {farthest:.2g} where rounding explains {max(allowed):.2g}; the model has a "
+            "part that differs between the two passes"
+        )
 
 
 def _known(

@@ -149,7 +149,7 @@ def why_separate(recipe: Recipe, model: LanguageModel) -> str | None:
         if stage.early_stop is not None:
             return f"stage {stage.name} stops early"
         if any(not isinstance(one, Likelihood) for one in stage.objective.values()):
-            return f"stage {stage.name} compares with a reference"
+            return f"stage {stage.name} compares with a reference or judges answers"
     return why_not_apart(model, recipe.model.adapter)
 
 

@@ -203,6 +203,10 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
     mistakes += unwritable(recipe, tasks)
     mistakes += unasked(recipe, tasks)
     mistakes += unroutable(recipe, tasks)
+    if any(stage.acting() for stage in recipe.stages):
+        from madrigal.pipeline.answerable import unanswerable  # looks at earlier runs: needs torch
+
+        mistakes += unanswerable(recipe, tasks, coder, loaded.root)
     for name, task in tasks.items() if not unfit else ():
         try:
             coder.check(task)

@@ -77,7 +77,7 @@ def _taught(run: Path, last: str | None) -> dict[str, Former]:
         zip(stage_labels(loaded.recipe), loaded.recipe.stages, strict=True), 1
     ):
         for task in loaded.recipe.scored(stage.learn):
-            found[task] = Former(stage.objective_of(task), run.resolve(), number)
+            found[task] = Former(stage.remembered_by(task), run.resolve(), number)
         if last in (label, stage.name):
             break
     return found

@@ -12,7 +12,7 @@ from madrigal.pipeline.former import last_label
 from madrigal.recipe.load import LoadedRecipe
 from madrigal.recipe.task import Paths, TaskSettings
 from madrigal.tasks.find import find_files
-from madrigal.tasks.load import load_task
+from madrigal.tasks.load import as_set, load_task
 from madrigal.tasks.record import Record, Turn
 from madrigal.tasks.task import Task
 
@@ -96,15 +96,10 @@ def _from_predictions(loaded: LoadedRecipe, name: str, settings: TaskSettings) -
         metric=metric,
         splits={"train": (), "validation": (), "test": tuple(records)},
         labels=records[0].choices if len(choices) == 1 else (),
-        weight=settings.weight,
-        max_epochs=settings.max_epochs,
-        label_smoothing=settings.label_smoothing,
-        pull_to_start=settings.pull_to_start,
-        normalise_choices=settings.normalise_choices,
-        max_new_tokens=settings.max_new_tokens,
         cluster=settings.cluster,
         notes=("its files are gone: the test examples are those of the earlier run's predictions",),
         counts={"train": 0, "validation": 0, "test": len(records)},
+        **as_set(settings),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from madrigal.recipe.objective import ObjectiveSettings, Reward
+from madrigal.recipe.policy import Ppo
 from madrigal.recipe.schema import Recipe
 
 Objectives = Mapping[str, ObjectiveSettings]
@@ -15,6 +16,12 @@ def reward_heads(recipe: Recipe, before: Objectives) -> dict[str, int]:
     for _, name, outputs in _asked(recipe, before):
         found.setdefault(name, outputs)
     return found
+
+
+def critics(recipe: Recipe) -> list[str]:
+    """Tasks that some stage trains a critic for."""
+    asked = (kind for stage in recipe.stages for kind in stage.acting().items())
+    return list(dict.fromkeys(task for task, settings in asked if isinstance(settings, Ppo)))
 
 
 def unlike_heads(recipe: Recipe, before: Objectives) -> Iterator[str]:

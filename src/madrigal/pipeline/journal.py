@@ -4,17 +4,18 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from madrigal.gradients.conflict import Angles, Conflict
 from madrigal.training.files import disk_full_stops, write_whole
-from madrigal.training.record import Event, StepRecord, Validation, Watched
+from madrigal.training.record import Event, Rollout, StepRecord, Validation, Watched
 
 # By task, `chosen` and `rejected` in nats an answer, as the last validation found them.
 Preferred = Callable[[], Mapping[str, Mapping[str, float]]]
 
-FILES = ("steps.jsonl", "validation.jsonl", "events.jsonl")
+FILES = ("steps.jsonl", "validation.jsonl", "events.jsonl", "rollouts.jsonl")
 
 
 def forget_after(folder: Path, step: int) -> None:
@@ -79,6 +80,19 @@ def _short(value: float) -> float | None:
     return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
+def _rollout_line(seen: Rollout) -> dict[str, Any]:
+    return {
+        "step": seen.step,
+        "task": seen.task,
+        "means": {name: _short(x) for name, x in seen.means.items()},
+        "seconds": {name: round(x, 4) for name, x in seen.seconds.items()},
+        "samples": [
+            asdict(one) | {"reward": _short(one.reward), "divergence": _short(one.divergence)}
+            for one in seen.samples
+        ],
+    }
+
+
 class Journal:
     """Appends each observed record to its file and flushes it, so that a killed run loses none."""
 
@@ -93,6 +107,8 @@ class Journal:
         elif isinstance(seen, Event):
             body = {"step": seen.step, "kind": seen.kind, "text": seen.text}
             self._append("events.jsonl", body)
+        elif isinstance(seen, Rollout):
+            self._append("rollouts.jsonl", _rollout_line(seen))
         else:
             assert isinstance(seen, Validation)
             body = {"step": seen.step, "scores": dict(seen.scores), "mean": seen.mean}

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 
 from madrigal.recipe.model import LoraAdapter
 from madrigal.recipe.objective import Likelihood, Reward
+from madrigal.recipe.policy import Acting
 from madrigal.recipe.retain import Distill, Replay
 from madrigal.recipe.schema import Recipe
 from madrigal.tasks.task import Task
@@ -33,7 +34,13 @@ def misfit(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
                     f"{where}: '{name}' holds judged answers; say how they are learnt, "
                     f"`objective: {{{name}: dpo}}`, or `likelihood` for the best ones alone"
                 )
-            if not judged and said is not None and not isinstance(said, Likelihood):
+            if isinstance(said, Acting):
+                if tasks[name].kind == "text":
+                    yield (
+                        f"{where}.{name}: {said.kind!r} answers prompts, and raw text has none; "
+                        "choose `likelihood`, or name other data"
+                    )
+            elif not judged and said is not None and not isinstance(said, Likelihood):
                 yield (
                     f"{where}.{name}: {said.kind!r} learns from judged answers, and the data are "
                     f"{tasks[name].format or 'others'}; choose `likelihood`, or name other data"

@@ -16,11 +16,12 @@ from madrigal.model.branches import why_not
 from madrigal.model.fold import refuse_unfolded
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.load import load_model
+from madrigal.model.score import add_critics
 from madrigal.model.score_files import refuse_unclassified
 from madrigal.objectives import Objective, Surveys, build_objective
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.former import objectives
-from madrigal.pipeline.heads import reward_heads
+from madrigal.pipeline.heads import critics, reward_heads
 from madrigal.pipeline.recall import SILENT, Recalled
 from madrigal.recipe.objective import ObjectiveSettings
 from madrigal.recipe.retain import OLora
@@ -49,6 +50,8 @@ def fresh_model(built: Built, tasks: Sequence[str] | None = None) -> LanguageMod
         if n in learnt
     }
     model = load_model(recipe.model, built.root, recipe.seed, built.tokenizer, learnt, heads)
+    add_critics(model.causal, [task for task in critics(recipe) if task in learnt])
+    model.network.to(model.device)
     refuse_unclassified(model)
     return model
 
@@ -109,7 +112,8 @@ def shares_prompts(built: Built, stage: StageSettings, model: LanguageModel) -> 
     """
     wish = stage.batch.share_prompts
     judged = any(built.tasks[name].kind == "feedback" for name in built.examples)
-    if wish is False or not judged:
+    several = any(kind.samples > 1 for kind in stage.acting().values())
+    if wish is False or not (judged or several):
         return False
     with model.routed(""):
         reason = why_not(model.network, model.causal)

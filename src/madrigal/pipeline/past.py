@@ -60,7 +60,7 @@ def past_of(
     stages = recipe.stages[: number - 1]
     folders = [folder.stage(n, one.name) / KEPT for n, one in enumerate(stages, 1)]
     taught = {t: place for place, one in enumerate(stages) for t in recipe.scored(one.learn)}
-    objectives = {t: stages[n].objective_of(t) for t, n in taught.items()}
+    objectives = {t: stages[n].remembered_by(t) for t, n in taught.items()}
     over = list(range(1, number))
     if recipe.before():
         over.insert(0, 0)

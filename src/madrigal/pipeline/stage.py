@@ -8,6 +8,7 @@ from pathlib import Path
 from madrigal.errors import RunFolderError
 from madrigal.mixture import Mixture
 from madrigal.model.language_model import LanguageModel
+from madrigal.pipeline.acting import acting, again, as_remembered
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.costs import write_costs
 from madrigal.pipeline.difficulty import scheduled
@@ -80,35 +81,44 @@ def train_stage(
     reference = Reference(built, stage, model, where.screen, where.processes)
     built = replace(built, examples=reference.of(built.examples, tasks))
     recalled = SILENT if past is None else recall(built, stage, model, past)
+    writer = acting(built, stage, model, tasks, where.processes)
     parts = step_parts(built, stage, model, where.processes, tasks, recalled=recalled)
     run = StageRun(
         settings=stage,
         parts=parts,
-        source=recalled.source(source, stage, built.recipe.seed),
+        source=again(recalled.source(source, stage, built.recipe.seed), writer, stage.acting()),
         examples={name: built.examples[name] for name in tasks} | dict(recalled.examples),
         checkpoints=where.folder / "checkpoints",
         validate=_validation(built, model, tasks, seen),
         validate_every=_validate_every(stage, source),
-        validation_losses=validation_losses(built, parts, reference.known),
+        validation_losses=validation_losses(
+            built, as_remembered(built, stage, parts), reference.known
+        ),
         strata=built.strata(stage),
         guard=guard,
+        acting=writer,
     )
-    with (
-        where.screen.training(where.title, source.steps, begun) as show,
-        tracking(built.recipe, where.folder, where.title, where.processes) as mirror,
-    ):
-        watchers: list[Observer] = [show, mirror]
-        if where.processes.first:
-            watchers.insert(0, Journal(where.folder, seen.means))
-        progress = train(run, all_watching(watchers))
+    progress = _trained(built, run, where, seen, begun)
     if past is not None:
-        keep(built, stage, parts, past, where.folder)
+        keep(built, stage, as_remembered(built, stage, parts), past, where.folder)
     if where.processes.first:
         save(where.folder, model, built.coder.end)
         if past is not None:
             write_costs(built, stage, parts, recalled, past, where.folder)
         _finish(stage, where.folder, progress)
     where.processes.wait()
+
+
+def _trained(built: Built, run: StageRun, where: Where, seen: Watched, begun: int) -> Progress:
+    """Train, on the screen and in the journal; `begun` is the step that it goes on from."""
+    with (
+        where.screen.training(where.title, run.source.steps, begun) as show,
+        tracking(built.recipe, where.folder, where.title, where.processes) as mirror,
+    ):
+        watchers: list[Observer] = [show, mirror]
+        if where.processes.first:
+            watchers.insert(0, Journal(where.folder, seen.means))
+        return train(run, all_watching(watchers))
 
 
 def _source(

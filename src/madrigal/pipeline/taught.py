@@ -28,7 +28,7 @@ def with_references(
     asking = [
         task
         for task in tasks
-        if "reference" in build_objective(stage.objective_of(task), built.tasks[task]).needs
+        if "reference" in build_objective(stage.remembered_by(task), built.tasks[task]).needs
     ]
     examples = dict(built.examples)
     places = {task: (built.taught[task].run, built.taught[task].stage) for task in asking}

@@ -8,10 +8,12 @@ from typing import Any
 
 from madrigal.recipe.schema import Recipe
 from madrigal.training.processes import Processes
-from madrigal.training.record import Event, Observer, StepRecord, Watched
+from madrigal.training.record import Event, Observer, Rollout, StepRecord, Watched
 
 
 def _values(seen: Watched) -> dict[str, float]:
+    if isinstance(seen, Rollout):
+        return {f"answers/{name}/{seen.task}": x for name, x in seen.means.items()}
     if isinstance(seen, Event):
         return {}
     if isinstance(seen, StepRecord):

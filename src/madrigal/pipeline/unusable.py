@@ -11,6 +11,7 @@ from madrigal.recipe.objective import (
     RatingDifference,
     Reward,
 )
+from madrigal.recipe.policy import Acting
 from madrigal.recipe.schema import Recipe
 from madrigal.tasks.record import Record
 from madrigal.tasks.task import Task
@@ -28,7 +29,8 @@ def noted(recipe: Recipe, tasks: Mapping[str, Task]) -> tuple[dict[str, Task], l
             settings = stage.objective.get(name)
             if tasks[name].kind != "feedback" or settings is None:
                 continue
-            if isinstance(settings, Likelihood):  # learns the best answer, of one as of several
+            # Learns the best answer, of one as of several; or needs the prompts alone.
+            if isinstance(settings, Likelihood | Acting):
                 continue
             held = _usable(settings, tasks[name])
             notes = [f"{settings.kind} in stage {stage.name}: {one}" for one in held.reasons]

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from madrigal.recipe.policy import BestOfN, Grpo, OnlineDpo, Ppo, Rloo
 from madrigal.recipe.settings import KindShort, Method, Settings
 
 _COMPARED = "compared answers; a reference"
@@ -111,5 +112,7 @@ class Reward(Settings):
 
 
 ObjectiveSettings = Annotated[
-    Likelihood | Dpo | Ipo | Kto | Orpo | Simpo | RatingDifference | Correction | Reward, Field(discriminator="kind"), KindShort
+    Likelihood | Dpo | Ipo | Kto | Orpo | Simpo | RatingDifference | Correction | Reward | Rloo | Grpo | Ppo | BestOfN | OnlineDpo,
+    Field(discriminator="kind"),
+    KindShort,
 ]

@@ -1,7 +1,7 @@
 """The reference page of recipes, written from the schema: `python -m madrigal.recipe.reference`."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic.fields import FieldInfo
@@ -31,13 +31,16 @@ by its name or its number (from 0). `null` clears a key that may be left out.
 
 def reference() -> str:
     """The page as Markdown."""
-    seen: list[tuple[str, type[Settings]]] = []
+    seen: dict[type[Settings], list[str]] = {}
     _collect("", Recipe, seen)
-    return _HEAD + "".join(f"\n{_section(place, model)}" for place, model in seen)
+    return _HEAD + "".join(f"\n{_section(places, model)}" for model, places in seen.items())
 
 
-def _collect(place: str, model: type[Settings], seen: list[tuple[str, type[Settings]]]) -> None:
-    seen.append((place, model))
+def _collect(place: str, model: type[Settings], seen: dict[type[Settings], list[str]]) -> None:
+    """Every kind of settings once, with all places where it may stand."""
+    places = seen.setdefault(model, [])
+    if place not in places:
+        places.append(place)
     for name, shape in shapes(model).items():
         before = f"{place}.{name}" if place else name
         for part, step in ((shape, ""), (shape.items, "[N]"), (shape.values, ".NAME")):
@@ -45,9 +48,9 @@ def _collect(place: str, model: type[Settings], seen: list[tuple[str, type[Setti
                 _collect(f"{before}{step}", inner, seen)
 
 
-def _section(place: str, model: type[Settings]) -> str:
+def _section(places: Sequence[str], model: type[Settings]) -> str:
     kind = kind_of(model)
-    title = f"`{place}`" if place else "The recipe"
+    title = ", ".join(f"`{place}`" if place else "The recipe" for place in places)
     title += f", kind `{kind}`" if kind else ""
     lines = [f"## {title}", "", inspect.cleandoc(model.__doc__ or "")]
     if issubclass(model, Short):

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from madrigal.recipe.balance import BalancerSettings, Mean
 from madrigal.recipe.curriculum import Curriculum
 from madrigal.recipe.objective import Likelihood, ObjectiveSettings
+from madrigal.recipe.policy import Acting
 from madrigal.recipe.retain import Retentions, RetentionSettings
 from madrigal.recipe.settings import KindShort, Method, Names, Settings
 
@@ -148,6 +149,17 @@ class StageSettings(Settings):
     def objective_of(self, task: str) -> ObjectiveSettings:
         """The objective of a task of this stage."""
         return self.objective.get(task, Likelihood())
+
+    def remembered_by(self, task: str) -> ObjectiveSettings:
+        """By what later stages remember the task: its objective, or likelihood of the answers in
+        its data where it learns from answers of the model's own, which are not kept."""
+        found = self.objective_of(task)
+        return Likelihood() if isinstance(found, Acting) else found
+
+    def acting(self) -> dict[str, Acting]:
+        """The objectives that learn from answers of the model's own, by task."""
+        found = {task: self.objective_of(task) for task in self.learn}
+        return {task: kind for task, kind in found.items() if isinstance(kind, Acting)}
 
     def retains(self, kind: type[Kind]) -> Kind | None:
         """The stage's retention of a kind, by its settings class."""

@@ -37,6 +37,8 @@ class Acted:
     reference: Float[np.ndarray, " A"] | None = None  # log-probabilities by the reference
     value: Float[np.ndarray, " A"] | None = None  # what the critic expected before its update
     returns: Float[np.ndarray, " A"] | None = None  # what the critic should have expected
+    # By the weights that write it now: as far as rounding may take its ratio from 1.
+    fresh: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

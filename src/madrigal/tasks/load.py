@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal, TypedDict
 
 from madrigal.errors import DataError
 from madrigal.recipe.schema import Recipe
@@ -86,18 +87,37 @@ def load_task(name: str, settings: TaskSettings, root: Path, seed: int) -> Task:
         metric=resolve_metric(settings.metric, read.kind, records, bool(read.labels), name),
         splits=divided.splits,
         labels=read.labels,
+        cluster=settings.cluster or passage,
+        notes=(*_canary(rows), *read.notes, *divided.notes),
+        counts={**divided.counts, **({"bad": read.bad} if read.bad else {})},
+        format=shape.name,
+        files=sources.files,
+        **as_set(settings),
+    )
+
+
+class AsSet(TypedDict):
+    """What a task takes over from its settings as it stands there."""
+
+    weight: float
+    max_epochs: float | None
+    label_smoothing: float
+    pull_to_start: float
+    normalise_choices: Literal["none", "tokens", "bytes"]
+    max_new_tokens: int
+    aggregate: Literal["mean", "dawid_skene", "mace"]
+
+
+def as_set(settings: TaskSettings) -> AsSet:
+    """Those settings."""
+    return AsSet(
         weight=settings.weight,
         max_epochs=settings.max_epochs,
         label_smoothing=settings.label_smoothing,
         pull_to_start=settings.pull_to_start,
         normalise_choices=settings.normalise_choices,
         max_new_tokens=settings.max_new_tokens,
-        cluster=settings.cluster or passage,
-        notes=(*_canary(rows), *read.notes, *divided.notes),
-        counts={**divided.counts, **({"bad": read.bad} if read.bad else {})},
         aggregate="mean" if settings.feedback is None else settings.feedback.aggregate,
-        format=shape.name,
-        files=sources.files,
     )
 
 

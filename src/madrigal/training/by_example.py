@@ -7,9 +7,10 @@ import torch
 
 from madrigal.gradients import Ledger, Span, Spans
 from madrigal.model.head import Around, nothing_around
+from madrigal.training.batch_spans import cut_along
 from madrigal.training.layout import Microbatch
 from madrigal.training.lockstep import empty_pass
-from madrigal.training.passes import Passes, cut_along
+from madrigal.training.passes import Passes
 from madrigal.training.placed import Placed
 
 # Gives a microbatch of some examples other targets, after one forward pass of its own, whose head

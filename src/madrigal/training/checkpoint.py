@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,3 +139,8 @@ def snapshot(
     """A checkpoint of things as they are now."""
     weights = {name: p.detach().contiguous() for name, p in model.trainable()}
     return Checkpoint(step, weights, optimiser_tensors(model, optimiser), state)
+
+
+def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors whose names begin so, by the rest of their names."""
+    return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}

@@ -3,6 +3,7 @@
 import copy
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +12,9 @@ from torch import Tensor
 from madrigal.balancing.base import wants_losses_after, wants_validation
 from madrigal.errors import RunStopped
 from madrigal.gradients.memory import Memory
+from madrigal.model.dropout import without_dropout
+from madrigal.training.acting import Acting, Sign
 from madrigal.training.best_parts import BestParts
-from madrigal.training.chance import CHANCES, derive
 from madrigal.training.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -21,7 +23,9 @@ from madrigal.training.checkpoint import (
     restore,
     save_checkpoint,
     snapshot,
+    under,
 )
+from madrigal.training.drawing import Drawn, drawn
 from madrigal.training.ending import end_with_result
 from madrigal.training.files import flush
 from madrigal.training.guard import Guard
@@ -30,9 +34,9 @@ from madrigal.training.lockstep import by_first
 from madrigal.training.look_ahead import look_ahead
 from madrigal.training.optimiser import build_optimiser, clip, learning_rate, step_metric
 from madrigal.training.progress import Progress, judge, leaving_events
-from madrigal.training.record import Event, Observer, StepRecord, Validation
+from madrigal.training.record import Event, Observer, Validation
 from madrigal.training.stage_run import StageRun, Validate
-from madrigal.training.step import Gradient, compute_gradient, verify_split
+from madrigal.training.step import Gradient, compute_gradient, record_of, verify_split
 
 BAD_STEPS_BEFORE_ROLLBACK = 3
 ROLLBACKS_BEFORE_STOP = 2
@@ -69,6 +73,8 @@ class _Trainer:
             "progress": self.progress.state_dict(),
             "balancer": run.parts.balancer.state_dict(),
         }
+        if run.acting is not None:
+            state["acting"] = run.acting.state_dict()
         if state == self.kept:  # the best one may also be due
             return
         self.kept = copy.deepcopy(state)
@@ -81,19 +87,21 @@ class _Trainer:
             if memory is not None:
                 kept.moments.update({f"memory/{k}": v for k, v in memory.tensors().items()})
             kept.moments.update(self.best_parts.tensors())
+            if run.acting is not None:
+                kept.moments.update({f"acting/{k}": v for k, v in run.acting.tensors().items()})
             save_checkpoint(run.checkpoints, kept)
             prune(run.checkpoints, CHECKPOINTS_KEPT, self.progress.needed())
         processes.wait()
 
     def _go_to(self, found: Checkpoint) -> None:
-        """Weights, optimiser, balancer and remembered gradients as they were."""
+        """Weights, optimiser, balancer, remembered gradients and answers as they were."""
         restore(self.run.parts.model, self.optimiser, found)
         self.run.parts.balancer.load_state_dict(found.state["balancer"])
         memory = self._memory()
         if memory is not None:
-            prefix = "memory/"
-            held = {k.removeprefix(prefix): v for k, v in found.moments.items() if prefix in k}
-            memory.load_tensors(held)
+            memory.load_tensors(under("memory/", found.moments))
+        if self.run.acting is not None:
+            self.run.acting.load(found.state["acting"], under("acting/", found.moments))
 
     def _memory(self) -> Memory | None:
         split = self.run.parts.split
@@ -104,22 +112,15 @@ class _Trainer:
         began = time.perf_counter()
         number = self.progress.step
         rate = learning_rate(self.run.settings.optimiser, number, self.run.source.steps)
-        draws = [
-            draw
-            for place, draw in enumerate(self.run.source.draws(number))
-            if draw.task not in self.progress.done or self._maintains(number, place)
-        ]
-        drawn = [(draw.task, self.run.examples[draw.task][draw.index]) for draw in draws]
-        held = self.run.strata
-        strata = [held[d.task][d.index] if d.task in held else "" for d in draws]
+        examples, strata = self._drawn(number)
         self.progress.step += 1
-        if not drawn:
+        if not examples:
             return
         if not self.verified:
-            verify_split(self.run.parts, number, drawn)
+            verify_split(self.run.parts, number, examples)
             self.verified = True
         metric = step_metric(self.run.parts.split, self.optimiser)
-        gradient = compute_gradient(self.run.parts, number, drawn, metric, strata)
+        gradient = compute_gradient(self.run.parts, number, examples, metric, strata)
         looked = self._look_ahead(gradient, number, rate, metric)
         norm = clip(self.run.parts.model, self.run.settings.optimiser.clip)
         finite = math.isfinite(norm) and all(math.isfinite(x) for x in gradient.loss.values())
@@ -128,16 +129,52 @@ class _Trainer:
             self._update_balancer(gradient)
             self.progress.bad_steps = 0
         self.optimiser.zero_grad(set_to_none=True)
-        record = self._record(gradient, norm, rate, time.perf_counter() - began, finite)
+        spent = time.perf_counter() - began
+        record = record_of(self.progress.step, gradient, norm, rate, spent, finite)
         self.observe(replace(record, look_ahead=looked))
         if not finite:
             self._after_bad_step(gradient)
 
-    def _maintains(self, step: int, place: int) -> bool:
-        """Whether a task that left the mixture keeps its example at this place of the step."""
-        rule, parts = self.run.settings.early_stop, self.run.parts
-        share = rule.maintenance if rule else 0.0
-        return derive(parts.seed, "maintenance", parts.stage, step, place) < share * CHANCES
+    def _drawn(self, step: int) -> Drawn:
+        """The examples of a step; none where the model went back instead."""
+        acting = self.run.acting
+        try:
+            found = drawn(self.run, self.progress, step)
+        except RunStopped:
+            self.save(regular=False)  # the steps so far are good, and later the same may succeed
+            raise
+        if acting is None:
+            return found
+        for rollout in acting.told():
+            self.observe(rollout)
+        signs = acting.signs()
+        for sign in signs:
+            self.observe(Event(step + 1, "sign", f"{sign.task}: {sign.text}"))
+        self.progress.note(len(acting.told()), signs, acting.window)
+        grave = next((sign for sign in signs if sign.then != "say"), None)
+        if grave is None:
+            return found
+        self._go_back(acting, grave)
+        return [], []
+
+    def _go_back(self, acting: Acting, sign: Sign) -> None:
+        """To where all was well, to go on from there more carefully, or to end there."""
+        progress = self.progress
+        assert progress.safe_step is not None
+        if sign.then == "stop":
+            progress.stopped, progress.guarded = f"{sign.task}: {sign.text}", True
+            return
+        found = load_checkpoint(self.run.checkpoints, progress.safe_step)
+        if found is None:
+            raise RunStopped(
+                f"stage {self.run.settings.name}: {sign.task}: {sign.text} The checkpoint of step "
+                f"{progress.safe_step}, to go back to, is missing or damaged; start anew"
+            )
+        strikes = acting.strikes()
+        self._go_to(found)
+        acting.went_back(strikes, sign.task)
+        text = f"{sign.task}: model and optimiser taken back to step {found.step}."
+        self.observe(Event(progress.step + 1, "rolled_back", text))
 
     def _look_ahead(
         self, gradient: Gradient, step: int, rate: float, metric: Tensor | None
@@ -161,26 +198,6 @@ class _Trainer:
             assert self.run.validation_losses is not None
             view = replace(view, validation=self.run.validation_losses(view.step))
         balancer.update(view)
-
-    def _record(
-        self, gradient: Gradient, norm: float, rate: float, seconds: float, finite: bool
-    ) -> StepRecord:
-        return StepRecord(
-            step=self.progress.step,
-            loss=gradient.loss,
-            weight=gradient.weight,
-            tokens=gradient.tokens,
-            rows=gradient.rows,
-            grad_norm=norm,
-            learning_rate=rate,
-            seconds=seconds,
-            padded_tokens=gradient.padded_tokens,
-            terms=gradient.terms,
-            retention_seconds=gradient.retention_seconds,
-            said_tokens=gradient.said.tokens if gradient.said else {},
-            conflict=gradient.conflict,
-            skipped="" if finite else "non-finite loss or gradient",
-        )
 
     def _after_bad_step(self, gradient: Gradient) -> None:
         """Skip; after several in a row go back to the last checkpoint's weights; then give up.
@@ -256,10 +273,14 @@ def train(run: StageRun, observe: Observer) -> Progress:
     trainer = _Trainer(run, observe)
     progress, steps = trainer.progress, run.source.steps
     if progress.step == 0:
-        progress.safe_step = 0 if run.guard is not None else None
+        guarded = run.guard is not None or run.acting is not None
+        progress.safe_step = 0 if guarded else None
+        progress.candidate_step = 0 if run.acting is not None else None
         trainer.save()  # what a roll-back returns to before the first regular checkpoint
     run.parts.model.network.train()
-    with finish_step_on_interrupt() as interrupt:
+    # Answers are to be trained as likely as they were when they were written.
+    undropped = nullcontext() if run.acting is None else without_dropout(run.parts.model.network)
+    with finish_step_on_interrupt() as interrupt, undropped:
         while progress.step < steps and not progress.stopped:
             trainer.step()
             if run.validate_every and progress.step % run.validate_every == 0:

@@ -1,20 +1,19 @@
 """The forward and backward passes of one step, microbatch by microbatch."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from madrigal.gradients import Ledger, Span, Spans
-from madrigal.gradients.gramian import HALVES
+from madrigal.gradients import Ledger, Spans
 from madrigal.model.head import Around, nothing_around
 from madrigal.model.language_model import LanguageModel
-from madrigal.objectives.base import Objective, Outputs
+from madrigal.objectives.base import Objective, Outputs, Tempered
 from madrigal.retention import Distillation
+from madrigal.training.batch_spans import end_spans, head_spans, row_spans
 from madrigal.training.chance import seed_pass
 from madrigal.training.layout import Microbatch, Segment, collate, share_out
 from madrigal.training.lockstep import empty_pass
@@ -151,7 +150,12 @@ class Passes:
                 logps, means = states.new_zeros(len(states), dtype=torch.float32), None
             else:
                 logps, means = model.logps(
-                    states, batch.targets, "mean_logps" in needs, around, batch.trained
+                    states,
+                    batch.targets,
+                    "mean_logps" in needs,
+                    around,
+                    batch.trained,
+                    self._temperature(batch),
                 )
             began = time.perf_counter()
             added = {} if taught is None else self._divergences(batch, states, taught, around)
@@ -164,6 +168,7 @@ class Passes:
                 logps=logps[span],
                 mean_logps=None if means is None else means[span],
                 scores=self._scores(segment, whole, batch, around_ends),
+                values=self._values(segment, states, around),
                 survey=self.surveys.get(segment.task),
             )
             losses[segment.task] = self.objectives[segment.task].loss(segment.rows, outputs)
@@ -178,6 +183,24 @@ class Passes:
         first, last = segment.first_row, segment.first_row + len(segment.rows)
         with around(first, last):
             return self.model.scores(segment.task, at_ends(states, batch)[first:last])
+
+    def _values(
+        self, segment: Segment, states: Tensor, around: Around
+    ) -> Float[Tensor, " N"] | None:
+        """What the task's critic expects at the segment's positions, where its objective asks."""
+        if "values" not in self.objectives[segment.task].needs:
+            return None
+        first, last = segment.first_position, segment.last_position
+        with around(first, last):
+            return self.model.values(segment.task, states[first:last])
+
+    def _temperature(self, batch: Microbatch) -> Float[Tensor, " N"] | None:
+        """What the logits at each trained position are divided by; None where all stay."""
+        found = [(_temperature(self.objectives[s.task]), s) for s in batch.segments]
+        if all(temperature == 1 for temperature, _ in found):
+            return None
+        each = [[t] * (s.last_position - s.first_position) for t, s in found]
+        return torch.tensor([t for some in each for t in some], device=self.model.device)
 
     def _taught(self, batch: Microbatch) -> Tensor | None:
         """The teacher's states at the trained positions, where it is asked about any."""
@@ -224,6 +247,10 @@ class Passes:
         empty_pass(self.model, backward)
 
 
+def _temperature(objective: Objective) -> float:
+    return objective.temperature if isinstance(objective, Tempered) else 1.0
+
+
 def _units_by_token(objective: Objective, segment: Segment) -> list[float]:
     """How many units a trained token of each row stands for: the units of an example are shared out
     evenly over its rows, and over the tokens of each."""
@@ -254,33 +281,3 @@ def per_unit(
     held = summed.to(passes.model.device, torch.float32)
     passes.processes.sum_([held])
     return (held.double().cpu() / torch.tensor(list(totals.values()), dtype=torch.float64)).float()
-
-
-def row_spans(batch: Microbatch, order: Mapping[str, int]) -> Spans:
-    """Which rows of the batch go to which row of the ledger."""
-    return Spans(
-        batch.tokens.shape[0],
-        tuple(Span(HALVES * order[s.task] + s.half, *s.lines) for s in batch.shares),
-    )
-
-
-def head_spans(
-    batch: Microbatch, order: Mapping[str, int], ledger: Ledger
-) -> Callable[[int, int], AbstractContextManager[object]]:
-    """The same for the head, which sees only some of the trained positions at a time."""
-    whole = Spans(
-        len(batch.targets),
-        tuple(Span(HALVES * order[s.task] + s.half, *s.positions) for s in batch.shares),
-    )
-    return cut_along(whole, ledger)
-
-
-def end_spans(batch: Microbatch, order: Mapping[str, int], ledger: Ledger) -> Around:
-    """The same for reward heads, which see the ends of some rows."""
-    spans = tuple(Span(HALVES * order[s.task] + s.half, *s.rows) for s in batch.shares)
-    return cut_along(Spans(len(batch.ends), spans), ledger)
-
-
-def cut_along(whole: Spans, ledger: Ledger) -> Around:
-    """What a head runs inside of: its part of the spans of all that heads see."""
-    return lambda first, last: ledger.following(whole.cut(first, last))

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from madrigal.recipe.stage import EarlyStop
+from madrigal.training.acting import Sign
 from madrigal.training.record import Event
 
 
@@ -26,6 +27,8 @@ class Progress:
     stopped: str = ""  # why the stage ended early
     ends_with_best: bool = False  # the stage's result is the best checkpoint, not the last
     safe_step: int | None = None  # the last validation at which the guard was quiet
+    calm: int = 0  # rollouts without a sign since the checkpoint of `candidate_step`
+    candidate_step: int | None = None  # it is safe once there were enough of them
     guarded: bool = False  # the guard ended the stage, and its result is that of `safe_step`
 
     def gained(self, task: str) -> bool:
@@ -34,8 +37,19 @@ class Progress:
 
     def needed(self) -> set[int]:
         """Steps whose checkpoints a later decision may go back to."""
-        kept = {step for step in (self.best_step, self.safe_step) if step is not None}
-        return kept | {self.regular_step}
+        held = (self.best_step, self.safe_step, self.candidate_step)
+        return {step for step in held if step is not None} | {self.regular_step}
+
+    def note(self, rollouts: int, signs: Sequence[Sign], window: int) -> None:
+        """Take in rollouts and what they are a sign of: a checkpoint is safe to go back to when
+        `window` rollouts after it gave none."""
+        if signs:
+            self.calm, self.candidate_step = 0, self.safe_step
+            return
+        self.calm += rollouts
+        if self.calm >= window and rollouts:
+            self.safe_step, self.candidate_step = self.candidate_step, self.regular_step
+            self.calm = 0
 
     @property
     def result_step(self) -> int:

@@ -46,5 +46,28 @@ class Validation:
     best: bool
 
 
-Watched = StepRecord | Event | Validation
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """An answer of the model's own, as a person reads it."""
+
+    prompt: str
+    answer: str
+    reward: float  # as given, before it is normalised
+    divergence: float  # nats from the model before the stage
+    tokens: int
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """Answers that a task's prompts were given in one go: means over them, and some to read."""
+
+    step: int  # from 1: the first that learns from them
+    task: str
+    means: Mapping[str, float]
+    samples: tuple[Sampled, ...]
+    seconds: Mapping[str, float]  # by part: writing, rewards, passes
+
+
+Watched = StepRecord | Event | Validation | Rollout
 Observer = Callable[[Watched], None]

@@ -18,7 +18,8 @@ from madrigal.gradients.memory import Memory
 from madrigal.gradients.products import PLAIN, Products
 from madrigal.model.language_model import LanguageModel
 from madrigal.recipe.stage import Gradients
-from madrigal.training.passes import Passes, Sums, end_spans, head_spans, row_spans
+from madrigal.training.batch_spans import end_spans, head_spans, row_spans
+from madrigal.training.passes import Passes, Sums
 
 # How far the sum of the tasks' gradients may be from the gradient of the sum, relative to its
 # norm: rounding, in the number format of the products.
@@ -77,14 +78,18 @@ class Split:
     def _heads(self, tasks: Iterable[str]) -> dict[str, nn.Parameter]:
         """Weights of the tasks' reward heads that are not in the ledger."""
         held = {id(parameter) for parameter in self.ledger.parameters.values()}
-        heads = {task: self.model.reward_head(task) for task in tasks}
+        every = ((task, one) for task in tasks for one in self._of(task))
         return {
-            task: weight
-            for task, head in heads.items()
-            if head is not None
-            for weight in head.parameters()
+            f"{task} {number}": weight
+            for task, one in every
+            for number, weight in enumerate(one.parameters())
             if id(weight) not in held
         }
+
+    def _of(self, task: str) -> list[nn.Linear]:
+        """A task's own heads."""
+        found = (self.model.reward_head(task), self.model.critic(task))
+        return [head for head in found if head is not None]
 
     def weigh(
         self,

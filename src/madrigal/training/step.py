@@ -19,6 +19,7 @@ from madrigal.training.layout import lay_out
 from madrigal.training.passes import Passes, Sums, per_unit
 from madrigal.training.placed import Placed, placed_rows
 from madrigal.training.processes import Processes
+from madrigal.training.record import StepRecord
 from madrigal.training.split import Split
 from madrigal.training.survey import Surveyor
 
@@ -69,6 +70,28 @@ class Gradient:
     def losses_now(self) -> Float[Tensor, " K"]:
         """The losses of the same examples with the weights as they are now, same dropout."""
         return per_unit(self.passes, self.passes.look(self.view.tasks), self.totals)
+
+
+def record_of(
+    step: int, gradient: Gradient, norm: float, rate: float, seconds: float, finite: bool
+) -> StepRecord:
+    """What is told of a step, from 1; `norm` is that of the gradient before it was clipped."""
+    return StepRecord(
+        step=step,
+        loss=gradient.loss,
+        weight=gradient.weight,
+        tokens=gradient.tokens,
+        rows=gradient.rows,
+        grad_norm=norm,
+        learning_rate=rate,
+        seconds=seconds,
+        padded_tokens=gradient.padded_tokens,
+        terms=gradient.terms,
+        retention_seconds=gradient.retention_seconds,
+        said_tokens=gradient.said.tokens if gradient.said else {},
+        conflict=gradient.conflict,
+        skipped="" if finite else "non-finite loss or gradient",
+    )
 
 
 @dataclass(frozen=True, slots=True)

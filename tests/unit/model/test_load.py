@@ -8,7 +8,8 @@ import torch
 import tiny
 from madrigal.errors import ModelError
 from madrigal.model.base import DEFAULT_CONTEXT, fresh_tokenizer, model_context, resolve_base
-from madrigal.model.load import add_adapter, load_model, set_dropout, training_precision
+from madrigal.model.dropout import set_dropout
+from madrigal.model.load import add_adapter, load_model, training_precision
 from madrigal.recipe.model import LoraAdapter, ModelSettings, NewModel
 
 HERE = Path(".")

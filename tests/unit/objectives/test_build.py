@@ -1,16 +1,14 @@
 """Every key of an objective's settings changes what is built."""
 
-from typing import get_args
-
 import pytest
 
-from judged import variants
-from madrigal.objectives import Scored, build_objective
-from madrigal.recipe.objective import ObjectiveSettings, Reward
+from judged import KINDS, variants
+from madrigal.objectives import Likelihood, Scored, build_objective
+from madrigal.recipe.objective import Reward
+from madrigal.recipe.policy import BestOfN, Grpo, OnlineDpo, Ppo, Rloo
 from madrigal.tasks.task import Task
 
 TASK = Task("t", "feedback", "accuracy", {})
-KINDS = get_args(get_args(ObjectiveSettings)[0])
 KEYS = [
     pytest.param(kind, key, id=f"{kind.__name__}.{key}")
     for kind in KINDS
@@ -40,3 +38,29 @@ def test_a_recipe_knows_the_scores_that_its_objective_wants(length_debias):
     made = build_objective(settings, TASK)
     assert isinstance(made, Scored)
     assert settings.heads == made.heads
+
+
+EXACT = [{"kind": "exact"}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value"),
+    [
+        (Grpo, "clip", 0.3), (Grpo, "clip_high", 0.5), (Grpo, "penalty", "k2"), (Grpo, "beta", 0.7),
+        (Ppo, "clip", 0.3), (Ppo, "dual_clip", 5.0), (Ppo, "value", 0.7), (Ppo, "value_clip", None),
+        (Rloo, "temperature", 0.5), (Grpo, "temperature", 0.5), (Ppo, "temperature", 0.5),
+        (OnlineDpo, "beta", 0.3),
+    ],
+)  # fmt: skip
+def test_a_key_of_a_policy_reaches_the_objective(kind, key, value):
+    made = build_objective(kind(reward=EXACT, **{key: value}), TASK)
+    assert getattr(made, key) == value
+    assert made != build_objective(kind(reward=EXACT), TASK)
+
+
+def test_policies_are_what_their_papers_say():
+    rloo, grpo, ppo = (build_objective(kind(reward=EXACT), TASK) for kind in (Rloo, Grpo, Ppo))
+    assert (rloo.ratio, rloo.clip, rloo.penalty, rloo.value) == ("answers", None, "none", 0.0)
+    assert (grpo.ratio, grpo.penalty, grpo.value) == ("tokens", "k3_ratio", 0.0)
+    assert (ppo.ratio, ppo.penalty, ppo.value) == ("tokens", "none", 0.1)
+    assert build_objective(BestOfN(reward=EXACT), TASK) == Likelihood("tokens")

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from madrigal.objectives import Outputs, Policy
+from madrigal.objectives.policy import in_loss
 from madrigal.tasks.encoded import Acted, Encoded
 
 
@@ -85,6 +86,20 @@ def test_penalties_in_the_loss(penalty, cost):
     rows = [answer([-1.0], [0.0], reference=[-1.0])]
     objective = Policy(clip=None, penalty=penalty, beta=2.0)
     assert loss(objective, rows, [math.log(1.5)]) == pytest.approx(2 * cost)
+
+
+def test_k3_is_the_divergence_on_average_and_k2_is_not():
+    chances = np.random.default_rng(0).dirichlet(np.ones(6), size=2)
+    policy, reference = torch.from_numpy(chances)
+    away = (policy / reference).log()
+    exact = float(policy @ away)
+    assert float(policy @ in_loss(away, torch.zeros(6), "k3")) == pytest.approx(exact)
+    assert float(policy @ in_loss(away, torch.zeros(6), "k2")) != pytest.approx(exact)
+
+
+def test_k3_keeps_its_sign_near_0():
+    away = torch.tensor([1e-9, -1e-9], dtype=torch.float64)
+    assert (in_loss(away, torch.zeros(2), "k3") >= 0).all()
 
 
 def test_a_critic():

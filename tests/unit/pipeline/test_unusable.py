@@ -4,15 +4,14 @@ from typing import get_args
 
 import pytest
 
+from judged import KINDS
 from madrigal.pipeline.unusable import needs, noted
-from madrigal.recipe.objective import Kto, ObjectiveSettings, Reward
+from madrigal.recipe.objective import Kto, Reward
 from madrigal.recipe.schema import Recipe
 from madrigal.tasks.feedback import Feedback, Judgement
 from madrigal.tasks.record import Record, Turn
 from madrigal.tasks.task import Task
 from madrigal.tasks.usable import Need
-
-KINDS = get_args(get_args(ObjectiveSettings)[0])
 
 
 @pytest.mark.parametrize("kind", KINDS)

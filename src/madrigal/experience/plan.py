@@ -1,0 +1,120 @@
+"""How a task is learnt from answers of the model's own, and what is carried along."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from madrigal.errors import RunStopped
+from madrigal.experience.answer import Prompt, Reward, Scale
+from madrigal.experience.caution import Caution
+from madrigal.experience.guards import alarm
+from madrigal.experience.penalty import Penalty
+from madrigal.recipe import policy
+from madrigal.training.acting import Sign
+
+# Answers that are looked at before a stage may end for want of rewards.
+_ENOUGH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a task is learnt from answers of the model's own. `prompts` gives the prompt of each of
+    its training examples by index."""
+
+    settings: policy.Acting
+    prompts: Callable[[int], Prompt]
+    reward: Reward
+    gold: Reward | None = None
+
+    @property
+    def epochs(self) -> int:
+        """Steps that learn from the same answers."""
+        return self.settings.epochs if isinstance(self.settings, policy.Ppo | policy.Grpo) else 1
+
+    def penalty(self) -> Penalty | None:
+        """The price of a nat in the reward, where it stands there."""
+        if not isinstance(self.settings, policy.Ppo | policy.Rloo):
+            return None
+        return Penalty(self.settings.beta, self.settings.target, self.settings.horizon)
+
+    def standing(self, state: Mapping[str, Any]) -> "Standing":
+        """What `Standing.state_dict` told."""
+        penalty = self.penalty()
+        if penalty is not None:
+            penalty = replace(penalty, beta=state["beta"])
+        scale, caution = Scale(*state["scale"]), Caution.load(state["caution"])
+        return Standing(penalty, scale, state["written"], state["failed"], caution)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is carried from one rollout of a task to the next."""
+
+    penalty: Penalty | None
+    scale: Scale = field(default_factory=Scale)
+    written: int = 0  # answers so far
+    failed: int = 0  # of them without a reward
+    caution: Caution = field(default_factory=Caution)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "beta": None if self.penalty is None else self.penalty.beta,
+            "scale": [self.scale.count, self.scale.total, self.scale.squares],
+            "written": self.written,
+            "failed": self.failed,
+            "caution": self.caution.state_dict(),
+        }
+
+
+def counted(
+    task: str, settings: policy.Acting, state: Standing, rewards: Float[np.ndarray, " R"]
+) -> Standing:
+    """With these answers counted.
+
+    Raises:
+        RunStopped: too many of the answers so far have no reward.
+    """
+    failed = state.failed + int(np.isnan(rewards).sum())
+    written = state.written + len(rewards)
+    share = failed / max(1, written)
+    if failed and share > settings.failures and written >= min(_ENOUGH, len(rewards)):
+        raise RunStopped(
+            f"{task}: {failed} of {written} answers so far got no reward (the function failed or "
+            f"gave no number), more than the {settings.failures:.0%} that `failures` allows; mend "
+            "the reward, or raise `failures`, and go on with --resume"
+        )
+    return replace(state, written=written, failed=failed)
+
+
+def dealt_with(task: str, plan: Plan, state: Standing) -> tuple[Standing, list[Sign]]:
+    """What the last rollout is a sign of, and the state after what is done about it here."""
+    guard, priced = plan.settings.guard, state.penalty is not None
+    found = None if guard is None else alarm(guard, state.caution.history, priced)
+    if guard is None or found is None:
+        return state, []
+    settled = replace(state, caution=state.caution.settled())
+    if found.action == "say" or not guard.act:
+        return settled, [Sign(task, found.text, "say")]
+    if state.caution.strikes >= guard.strikes:
+        return settled, [Sign(task, f"{found.text} It is the last of several signs.", "stop")]
+    if found.action == "roll_back":
+        return _struck(state), [Sign(task, found.text, "roll_back")]
+    penalty, caution = state.penalty, settled.caution
+    if found.action == "raise" and penalty is not None:
+        penalty = penalty.raised()
+        text = f"A nat now costs {penalty.beta:.3g}."
+    elif found.action == "shorten":
+        caution = caution.dearer_length()
+        text = "Length beyond that at the start now costs reward."
+    else:
+        caution = caution.dearer_cut()
+        text = "An answer without an end now costs more."
+    done = replace(state, penalty=penalty, caution=caution)
+    return _struck(done), [Sign(task, f"{found.text} {text}", "say")]
+
+
+def _struck(state: Standing) -> Standing:
+    return replace(state, caution=replace(state.caution, strikes=state.caution.strikes + 1))

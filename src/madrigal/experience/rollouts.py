@@ -1,0 +1,267 @@
+"""Rollouts: prompts are answered by the model itself, and what it learns from that."""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from madrigal.errors import RunStopped
+from madrigal.evaluation.evaluate import still
+from madrigal.evaluation.sample import sample
+from madrigal.experience.answer import Answer, Prompt
+from madrigal.experience.held import Held, aged, held_tensors, read_held
+from madrigal.experience.lessons import Lessons, Written, chosen, lessons
+from madrigal.experience.means import gold_means, means, sampled
+from madrigal.experience.plan import Plan, Standing, counted, dealt_with
+from madrigal.recipe import policy
+from madrigal.retention import Teacher
+from madrigal.tasks.encoded import Encoded, Example
+from madrigal.training.acting import Sign
+from madrigal.training.lockstep import by_first
+from madrigal.training.record import Rollout
+from madrigal.training.reference import Asked, token_logps, token_values
+
+# How far the ratio of two passes over the same tokens is from 1 by rounding, with room.
+_ROUNDING = {torch.float32: 1e-3, torch.float64: 1e-6}
+_COARSE = 0.3
+# Tokens of answers, their rewards, and their gold rewards.
+_Found = tuple[list[list[int]], list[float], list[float]]
+
+
+class Rollouts:
+    """Writes answers to the prompts of some tasks, asks for rewards, and makes lessons of both;
+    implements `Acting`.
+
+    Token t of answer j to the prompt at place p of step s follows from seed, stage, task, s, p, j
+    and t alone. The first process writes and asks; all score what was written. Log-probabilities
+    come from passes laid out as those of training are, never from the writing.
+    """
+
+    def __init__(
+        self,
+        plans: Mapping[str, Plan],
+        asked: Asked,
+        teacher: Teacher,
+        end: int,
+        chance: tuple[int, str],
+        batch_tokens: int,
+    ) -> None:
+        self._plans = plans
+        self._asked, self._teacher = asked, teacher
+        self._end, self._chance, self._batch_tokens = end, chance, batch_tokens
+        self._states = {task: Standing(plan.penalty()) for task, plan in plans.items()}
+        self._held: dict[str, Held] = {}
+        self._told: list[Rollout] = []
+        self._signs: list[Sign] = []
+
+    @property
+    def tasks(self) -> Collection[str]:
+        return self._plans.keys()
+
+    def answered(
+        self, step: int, prompts: Mapping[str, Sequence[int]]
+    ) -> Mapping[str, Sequence[Example | None]]:
+        """See `Acting`."""
+        held, states, told = dict(self._held), dict(self._states), []
+        found: dict[str, Sequence[Example | None]] = {}
+        for task, indices in prompts.items():
+            first = step - step % self._plans[task].epochs
+            before = held.get(task)
+            if before is None or before.first != first or len(before.examples) != len(indices):
+                rollout, states[task], found[task] = self._roll(task, step, indices)
+                held[task] = Held(first, [aged(example) for example in found[task]])
+                told.append(rollout)
+            else:
+                found[task] = before.examples
+        self._signs = []
+        for one in told:
+            states[one.task], signs = dealt_with(one.task, self._plans[one.task], states[one.task])
+            self._signs += signs
+        self._held, self._states, self._told = held, states, told
+        return found
+
+    def told(self) -> Sequence[Rollout]:
+        """See `Acting`."""
+        return self._told
+
+    def signs(self) -> Sequence[Sign]:
+        """See `Acting`."""
+        return self._signs
+
+    @property
+    def window(self) -> int:
+        """See `Acting`."""
+        guards = (plan.settings.guard for plan in self._plans.values())
+        return max((guard.window for guard in guards if guard is not None), default=1)
+
+    def strikes(self) -> Mapping[str, int]:
+        """See `Acting`."""
+        return {task: state.caution.strikes for task, state in self._states.items()}
+
+    def went_back(self, strikes: Mapping[str, int], task: str) -> None:
+        """See `Acting`. A nat gets dearer."""
+        for name, state in self._states.items():
+            caution = replace(state.caution.settled(), strikes=strikes[name])
+            penalty = state.penalty
+            if name == task and penalty is not None:
+                penalty = penalty.raised()
+            self._states[name] = replace(state, caution=caution, penalty=penalty)
+        self._held, self._told, self._signs = {}, [], []
+
+    def _roll(
+        self, task: str, step: int, indices: Sequence[int]
+    ) -> tuple[Rollout, Standing, list[Example | None]]:
+        plan, state, clock = self._plans[task], self._states[task], _Clock()
+        settings = plan.settings
+        prompts = [plan.prompts(index) for index in indices]
+        repeated = [prompt for prompt in prompts for _ in range(settings.samples)]
+        said, given, gold = self._first(lambda: self._written(task, step, repeated, clock))
+        answers, raw = self._read(repeated, said), np.array(given)
+        state = counted(task, settings, state, raw)
+        scale = state.scale.with_more(raw)
+        rewards = scale.applied(raw) if settings.normalise == "start" else raw
+        cut = np.array([not one.ended for one in answers])
+        rewards = rewards.clip(-settings.most, settings.most)
+        sizes = np.array([len(one.tokens) for one in answers])
+        rewards = rewards - state.caution.cost(settings.missing_end, cut, sizes)
+        rows = [_row(one) for one in answers]
+        group = np.repeat(np.arange(len(prompts)), settings.samples)
+        since = time.perf_counter()
+        written = self._scored(task, plan, rows, group, rewards)
+        clock.spent["passes"] = time.perf_counter() - since
+        beta = 0.0 if state.penalty is None else state.penalty.beta
+        known = chosen(written, lambda number: bool(np.isfinite(rewards[number])))
+        found: Lessons = lessons(settings, known, beta)
+        away = written.by_answer(written.away)
+        told = Rollout(
+            step=step + 1,
+            task=task,
+            means=means(answers, raw, written, beta) | gold_means(gold),
+            samples=sampled(answers, raw, away),
+            seconds=clock.spent,
+        )
+        penalty = state.penalty
+        if penalty is not None and len(away):
+            penalty = penalty.updated(float(away.mean()), len(away))
+        caution = state.caution.with_more(settings.guard, told.means)
+        examples = [found.get(number) for number in range(len(prompts))]
+        return told, replace(state, scale=scale, penalty=penalty, caution=caution), examples
+
+    def _written(self, task: str, step: int, prompts: Sequence[Prompt], clock: "_Clock") -> _Found:
+        """Tokens of an answer to each of the prompts, equal ones adjacent, and their rewards: those
+        in training, and the gold ones, if any."""
+        plan, model = self._plans[task], self._asked.model
+        count = plan.settings.samples
+        since = time.perf_counter()
+        with still(model), model.routed(task):
+            said = sample(
+                model,
+                [one.tokens for one in prompts],
+                [one.limit for one in prompts],
+                [(self._end,)],
+                [(*self._chance, task, step, n // count, n % count) for n in range(len(prompts))],
+                self._batch_tokens,
+                plan.settings.temperature,
+            )
+        answers = self._read(prompts, said)
+        clock.spent["writing"] = time.perf_counter() - since
+        since = time.perf_counter()
+        rewards = np.asarray(plan.reward(answers), dtype=np.float64)
+        gold = [] if plan.gold is None else np.asarray(plan.gold(answers)).tolist()
+        clock.spent["rewards"] = time.perf_counter() - since
+        return said, np.where(np.isfinite(rewards), rewards, np.nan).tolist(), gold
+
+    def _read(self, prompts: Sequence[Prompt], said: Sequence[list[int]]) -> list[Answer]:
+        """Tokens as answers."""
+        ended = [tokens[-1:] == [self._end] for tokens in said]
+        bare = [t[:-1] if over else t for t, over in zip(said, ended, strict=True)]
+        texts = self._asked.model.tokenizer.batch_decode(bare, skip_special_tokens=True)
+        return [
+            Answer(prompt, np.array(tokens, dtype=np.int64), text.strip(), over)
+            for prompt, tokens, text, over in zip(prompts, said, texts, ended, strict=True)
+        ]
+
+    def _first(self, work: Callable[[], _Found]) -> _Found:
+        """What the first process finds, in all of them; all stop where it must."""
+
+        def careful() -> Any:
+            try:
+                return work()
+            except RunStopped as problem:
+                return str(problem)
+
+        processes = self._asked.processes
+        found = processes.from_first(by_first(processes, self._asked.model, careful))
+        if isinstance(found, str):
+            raise RunStopped(found)
+        assert found is not None
+        return found
+
+    def _scored(
+        self,
+        task: str,
+        plan: Plan,
+        rows: Sequence[Encoded],
+        group: Int[np.ndarray, " R"],
+        rewards: Float[np.ndarray, " R"],
+    ) -> Written:
+        """The rows with what the model, its reference and the critic say of each token."""
+        count = plan.settings.samples
+        examples = [tuple(rows[n : n + count]) for n in range(0, len(rows), count)]
+        heated = isinstance(plan.settings, policy.Rloo | policy.Grpo | policy.Ppo)
+        asked = self._asked
+        if heated:  # what is trained is the distribution that was drawn from
+            asked = replace(asked, temperature=plan.settings.temperature)
+        old = token_logps(asked, task, examples, _quiet)
+        with self._teacher.speaking():
+            reference = token_logps(asked, task, examples, _quiet)
+        critic = isinstance(plan.settings, policy.Ppo)
+        values = token_values(asked, task, examples) if critic else None
+        return Written(
+            rows=rows,
+            group=group,
+            rewards=rewards,
+            old=_flat(old),
+            reference=_flat(reference),
+            values=None if values is None else _flat(values),
+            fresh=_ROUNDING.get(asked.model.precision, _COARSE),
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is carried along, by task."""
+        return {task: state.state_dict() for task, state in self._states.items()}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The answers of tasks whose later steps learn from them again."""
+        again = {t: h for t, h in self._held.items() if self._plans[t].epochs > 1}
+        return held_tensors(again)
+
+    def load(self, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+        """Go back to where `state_dict` and `tensors` were told."""
+        self._states = {task: self._plans[task].standing(body) for task, body in state.items()}
+        self._held = read_held(tensors)
+        self._told = []
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+
+
+def _row(answer: Answer) -> Encoded:
+    prompt = answer.prompt.tokens
+    trained = np.arange(len(prompt) + len(answer.tokens)) >= len(prompt)
+    return Encoded(np.concatenate([prompt, answer.tokens]), trained)
+
+
+def _flat(rows: Sequence[Float[np.ndarray, " _"]]) -> Float[np.ndarray, " N"]:
+    return np.concatenate([np.zeros(0), *rows])
+
+
+def _quiet(done: int, total: int) -> None:
+    del done, total

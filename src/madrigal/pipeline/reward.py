@@ -1,0 +1,87 @@
+"""From the settings of a reward to what asks for it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from madrigal.errors import RunFolderError
+from madrigal.evaluation.rewards import rewards as scores_of
+from madrigal.experience.answer import Answer, Reward, weighted
+from madrigal.experience.verify import by_function, exact, found_function, length, number, pattern
+from madrigal.model.ensemble import load_ensemble
+from madrigal.pipeline.trained import find_trained, load_trained
+from madrigal.recipe import reward as recipe
+from madrigal.tasks.encode import Coder
+from madrigal.tasks.encoded import Encoded, Example
+from madrigal.tasks.record import Record
+
+
+def build_reward(settings: recipe.Rewards, root: Path, batch_tokens: int) -> Reward:
+    """The weighted sum of rewards; relative paths start at `root`.
+
+    Raises:
+        DataError, ModelError, RunFolderError: what a reward needs is not there.
+    """
+    return weighted([(one.weight, _built(one, root, batch_tokens)) for one in settings])
+
+
+def _built(settings: recipe.RewardSettings, root: Path, batch_tokens: int) -> Reward:
+    match settings:
+        case recipe.RewardModel():
+            return _by_model(settings, root, batch_tokens)
+        case recipe.RewardEnsemble():
+            return _by_ensemble(settings, root)
+        case recipe.RewardFunction():
+            return by_function(found_function(settings.name, root))
+        case recipe.Exact():
+            return exact
+        case recipe.Number():
+            return number(settings.tolerance)
+        case recipe.Pattern():
+            return pattern(settings.pattern)
+        case recipe.Length():
+            return length
+
+
+def _by_model(settings: recipe.RewardModel, root: Path, batch_tokens: int) -> Reward:
+    """What the head of a trained reward model says at the end of an answer."""
+    run = root / settings.run
+    model, coder = load_trained(find_trained(run, settings.stage, settings.task), rewards=True)
+    if model.reward_head(settings.task) is None:
+        raise RunFolderError(
+            f"{run}: no reward model was trained for {settings.task!r}; name a task that a stage "
+            "of that run learns with `objective: reward`"
+        )
+    model.network.requires_grad_(False)
+
+    def rewards(answers: Sequence[Answer]) -> Float[np.ndarray, " R"]:
+        import torch
+
+        examples = [_row(coder, one) for one in answers]
+        with torch.no_grad(), model.routed(settings.task):
+            found = scores_of(model, settings.task, examples, batch_tokens)
+        return np.concatenate([np.zeros(0), *found])
+
+    return rewards
+
+
+def _row(coder: Coder, answer: Answer) -> Example:
+    """An answer as the reward model was trained to read it."""
+    asked = answer.prompt.record
+    record = Record(asked.where, turns=asked.turns, droppable=asked.droppable)
+    said = coder.answer(record, answer.text)[: coder.context // 2]
+    before = coder.prompt(record, room=len(said) + 1)
+    tokens = np.concatenate([before, said, [coder.end]])[-coder.context :]
+    return (Encoded(tokens, np.arange(len(tokens)) >= len(tokens) - len(said) - 1),)
+
+
+def _by_ensemble(settings: recipe.RewardEnsemble, root: Path) -> Reward:
+    ensemble = load_ensemble(root / settings.folder, settings.how)
+
+    def rewards(answers: Sequence[Answer]) -> Float[np.ndarray, " R"]:
+        rows = [_row(ensemble.coder, one)[0].tokens for one in answers]
+        return ensemble.reward_of_rows(rows).double().numpy()
+
+    return rewards

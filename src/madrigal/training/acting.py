@@ -1,0 +1,70 @@
+"""Answers of the model's own in the place of drawn prompts."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from madrigal.tasks.encoded import Example
+from madrigal.training.record import Rollout
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """A sign that a task's reward is exploited, and what the stage has to do: nothing, go back to
+    where all was well, or end there."""
+
+    task: str
+    text: str
+    then: Literal["say", "roll_back", "stop"]
+
+
+@runtime_checkable
+class Acting(Protocol):
+    """What writes the examples of some tasks while the stage trains, and remembers them for as long
+    as they are learnt from. Every process calls it in the same order."""
+
+    @property
+    def tasks(self) -> Collection[str]: ...
+
+    def answered(
+        self, step: int, prompts: Mapping[str, Sequence[int]]
+    ) -> Mapping[str, Sequence[Example | None]]:
+        """What a step learns from its prompts, which are indices of training examples by task.
+        None where nothing is learnt from a prompt.
+
+        Raises:
+            RunStopped: rewards cannot be had; nothing has changed here, and the same call later is
+                the same.
+        """
+        ...
+
+    def told(self) -> Sequence[Rollout]:
+        """What the last call wrote anew."""
+        ...
+
+    def signs(self) -> Sequence[Sign]:
+        """What the last call's answers are a sign of."""
+        ...
+
+    @property
+    def window(self) -> int:
+        """Rollouts without a sign after which what came before them was well."""
+        ...
+
+    def strikes(self) -> Mapping[str, int]:
+        """How often something was done about a task."""
+        ...
+
+    def went_back(self, strikes: Mapping[str, int], task: str) -> None:
+        """Go on more carefully with a task, after `load`; `strikes` are those before it."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Answers that later steps learn from again."""
+        ...
+
+    def load(self, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None: ...

@@ -1,0 +1,121 @@
+"""A stage that learns from answers of the model's own: rewards rise, and a killed run goes on."""
+
+import json
+
+import pytest
+
+import retained
+import tiny_run
+from acting import KINDS, STEPS, keys, rollouts
+from madrigal.errors import DataError, RunStopped
+from madrigal.pipeline.build import build
+from madrigal.recipe.load import load_recipe
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_killed_and_resumed_is_bit_identical(kind, tmp_path):
+    tiny_run.write_data(tmp_path)
+    recipe = keys(KINDS[kind])
+    whole = retained.train(tmp_path, recipe, tmp_path / "whole")
+    out = tmp_path / "killed"
+    # After a checkpoint, before one, and between a rollout and the step that learns from it.
+    for place, step in ((STEPS, 3), ("stages/02-act/rollouts.jsonl", 5), (STEPS, 6)):
+        died = retained.dies(tmp_path, recipe, out, ("line", place, step))
+        assert died or kind in ("grpo", "ppo")  # whose rollouts are fewer than their steps
+    retained.train(tmp_path, recipe, out, resume=True)
+    assert retained.untimed(out) == retained.untimed(whole)
+
+
+def test_what_is_told_of_a_rollout(tmp_path):
+    tiny_run.write_data(tmp_path)
+    run = retained.train(tmp_path, keys(KINDS["ppo"]), tmp_path / "run")
+    told = rollouts(run)
+    assert [row["step"] for row in told] == [1, 4]
+    assert {row["task"] for row in told} == {"echo"}
+    means = told[0]["means"]
+    assert means["divergence"] == pytest.approx(0, abs=1e-3)  # nothing has been learnt yet
+    assert 0 < means["entropy"] < 6
+    assert 1 <= means["tokens"] <= 6
+    assert means["failed"] == 0
+    assert {"explained", "cut", "distinct_2", "reward_length", "beta"} <= set(means)
+    assert set(told[0]["seconds"]) == {"writing", "rewards", "passes"}
+    assert told[0]["samples"][0]["prompt"].startswith("where in the")
+    steps = retained.rows(run / STEPS)
+    assert all(step["loss"].keys() == {"echo", "mood"} for step in steps)
+
+
+def test_private_parts_balancers_and_retention_beside_it(tmp_path):
+    retained.write(tmp_path)
+    recipe = keys(KINDS["rloo"], 3, balance="upgrad", retain=[{"kind": "ewc"}, {"kind": "replay"}])
+    recipe["stages"][0]["learn"] = ["mood"]
+    recipe["stages"][1]["learn"] = ["echo"]
+    recipe["model"] = {
+        "base": "base",
+        "adapter": {"kind": "lora", "rank": 4, "private": {"rank": 2}},
+    }
+    tiny_run.write_data(tmp_path)
+    third = recipe["stages"][1] | {"name": "more", "learn": ["mood"], "objective": {}}
+    recipe["stages"].append(third)
+    run = retained.train(tmp_path, recipe, tmp_path / "run")
+    assert len(rollouts(run)) == 3
+    assert {"echo"} <= set(retained.rows(run / "stages/03-more/steps.jsonl")[-1]["rows"]) | {"echo"}
+
+
+def test_a_function_that_fails_too_often_stops_the_stage_and_it_goes_on(tmp_path):
+    tiny_run.write_data(tmp_path)
+    (tmp_path / "touchy.py").write_text(
+        "from pathlib import Path\n"
+        "def reward(prompts, answers, accepted):\n"
+        "    if Path(__file__).with_name('broken').exists():\n"
+        "        raise OSError('gone')\n"
+        "    return [float(len(text)) for text in answers]\n"
+    )
+    reward = {"reward": {"kind": "function", "name": "touchy.reward"}}
+    recipe = keys(KINDS["rloo"] | reward)
+    whole = retained.train(tmp_path, recipe, tmp_path / "whole")
+    out = tmp_path / "run"
+    assert retained.dies(tmp_path, recipe, out, ("line", STEPS, 3))
+    (tmp_path / "broken").touch()
+    with pytest.raises(RunStopped, match=r"echo: 12 of \d+ answers .* got no reward .*--resume"):
+        retained.train(tmp_path, recipe, out, resume=True)
+    (tmp_path / "broken").unlink()
+    retained.train(tmp_path, recipe, out, resume=True)
+    same = {n for n, body in retained.untimed(whole).items() if retained.untimed(out)[n] == body}
+    assert {STEPS, "scores.json"} <= same
+
+
+@pytest.mark.parametrize(
+    ("objective", "sentence"),
+    [
+        (
+            {"kind": "rloo", "reward": {"kind": "function", "name": "nowhere.reward"}},
+            "stages[1].objective.echo.reward: reward.name: nowhere cannot be imported",
+        ),
+        (
+            {"kind": "rloo", "reward": {"kind": "model", "run": "gone", "task": "liked"}},
+            "stages[1].objective.echo.reward: ",
+        ),
+    ],
+)
+def test_a_reward_that_is_not_there(objective, sentence, tmp_path):
+    tiny_run.write_data(tmp_path)
+    path = tmp_path / "recipe.yaml"
+    path.write_text(json.dumps(keys(objective)), encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        build(load_recipe(path))
+    (mistake,) = caught.value.mistakes
+    assert mistake.startswith(sentence)
+
+
+def test_a_prompt_that_leaves_no_room_for_an_answer(tmp_path):
+    tiny_run.write_data(tmp_path)
+    held = keys(KINDS["rloo"])
+    held["tasks"]["echo"]["max_new_tokens"] = 80
+    path = tmp_path / "recipe.yaml"
+    path.write_text(json.dumps(held), encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        build(load_recipe(path))
+    assert "echo.train.jsonl:1: the prompt has " in caught.value.mistakes[0]
+    assert caught.value.mistakes[0].endswith(
+        "with a context of 96 they do not fit: shorten it, or lower max_new_tokens"
+    )
