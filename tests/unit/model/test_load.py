@@ -145,7 +145,7 @@ def test_dropout_is_set_everywhere_and_felt(kind):
 
 def test_dropout_of_a_model_that_has_none_is_refused(monkeypatch):
     network = tiny.network("llama")
-    monkeypatch.setattr("madrigal.model.load._DROPOUTS", ("hidden_dropout",))
+    monkeypatch.setattr("madrigal.model.dropout._NAMES", ("hidden_dropout",))
     with pytest.raises(ModelError, match=r"^model\.dropout: llama models have no dropout"):
         set_dropout(network, 0.1)
 
