@@ -145,8 +145,8 @@ BAD = {
         JUDGED | {"judgements": [{"values": [None, None]}]}, f"a judgement says nothing{CURE}",
     ),
     "a chance that is none": (
-        VERDICT | {"judgements": [{"values": [1, 0], "chance": 0.5}]},
-        VERDICT | {"judgements": [{"values": [1, 0], "chance": 7}]},
+        VERDICT | {"judgements": [{"values": [2, 1], "chance": 0.5}]},
+        VERDICT | {"judgements": [{"values": [2, 1], "chance": 7}]},
         "a judgement: 'chance' must be from 0 to 1, that the first of two answers is better" + CURE,
     ),
     "an unknown kind": (
