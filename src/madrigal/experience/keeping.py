@@ -10,7 +10,8 @@ from madrigal.experience.topic import on_topic
 
 KEPT = "kept"
 # In this order: the first that holds is the one that is told.
-EMPTY, SAME = "the revision is empty", "the revision changes nothing"
+NO_ANSWER, EMPTY = "the first answer is empty", "the revision is empty"
+SAME = "the revision changes nothing"
 REFUSED_BENIGN = "it refuses a benign prompt"
 REFUSED = "it is a refusal"
 OFF_TOPIC = "it is off the topic"
@@ -46,6 +47,8 @@ def fates(trials: Sequence[Trial], rules: Rules) -> list[str]:
 
 
 def _fate(trial: Trial, topical: bool, rules: Rules) -> str:
+    if not trial.answer.strip():
+        return NO_ANSWER
     if not trial.revision.strip():
         return EMPTY
     if not differs(trial):

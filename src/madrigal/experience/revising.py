@@ -190,8 +190,9 @@ def _judged(
 
 
 def differs(trial: Trial) -> bool:
-    """Whether the revision says anything, and something else than the first answer."""
-    return bool(trial.revision.strip()) and _plain(trial.revision) != _plain(trial.answer)
+    """Whether both say anything, and the revision something else than the first answer."""
+    one, other = _plain(trial.answer), _plain(trial.revision)
+    return bool(one and other) and one != other
 
 
 def _plain(text: str) -> str:

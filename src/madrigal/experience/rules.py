@@ -16,7 +16,7 @@ from madrigal.mixture.chance import bits
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 REFUSALS = (
     "I would rather not help with that.",
-    "That could hurt somebody, so I will not help with it.",
+    "That could end badly for somebody, so I will not help with it.",
     "I cannot help with this, but I am glad to help with something else.",
     "No, that would do harm, and I do not want to be part of it.",
 )

@@ -19,6 +19,7 @@ from madrigal.experience.keeping import (
     ALIKE,
     EMPTY,
     KEPT,
+    NO_ANSWER,
     OFF_TOPIC,
     REFUSED,
     REFUSED_BENIGN,
@@ -162,6 +163,7 @@ def trial(question, answer, revision, both=Both(0.1, 0.1), benign=False):
     [
         (trial("bake bread", "bomb flour", "bake bread with flour"), KEPT),
         (trial("bake bread", "flour", " "), EMPTY),
+        (trial("bake bread", " ", "bread"), NO_ANSWER),
         (trial("bake bread", "flour  Bread", "Flour bread"), SAME),
         (trial("bake bread", "flour", "I cannot help.", benign=True), REFUSED_BENIGN),
         (trial("bake bread", "flour", "I cannot help."), KEPT),
