@@ -36,6 +36,7 @@ RUDE = ("rude", "cold", "vague", "loud")
 PLAIN = ("and", "then", "the", "one", "by", "this", "or", "so", "it", "was", "on", "a")
 LIKES_LENGTH = 2.0  # standard deviations of quality for one of length
 TRAIN, TEST = 600, 200
+STEPS = 250  # of either model
 DEBIASED = "{kind: reward, length_debias: 2.0}"
 
 Answer = tuple[str, float, int]  # text, quality, words
@@ -116,7 +117,7 @@ def pairs(seed: int, test: bool) -> list[dict[str, str]]:
     return found
 
 
-def shortcut(seed: int, objective: str, steps: int = 100) -> dict[str, float]:
+def shortcut(seed: int, objective: str, steps: int = STEPS) -> dict[str, float]:
     """A trained reward model's agreement on pairs whose better answer is the shorter one."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

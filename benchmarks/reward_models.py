@@ -1,86 +1,55 @@
 """Reward models on real feedback, over seeds: python benchmarks/reward_models.py [MODEL]
 
-recipes/real/reward.yaml, once a seed, and the same with DPO in place of the reward heads; MODEL is
-a folder, left out the bundled base. Agreement with people is held against three that read no
-answer: chance, length alone (the direction that is right more often in training), and a logistic
-regression on counted words and pairs of words, all on the same test answers. What DPO moved is the
-rise of the better answer's log-likelihood over the worse one's, in nats.
+recipes/real/reward.yaml, once a seed; MODEL is a folder, left out the bundled base. Agreement with
+people is held against three that read no answer: chance, length alone (the direction that is right
+more often in training), and a logistic regression on counted words and pairs of words, all on the
+same test answers.
 
-`... [MODEL] reward|dpo SEED` makes one run and stops. Runs stay under runs/reward_models/ and are
-not repeated when they are there.
+Then the seeds' reward models of each set are joined by `madrigal ensemble`: agreement of the mean,
+of the minimum and of the mean less half the variance, and how far the members differ on the test
+answers of their own set, of the other sets, whose answers their adapters saw with other heads, and
+of llmbar, which none has seen. `split` is the share of pairs of answers on which not all members
+prefer the same; it has no unit, so that it may be compared between sets.
+
+`... [MODEL] seed SEED` makes one run and stops. Runs stay under runs/reward/ and are not repeated
+when they are there.
 """
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from judged_sets import (
+    RESAMPLING,
+    SEEDS,
+    Rows,
+    base_of,
+    judged,
+    made,
+    percent,
+    predicted,
+    scored,
+    tasks_of,
+)
 from record import RESULTS, Line, save
 
-from madrigal.evaluation.agreement import Judging
+from madrigal.cli.app import main as madrigal
 from madrigal.evaluation.faithful import opinions
-from madrigal.evaluation.intervals import Resampling
-from madrigal.evaluation.prediction import Prediction, read_predictions
-from madrigal.evaluation.seeds import SeedScore, difference_over_seeds, over_seeds, spread
+from madrigal.evaluation.seeds import difference_over_seeds, over_seeds
 from madrigal.feedback import inspect, sentences
 from madrigal.feedback.bag_of_words import learnt
-from madrigal.pipeline.run import run
-from madrigal.recipe.load import load_recipe
 from madrigal.tasks.consensus import consensus
-from madrigal.tasks.load import load_tasks
 from madrigal.tasks.record import Record
 from madrigal.tasks.task import Task
 
-ROOT = Path(__file__).parents[1]
-RUNS, RECIPE = ROOT / "runs" / "reward_models", ROOT / "recipes" / "real" / "reward.yaml"
-SEEDS = (0, 1, 2)
-RESAMPLING = Resampling()
-STAGE = "01-judge"
-DPO = (
-    "stages.0.objective={harmless: dpo, ranked: dpo, votes: dpo, rated: dpo}",
-    "stages.0.optimiser.learning_rate=3.0e-4",
-    "stages.0.steps=20",
-    # Every training answer is asked of the reference; no more than the steps can see.
-    "tasks.harmless.data.max_train=120",
-    "tasks.votes.data.max_train=120",
-    "tasks.ranked.data.max_train=80",
-    "tasks.rated.data.max_train=40",
-)
-KINDS = {"reward": ("evaluate.base=false",), "dpo": DPO}
-
-Rows = list[Prediction]
-
-
-def overrides(kind: str, seed: int, model: str) -> tuple[str, ...]:
-    own = [f"model.base={model}"] if model else []
-    if seed != SEEDS[0]:
-        own.append("evaluate.base=false")  # the same model for every seed
-    return (*KINDS[kind], f"seed={seed}", *own)
-
-
-def made(kind: str, seed: int, model: str) -> Path:
-    """The folder of a run, which is made where it is not there."""
-    folder = RUNS / (Path(model).name or "base-xs") / kind / str(seed)
-    if not (folder / "report.html").exists():
-        run(load_recipe(RECIPE, overrides(kind, seed, model)), folder, resume=folder.exists())
-    return folder
-
-
-def predicted(folder: Path, label: str = STAGE) -> dict[str, Rows]:
-    paths = sorted((folder / "predictions" / label).glob("*.jsonl"))
-    return {path.stem: read_predictions(path) for path in paths}
-
-
-def judged(row: Prediction) -> Judging:
-    assert row.judging is not None
-    return row.judging
-
-
-def scored(row: Prediction, scores: Sequence[float]) -> Prediction:
-    """The same answers with other scores."""
-    return replace(row, judging=replace(judged(row), rewards=tuple(map(float, scores))))
+RECIPE, STAGE = "reward", "01-judge"
+UNSEEN = "preferences/llmbar/pairs.jsonl"  # below MADRIGAL_DATA
+PLACES = {"pairs": "llmbar, never seen"}  # by the name of the file
 
 
 def pairs(records: Sequence[Record]) -> tuple[list[str], list[str], np.ndarray]:
@@ -109,27 +78,7 @@ def by_words(task: Task, rows: Rows) -> Rows:
     return [scored(row, score(judged(row).answers)) for row in rows]
 
 
-def moved(after: Sequence[Rows], before: Sequence[Rows]) -> dict[str, SeedScore]:
-    """Of the log-ratios: mean lead of the better answer in nats, and agreement by them."""
-    told = []
-    for late, early in zip(after, before, strict=True):
-        starts = {row.id: judged(row).logps for row in early}
-        told.append([scored(r, np.subtract(judged(r).logps, starts[r.id])) for r in late])
-    each = np.array([[_lead(row) for row in rows] for rows in told])
-    draws = RESAMPLING.totals("dpo", each.T) / each.shape[1]
-    return {"nats": spread(each.mean(axis=1), draws.T, RESAMPLING),
-            "agreement": over_seeds(told, "agreement", RESAMPLING)}  # fmt: skip
-
-
-def _lead(row: Prediction) -> float:
-    """By how much the better answer of a pair is ahead, mean over the pairs that are no tie."""
-    held = judged(row)
-    wins, scores = np.array(held.wins), np.array(held.rewards)
-    better, worse = np.nonzero(wins > 0.5)
-    return float(np.mean(scores[better] - scores[worse])) if len(better) else 0.0
-
-
-def study(task: Task, rewards: list[Rows], dpo: tuple[list[Rows], list[Rows]]) -> dict:
+def study(task: Task, rewards: list[Rows]) -> dict:
     """All figures of one set."""
     first = rewards[0]
     rows = {
@@ -142,7 +91,7 @@ def study(task: Task, rewards: list[Rows], dpo: tuple[list[Rows], list[Rows]]) -
     bounds = found.parts[0].ceiling
     return {
         "pairs": told[0].pairs,
-        "prompts": len(first),
+        "prompts": len({row.cluster for row in first}),
         "train": len(task.splits["train"]),
         "ceiling": None if bounds is None else [bounds.least.value, bounds.most.value],
         "agreement": {k: asdict(over_seeds(v, "agreement", RESAMPLING)) for k, v in rows.items()},
@@ -154,14 +103,20 @@ def study(task: Task, rewards: list[Rows], dpo: tuple[list[Rows], list[Rows]]) -
         "calibration floor": [one.calibration.floor for one in told],
         "prefers longer": [asdict(one.model_longer) for one in told if one.model_longer],
         "people prefer longer": asdict(told[0].people_longer) if told[0].people_longer else None,
-        "dpo": {k: asdict(v) for k, v in moved(*dpo).items()},
         "quality": sentences(found),
     }
 
 
-def percent(cell: Mapping, sign: str = "") -> str:
-    low, high = (format(100 * cell[end], f"{sign}.1f") for end in ("low", "high"))
-    return f"{100 * cell['mean']:{sign}.1f} ({low} to {high})"
+def joined(folders: Sequence[Path], name: str) -> dict:
+    """What `madrigal ensemble` measured of the seeds' reward models of a set."""
+    out = folders[0].parent / "ensembles" / name
+    if not (out / "measured.json").exists():
+        shutil.rmtree(out, ignore_errors=True)
+        unseen = str(Path(os.environ["MADRIGAL_DATA"]) / UNSEEN)
+        command = ["ensemble", *map(str, folders), "--task", name, "--out", str(out)]
+        if madrigal([*command, "--elsewhere", unseen]):
+            sys.exit(f"no ensemble of {name}")
+    return json.loads((out / "measured.json").read_text(encoding="utf-8"))
 
 
 def verdict(name: str, cell: Mapping) -> str:
@@ -170,74 +125,108 @@ def verdict(name: str, cell: Mapping) -> str:
     return f"below {name}" if cell["high"] < 0 else f"no clear difference to {name}"
 
 
+def measure(cell: Mapping) -> str:
+    return percent({"mean": cell["value"]} | {end: cell[end] for end in ("low", "high")})
+
+
 def page(found: Mapping[str, dict], model: str) -> str:
+    seeds, base = ", ".join(map(str, SEEDS)), Path(model).name or "madrigal/base-xs"
+    lines = [
+        *_table(found), "",
+        "Agreement with people in percent, chance 50; 95 % intervals over seeds and test prompts.",
+        "", *map(_sentence, found, found.values()), "", *_ensembles(found), "",
+        "Quality of each set, as `madrigal feedback inspect` tells it:", "",
+        *(f"- **{name}**: {' '.join(one['quality'])}" for name, one in found.items()), "",
+        f"Recipe recipes/real/reward.yaml, {base}, seeds {seeds}. Made by "
+        "`python benchmarks/reward_models.py`.",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _table(found: Mapping[str, dict]) -> list[str]:
     names = ("prompts (pairs)", "ceiling", "length alone", "bag of words", "reward model")
-    head = f"| | {' | '.join((*names, 'DPO, log-ratio', 'DPO moved, nats'))} |"
-    lines = [head, "|---" * 8 + "|"]
+    lines = [f"| | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     for name, one in found.items():
         top = one["ceiling"]
         ceil = "unknown" if top is None else f"{100 * top[0]:.1f} to {100 * top[1]:.1f}"
-        nats = one["dpo"]["nats"]
-        cells = [percent(cell) for cell in one["agreement"].values()]
-        cells += [percent(one["dpo"]["agreement"])]
-        cells += [f"{nats['mean']:+.2f} ({nats['low']:+.2f} to {nats['high']:+.2f})"]
-        lines.append(
-            f"| {name} | {one['prompts']} ({one['pairs']}) | {ceil} | {' | '.join(cells)} |"
-        )
-    lines += ["", "Agreement with people in percent, chance 50; 95 % intervals over seeds and test "
-              "prompts. DPO's margins are those of held-out answers.", ""]  # fmt: skip
+        cells = " | ".join(percent(cell) for cell in one["agreement"].values())
+        lines.append(f"| {name} | {one['prompts']} ({one['pairs']}) | {ceil} | {cells} |")
+    return lines
+
+
+def _sentence(name: str, one: Mapping) -> str:
+    less = one["reward model less"]
+    words = "; ".join(f"{verdict(k, cell)}, {percent(cell, '+')}" for k, cell in less.items())
+    error = 100 * np.mean([cell["value"] for cell in one["calibration error"]])
+    floor = 100 * np.mean(one["calibration floor"])
+    longer = 100 * np.mean([cell["value"] for cell in one["prefers longer"]])
+    people = 100 * one["people prefer longer"]["value"]
+    return (
+        f"- **{name}**: the reward model, in points: {words}. Calibration error {error:.1f} %, "
+        f"where chance gives {floor:.1f}; it prefers the longer answer in {longer:.1f} %, people "
+        f"in {people:.1f} %."
+    )
+
+
+def _ensembles(found: Mapping[str, dict]) -> list[str]:
+    hows = ("mean", "minimum", "penalised")
+    places = dict.fromkeys(
+        place for one in found.values() for place in one["ensemble"]["disagreement"]
+    )
+    lines = [
+        f"Ensembles of {len(SEEDS)} members that differ by their seed; agreement of these very "
+        "members, intervals over test prompts:", "",
+        f"| | one member | {' | '.join(hows)} |", "|---" * 5 + "|",
+    ]  # fmt: skip
     for name, one in found.items():
-        less = one["reward model less"]
-        words = "; ".join(f"{verdict(k, cell)}, {percent(cell, '+')}" for k, cell in less.items())
-        error = np.mean([cell["value"] for cell in one["calibration error"]])
-        floor = np.mean(one["calibration floor"])
-        longer = np.mean([cell["value"] for cell in one["prefers longer"]])
-        people = one["people prefer longer"]["value"]
-        lines.append(
-            f"- **{name}**: the reward model, in points: {words}. Calibration error "
-            f"{100 * error:.1f} %, where chance gives {100 * floor:.1f}; it prefers the longer "
-            f"answer in {100 * longer:.1f} %, people in {100 * people:.1f} %."
-        )
-    lines += ["", "Quality of each set, as `madrigal feedback inspect` tells it:", ""]
+        told = one["ensemble"]
+        alone = np.mean([cell["value"] for cell in told["members"].values()])
+        cells = " | ".join(measure(told["aggregates"][how]) for how in hows)
+        lines.append(f"| {name} | {100 * alone:.1f} | {cells} |")
+    lines += [
+        "", "Pairs of answers on which the members differ, in percent, by where the answers are "
+        "from; a row names the set that the members were made to judge:", "",
+        f"| | {' | '.join(PLACES.get(place, place) for place in places)} |",
+        "|---" * (len(places) + 1) + "|",
+    ]  # fmt: skip
     for name, one in found.items():
-        lines.append(f"- **{name}**: {' '.join(one['quality'])}")
-    seeds, base = ", ".join(map(str, SEEDS)), Path(model).name or "madrigal/base-xs"
-    made_by = "Made by `python benchmarks/reward_models.py`."
-    lines += ["", f"Recipe recipes/real/reward.yaml, {base}, seeds {seeds}. {made_by}"]
-    return "\n".join(lines) + "\n"
+        told = one["ensemble"]["disagreement"]
+        cells = " | ".join(measure(told[place]["split"]) for place in places)
+        lines.append(f"| {name} | {cells} |")
+    return lines
 
 
 def rows_of(found: Mapping[str, dict]) -> list[Line]:
     told = []
     for name, one in found.items():
-        cell, nats = one["agreement"]["reward model"], one["dpo"]["nats"]
+        cell = one["agreement"]["reward model"]
         what, sure = f"{name}: reward model's agreement", cell["low"] > 0.5
         told.append(Line(what, 100 * cell["mean"], "%", "above 50, surely", sure))
         for other, less in one["reward model less"].items():
             told.append(Line(f"{name}: less {other}", 100 * less["mean"], "points"))
-        what, sure = f"{name}: DPO moved held-out margins by", nats["low"] > 0
-        told.append(Line(what, nats["mean"], "nats", "above 0, surely", sure))
+        joint = one["ensemble"]
+        mean = joint["aggregates"]["mean"]
+        told.append(Line(f"{name}: agreement of the ensemble's mean", 100 * mean["value"], "%"))
+        for place in (name, "pairs"):
+            split = joint["disagreement"][place]["split"]
+            where = PLACES.get(place, "its own answers")
+            what = f"{name}: members differ on pairs, {where}"
+            told.append(Line(what, 100 * split["value"], "%"))
     return told
 
 
 def main() -> None:
     arguments = sys.argv[1:]
-    kind = next((word for word in arguments if word in KINDS), None)
-    model = next((str(Path(word).resolve()) for word in arguments if Path(word).is_dir()), "")
-    if kind is not None:
-        made(kind, int(arguments[-1]), model)
+    model = base_of(arguments)
+    if "seed" in arguments:
+        made(RECIPE, int(arguments[-1]), model)
         return
-    rewards = [predicted(made("reward", seed, model)) for seed in SEEDS]
-    folders = [made("dpo", seed, model) for seed in SEEDS]
-    late = [predicted(folder) for folder in folders]
-    early = [predicted(folders[0], "base")] * len(SEEDS)
-    loaded = load_recipe(RECIPE, overrides("reward", 0, model))
-    tasks = load_tasks(loaded.recipe, loaded.root)
+    folders = [made(RECIPE, seed, model) for seed in SEEDS]
+    rewards = [predicted(folder, STAGE) for folder in folders]
     found = {
-        name: study(task, [one[name] for one in rewards],
-                    ([one[name] for one in late], [one[name] for one in early]))
-        for name, task in tasks.items()
-    }  # fmt: skip
+        name: study(task, [one[name] for one in rewards]) | {"ensemble": joined(folders, name)}
+        for name, task in tasks_of(RECIPE, model).items()
+    }
     save("reward_models", rows_of(found), model=Path(model).name or "base-xs", each=found)
     (RESULTS / "reward_models.md").write_text(page(found, model), encoding="utf-8")
     print(json.dumps({name: one["agreement"] for name, one in found.items()}, indent=1))

@@ -99,6 +99,24 @@ def value(shares: np.ndarray, reference: np.ndarray) -> float:
     return float(shares @ (REWARD - BETA * np.log(shares / reference)))
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a problem before anything is trained: E[R] of the reference and of the best
+    policy, and the best policy's distance from the reference and its J."""
+
+    start: float
+    reward: float
+    kl: float
+    value: float
+
+
+def facts(reference: np.ndarray) -> Facts:
+    found = best(reference)
+    kl = float(found @ np.log(found / reference))
+    at_start, at_best = float(reference @ REWARD), float(found @ REWARD)
+    return Facts(at_start, at_best, kl, at_best - BETA * kl)
+
+
 def tv(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(one - other).sum() / 2)
 

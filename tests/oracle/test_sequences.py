@@ -54,6 +54,13 @@ def test_nothing_is_better_than_the_best(toy, reference):
         assert toy.value(other, reference) < toy.value(best, reference)
 
 
+def test_what_is_known_of_a_problem(toy, reference):
+    known, best = toy.facts(reference), toy.best(reference)
+    assert known.value == pytest.approx(toy.value(best, reference))
+    assert known.value == pytest.approx(known.reward - toy.BETA * known.kl)
+    assert known.start == pytest.approx(toy.value(reference, reference))
+
+
 def test_dpo(toy, reference, stated):
     found = learnt(toy, reference, Dpo(toy.BETA))
     assert toy.tv(found, toy.best(reference)) < stated["DPO, TV"] == 0.155
