@@ -69,7 +69,7 @@ class Tempered(Protocol):
     """An objective whose log-probabilities are those of a tempered distribution."""
 
     @property
-    def temperature(self) -> float:
+    def sampling_temperature(self) -> float:
         """What logits are divided by."""
         ...
 

@@ -50,14 +50,14 @@ def _on_answers(settings: policy.Acting) -> Objective:
     """What learns from answers of the model's own."""
     match settings:
         case policy.Rloo():
-            return Policy(clip=None, ratio="answers", temperature=settings.temperature)
+            return Policy(clip=None, ratio="answers", sampling_temperature=settings.temperature)
         case policy.Grpo():
             return Policy(
                 clip=settings.clip,
                 clip_high=settings.clip_high,
                 penalty=settings.penalty,
                 beta=settings.beta,
-                temperature=settings.temperature,
+                sampling_temperature=settings.temperature,
             )
         case policy.Ppo():
             return Policy(
@@ -65,7 +65,7 @@ def _on_answers(settings: policy.Acting) -> Objective:
                 dual_clip=settings.dual_clip,
                 value=settings.value,
                 value_clip=settings.value_clip,
-                temperature=settings.temperature,
+                sampling_temperature=settings.temperature,
             )
         case policy.BestOfN():
             return Likelihood("tokens")

@@ -37,7 +37,8 @@ class Policy:
       model back too little. k1 belongs into the reward: in the loss its expected gradient is 0.
     - `value`: weight of half the squared error of the critic, which may move by `value_clip` from
       what it said before; the larger error of the two counts.
-    - `temperature` is that of the distribution that answers were drawn from: it is what is trained.
+    - `sampling_temperature` is that of the distribution that answers were drawn from: this one is
+      trained.
 
     The loss is a sum over tokens (over answers, for the ratio of answers), which the step divides
     by their number.
@@ -54,7 +55,7 @@ class Policy:
     beta: float = 0.0
     value: float = 0.0
     value_clip: float | None = 0.2
-    temperature: float = 1.0
+    sampling_temperature: float = 1.0
 
     @property
     def needs(self) -> frozenset[Need]:

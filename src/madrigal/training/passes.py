@@ -248,7 +248,7 @@ class Passes:
 
 
 def _temperature(objective: Objective) -> float:
-    return objective.temperature if isinstance(objective, Tempered) else 1.0
+    return objective.sampling_temperature if isinstance(objective, Tempered) else 1.0
 
 
 def _units_by_token(objective: Objective, segment: Segment) -> list[float]:

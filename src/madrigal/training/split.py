@@ -72,19 +72,14 @@ class Split:
         if private is not None and not private.meet(self.order):
             passes.processes.sum_gradients(p for task in sums.own for p in private.of(task))
         if heads := self._heads(sums.own):
-            passes.processes.sum_gradients(heads.values())
+            passes.processes.sum_gradients(parameter for _, parameter in heads)
         return sums
 
-    def _heads(self, tasks: Iterable[str]) -> dict[str, nn.Parameter]:
-        """Weights of the tasks' reward heads that are not in the ledger."""
+    def _heads(self, tasks: Iterable[str]) -> list[tuple[str, nn.Parameter]]:
+        """Parameters of the tasks' own heads that are not in the ledger, each with its task."""
         held = {id(parameter) for parameter in self.ledger.parameters.values()}
-        every = ((task, one) for task in tasks for one in self._of(task))
-        return {
-            f"{task} {number}": weight
-            for task, one in every
-            for number, weight in enumerate(one.parameters())
-            if id(weight) not in held
-        }
+        every = ((task, p) for task in tasks for one in self._of(task) for p in one.parameters())
+        return [(task, parameter) for task, parameter in every if id(parameter) not in held]
 
     def _of(self, task: str) -> list[nn.Linear]:
         """A task's own heads."""
@@ -144,7 +139,7 @@ class Split:
         Parts of groups are weighted already, by row of the ledger; those of groups without a row
         in the step must not move.
         """
-        for task, weight in self._heads(factors).items():
+        for task, weight in self._heads(factors):
             if weight.grad is not None:
                 weight.grad.mul_(factors[task])
         private = self.model.private
