@@ -16,7 +16,12 @@ def recipe_of(kind, shard=False):
     recipe["model"]["precision"] = "float32"
     if shard:
         lora = {"kind": "lora", "rank": 4}
-        recipe["model"] = {"base": "base", "adapter": lora, "shard": True, "precision": "float32"}
+        recipe["model"] = {
+            "base": "base-still",
+            "adapter": lora,
+            "shard": True,
+            "precision": "float32",
+        }
     for stage in recipe["stages"]:
         stage["optimiser"] = {"epsilon": 1e-3, "learning_rate": 0.01}
     return recipe
