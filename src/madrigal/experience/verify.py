@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Float
 
-from madrigal.errors import DataError
+from madrigal.errors import DataError, RunStopped
 from madrigal.evaluation.parse import plain
 from madrigal.experience.answer import Answer, Reward
 
@@ -103,6 +103,8 @@ def by_function(function: Function) -> Reward:
     def rewards(answers: Sequence[Answer]) -> Float[np.ndarray, " R"]:
         try:
             return _asked(function, answers)
+        except RunStopped:  # nobody can be asked for now, and that is no answer's fault
+            raise
         except Exception:  # a user's function may raise anything, and one answer may be why
             return np.concatenate([np.zeros(0), *(_alone(function, one) for one in answers)])
 
@@ -124,5 +126,7 @@ def _asked(function: Function, answers: Sequence[Answer]) -> Float[np.ndarray, "
 def _alone(function: Function, answer: Answer) -> Float[np.ndarray, " 1"]:
     try:
         return _asked(function, [answer])
+    except RunStopped:
+        raise
     except Exception:
         return np.array([np.nan])
