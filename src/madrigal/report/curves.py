@@ -17,6 +17,7 @@ POINTS = 120  # of a line, at most: more cannot be seen and costs bytes
 EVENT_SIGNS = {
     "resumed": "↻",
     "rolled_back": "↩",
+    "sign": "⚑",
     "skipped": "✕",
     "early_stop": "■",
     "task_done": "✓",

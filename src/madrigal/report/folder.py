@@ -27,6 +27,7 @@ class StageLog:
     steps: tuple[Json, ...] = ()
     validation: tuple[Json, ...] = ()
     events: tuple[Json, ...] = ()
+    rollouts: tuple[Json, ...] = ()  # of answers of the model's own
     retention: Json = field(default_factory=dict)  # what keeping the past cost here
     kept: Json = field(default_factory=dict)  # what was kept for later stages, by kind
     preferred: Json = field(default_factory=dict)  # log-probabilities when the stage began
@@ -145,14 +146,14 @@ def _cards(path: Path, problems: list[str]) -> Mapping[str, Json]:
 
 
 def _stage(folder: Path, name: str, root: Path, problems: list[str]) -> StageLog:
-    steps, validation, events = (
+    steps, validation, events, rollouts = (
         read_lines(folder / file, root, problems)
-        for file in ("steps.jsonl", "validation.jsonl", "events.jsonl")
+        for file in ("steps.jsonl", "validation.jsonl", "events.jsonl", "rollouts.jsonl")
     )
     retention = _json_object(folder / "retention.json", root, problems)
     kept = _json_object(folder / "kept" / "costs.json", root, problems)
     preferred = _json_object(folder / "preferred.json", root, problems)
-    return StageLog(name, steps, validation, events, retention, kept, preferred)
+    return StageLog(name, steps, validation, events, rollouts, retention, kept, preferred)
 
 
 def _stages(path: Path, problems: list[str]) -> tuple[StageLog, ...]:

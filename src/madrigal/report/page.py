@@ -26,6 +26,7 @@ from madrigal.report.judged import judged_views
 from madrigal.report.manifest import manifest_view
 from madrigal.report.order_matrix import order_matrix
 from madrigal.report.outputs import reading
+from madrigal.report.own_answers import own_answers
 from madrigal.report.preferences import preferences_view
 from madrigal.report.retention import stage_costs
 from madrigal.report.retention_view import retention_view
@@ -103,6 +104,7 @@ def _content(
         "judged": judged_views(run, tuple(names)),
         "stages": stage_views(run, board, palette, max(30, int(POINTS * share))),
         "preferences": preferences_view(run, board, problems),
+        "own_answers": own_answers(run.stages),
         "interference": interference_views(run, gradients, palette),
         "not_measured": NOT_MEASURED,
         "fight_meaning": meaning(),

@@ -1,0 +1,123 @@
+"""The section on answers of the model's own: what they were worth, and what was paid for it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from madrigal.report.curves import Chart
+from madrigal.report.figures import Line, line_chart
+from madrigal.report.folder import Json, StageLog
+from madrigal.report.numbers import compact, mapping, number
+from madrigal.report.outputs import middle_out
+
+_PART = 5  # the first and the last fifth of the rollouts are compared
+# Standard errors that a difference must have: few rollouts, each like the one before, tell less of
+# chance than their number says.
+_CLEAR = 3.0
+_LENGTH = 420  # characters of an answer on the page
+_CHARTS = (
+    ("reward", "mean of an answer", (("reward", "c2"), ("gold", "c3"))),
+    ("divergence", "nats from the model before", (("divergence", "c1"),)),
+    ("entropy", "nats a token", (("entropy", "c0"),)),
+    ("length", "tokens an answer", (("tokens", "c4"),)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """A task of a stage that learnt from answers of the model's own."""
+
+    name: str
+    said: str
+    signs: tuple[str, ...]  # what was told of its reward, and done about it
+    charts: tuple[Chart, ...]
+    answers: tuple[tuple[str, str, str], ...]  # prompt, answer, what is said of it
+
+
+def own_answers(stages: Sequence[StageLog]) -> tuple[Acted, ...]:
+    """A view of each task and stage; nothing where the model wrote nothing."""
+    found = []
+    for stage in stages:
+        tasks = dict.fromkeys(str(row.get("task")) for row in stage.rollouts)
+        for task in tasks:
+            rows = [row for row in stage.rollouts if row.get("task") == task]
+            name = task if len(stages) == 1 else f"{task}, in {stage.name}"
+            found.append(
+                Acted(name, _said(task, rows), _signs(stage, task), _charts(rows), _answers(rows))
+            )
+    return tuple(found)
+
+
+def _series(rows: Sequence[Json], name: str) -> list[tuple[float, float]]:
+    """The means of each rollout by step."""
+    found = ((number(row.get("step")), number(mapping(row.get("means")).get(name))) for row in rows)
+    return [(step, value) for step, value in found if step is not None and value is not None]
+
+
+def _ends(rows: Sequence[Json], name: str) -> tuple[float, float, float] | None:
+    """Mean of the first and the last rollouts, and the half width of the difference's interval;
+    None with fewer than four rollouts."""
+    values = [value for _, value in _series(rows, name)]
+    if len(values) < 4:
+        return None
+    count = max(2, len(values) // _PART)
+    first, last = np.array(values[:count]), np.array(values[-count:])
+    spread = math.sqrt((first.var(ddof=1) + last.var(ddof=1)) / count)
+    return float(first.mean()), float(last.mean()), _CLEAR * spread
+
+
+def _said(task: str, rows: Sequence[Json]) -> str:
+    """What became of the reward, and what it cost."""
+    ends = _ends(rows, "reward")
+    if ends is None:
+        return f"{task}: too few rollouts to compare the first with the last."
+    first, last, width = ends
+    moved = "rose" if last - first > width else "fell" if first - last > width else None
+    verb = moved or "did not clearly move"
+    parts = [f"The reward of {task} {verb}: from {compact(first)} to {compact(last)}"]
+    for name, words in (("gold", "the gold reward"), ("tokens", "tokens an answer")):
+        more = _ends(rows, name)
+        if more is not None:
+            parts.append(f"{words} from {compact(more[0])} to {compact(more[1])}")
+    divergence = _series(rows, "divergence")
+    if divergence:
+        parts.append(f"{compact(divergence[-1][1])} nats away from the model before the stage")
+    return "; ".join(parts) + "."
+
+
+def _signs(stage: StageLog, task: str) -> tuple[str, ...]:
+    """What the guard told of the task, and where the model went back."""
+    told = (row for row in stage.events if row.get("kind") in ("sign", "rolled_back"))
+    mine = (row for row in told if str(row.get("text", "")).startswith(f"{task}: "))
+    return tuple(
+        f"Step {row.get('step')}: {str(row['text']).removeprefix(f'{task}: ')}" for row in mine
+    )
+
+
+def _charts(rows: Sequence[Json]) -> tuple[Chart, ...]:
+    found = []
+    for title, unit, lines in _CHARTS:
+        drawn = [Line(name, colour, _series(rows, name)) for name, colour in lines]
+        figure = line_chart([line for line in drawn if line.points], name=title)
+        if figure:
+            found.append(Chart(title, unit, figure))
+    return tuple(found)
+
+
+def _answers(rows: Sequence[Json]) -> tuple[tuple[str, str, str], ...]:
+    """Answers of the first and of the last rollout."""
+    found = []
+    for words, row in (("first", rows[0]), ("last", rows[-1])):
+        for one in (mapping(sample) for sample in row.get("samples") or ()):
+            reward, nats = number(one.get("reward")), number(one.get("divergence"))
+            facts = [f"{words} rollout"]
+            facts += [] if reward is None else [f"reward {compact(reward)}"]
+            facts += [] if nats is None else [f"{compact(nats)} nats away"]
+            facts += [] if one.get("ended") else ["no end"]
+            prompt = middle_out(str(one.get("prompt", "")), _LENGTH)
+            found.append(
+                (prompt, middle_out(str(one.get("answer", "")), _LENGTH), ", ".join(facts))
+            )
+    return tuple(found)

@@ -1,0 +1,62 @@
+import pytest
+
+from madrigal.report.folder import StageLog
+from madrigal.report.own_answers import own_answers
+
+
+def rollout(step, reward, task="sums", **means):
+    sample = {"prompt": "1 + 1?", "answer": f"<{step}>", "reward": reward, "divergence": 0.5,
+              "tokens": 2, "ended": step < 9}  # fmt: skip
+    known = {"reward": reward, "divergence": step / 10, "entropy": 2.0, "tokens": 4.0}
+    return {"step": step, "task": task, "means": known | means, "samples": [sample]}
+
+
+def view(rewards, events=(), **means):
+    rows = tuple(rollout(n, reward, **means) for n, reward in enumerate(rewards, 1))
+    (one,) = own_answers([StageLog("act", rollouts=rows, events=tuple(events))])
+    return one
+
+
+RISING = [0.1, 0.12, 0.2, 0.3, 0.5, 0.7, 0.8, 0.85, 0.88, 0.9]
+
+
+@pytest.mark.parametrize(
+    ("rewards", "words"),
+    [
+        (
+            RISING,
+            "The reward of sums rose: from 0.11 to 0.89; tokens an answer from 4 to 4; 1 nats",
+        ),
+        (RISING[::-1], "The reward of sums fell: from 0.89 to 0.11"),
+        ([0.1, 0.9] * 5, "The reward of sums did not clearly move"),
+        ([0.1, 0.9], "sums: too few rollouts to compare the first with the last."),
+    ],
+)
+def test_what_became_of_the_reward(rewards, words):
+    assert view(rewards).said.startswith(words)
+
+
+def test_charts_signs_and_answers():
+    events = [
+        {"step": 4, "kind": "sign", "text": "sums: Answers grew from 4 to 9 tokens."},
+        {"step": 4, "kind": "sign", "text": "other: Something."},
+        {"step": 5, "kind": "rolled_back", "text": "sums: model and optimiser taken back."},
+        {"step": 6, "kind": "skipped", "text": "Step 6 skipped."},
+    ]
+    one = view(RISING, events, gold=0.3)
+    assert one.signs == (
+        "Step 4: Answers grew from 4 to 9 tokens.",
+        "Step 5: model and optimiser taken back.",
+    )
+    assert [chart.title for chart in one.charts] == ["reward", "divergence", "entropy", "length"]
+    assert "the gold reward from 0.30 to 0.30" in one.said
+    assert one.answers[0] == ("1 + 1?", "<1>", "first rollout, reward 0.10, 0.50 nats away")
+    assert one.answers[-1][2].endswith("no end")
+
+
+def test_nothing_was_written_or_the_file_is_odd():
+    assert own_answers([StageLog("a")]) == ()
+    odd = ({"step": 1, "task": "t"}, {"step": "x", "task": "t", "means": None, "samples": [None]})
+    (one,) = own_answers([StageLog("a", rollouts=odd)])
+    assert one.charts == ()
+    assert one.said.startswith("t: too few")
