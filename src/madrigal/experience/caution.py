@@ -18,7 +18,7 @@ class Caution:
     history: History = field(default_factory=History)
     strikes: int = 0  # times that something was done
     length_price: float = 0.0  # of each start length beyond the first one
-    cut_factor: float = 1.0  # of what an answer without an end loses
+    cut_price: float = 0.0  # of having no end, beside `missing_end`
 
     def with_more(self, guard: PolicyGuard | None, means: Mapping[str, float]) -> "Caution":
         """With one more rollout."""
@@ -34,13 +34,13 @@ class Caution:
         return replace(self, length_price=self.length_price + 1)
 
     def dearer_cut(self) -> "Caution":
-        return replace(self, cut_factor=2 * self.cut_factor)
+        return replace(self, cut_price=self.cut_price + 1)
 
     def cost(
         self, missing_end: float, cut: Bool[np.ndarray, " R"], tokens: Int[np.ndarray, " R"]
     ) -> Float[np.ndarray, " R"]:
         """What each answer loses for having no end, and for its length."""
-        lost = missing_end * self.cut_factor * cut
+        lost = (missing_end + self.cut_price) * cut
         if not self.length_price or not self.history.first:
             return lost
         usual = float(np.mean([one["tokens"] for one in self.history.first]))
@@ -53,7 +53,7 @@ class Caution:
             "gold": [list(one) for one in self.history.gold],
             "strikes": self.strikes,
             "length_price": self.length_price,
-            "cut_factor": self.cut_factor,
+            "cut_price": self.cut_price,
         }
 
     @classmethod
@@ -61,4 +61,4 @@ class Caution:
         """What `state_dict` told."""
         gold = tuple((mean, variance, reward) for mean, variance, reward in state["gold"])
         history = History(tuple(state["first"]), tuple(state["last"]), gold)
-        return cls(history, state["strikes"], state["length_price"], state["cut_factor"])
+        return cls(history, state["strikes"], state["length_price"], state["cut_price"])

@@ -18,7 +18,7 @@ class PolicyGuard(Settings):
     entropy: float | None = Field(default=0.3, gt=0, lt=1, description="Share of its first entropy below which the model goes back; null: any.")
     distinct: float | None = Field(default=0.7, gt=0, lt=1, description="Share of the first variety (different pairs of tokens by all pairs) below which the model goes back; null: any.")
     length: float | None = Field(default=1.5, gt=1, description="How many times their first length answers may have, before length costs reward; null: any.")
-    cut: float | None = Field(default=0.1, gt=0, lt=1, description="How much more of the answers may come to no end than at first, before `missing_end` doubles; null: any.")
+    cut: float | None = Field(default=0.1, gt=0, lt=1, description="How much more of the answers may come to no end than at first, before having none costs 1 more; null: any.")
     window: int = Field(default=4, ge=1, le=1000, description="Rollouts that are averaged.")
     strikes: int = Field(default=3, ge=0, description="Actions after which the next sign ends the stage, with the weights before.")
     act: bool = Field(default=True, description="false: signs are told, and nothing is done.")

@@ -11,6 +11,7 @@ from madrigal.report.figures import Line, line_chart
 from madrigal.report.folder import Json, StageLog
 from madrigal.report.numbers import compact, mapping, number
 from madrigal.report.outputs import middle_out
+from madrigal.report.scoreboard import label
 
 _PART = 5  # the first and the last fifth of the rollouts are compared
 # Standard errors that a difference must have: few rollouts, each like the one before, tell less of
@@ -43,7 +44,7 @@ def own_answers(stages: Sequence[StageLog]) -> tuple[Acted, ...]:
         tasks = dict.fromkeys(str(row.get("task")) for row in stage.rollouts)
         for task in tasks:
             rows = [row for row in stage.rollouts if row.get("task") == task]
-            name = task if len(stages) == 1 else f"{task}, in {stage.name}"
+            name = task if len(stages) == 1 else f"{task}, in {label(stage.name)}"
             found.append(
                 Acted(name, _said(task, rows), _signs(stage, task), _charts(rows), _answers(rows))
             )
