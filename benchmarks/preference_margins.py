@@ -1,11 +1,11 @@
-"""Does DPO move held-out margins on real feedback? python benchmarks/preference_margins.py [MODEL]
+"""Does DPO move held-out margins? python benchmarks/preference_margins.py [MODEL] [SEEDS]
 
-recipes/real/dpo.yaml, once a seed, on four kinds of feedback at once: the better answers are learnt
-first, then preferred by DPO. The margin is by how much the better answer is likelier than the worse
-one, in nats; what DPO moved is the change of held-out margins since its stage began, which is its
-implicit reward up to beta. Agreement is the share of people on whose side that change is. MODEL is
-a folder, left out the bundled base. Test prompts are in no training set; intervals are over seeds
-and prompts.
+recipes/real/dpo.yaml, once a seed (three unless told otherwise), on four kinds of feedback at once:
+the better answers are learnt first, then preferred by DPO. The margin is by how much the better
+answer is likelier than the worse one, in nats; what DPO moved is the change of held-out margins
+since its stage began, which is its implicit reward up to beta. Agreement is the share of people on
+whose side that change is. MODEL is a folder, left out the bundled base. Test prompts are in no
+training set; intervals are over seeds and prompts.
 
 `... [MODEL] seed SEED` makes one run and stops. Runs stay under runs/dpo/ and are not repeated when
 they are there.
@@ -78,7 +78,7 @@ def _sides(held: Judging, ratio: np.ndarray) -> tuple[float, float, float]:
     return chosen, rejected, chosen - rejected
 
 
-def page(found: Mapping[str, dict], model: str) -> str:
+def page(found: Mapping[str, dict], model: str, seeds: int) -> str:
     lines = ["| | prompts | margin moved, nats | better answers | worse answers | agreement, % |",
              "|---|---|---|---|---|---|"]  # fmt: skip
     for name, one in found.items():
@@ -90,8 +90,8 @@ def page(found: Mapping[str, dict], model: str) -> str:
     lines += ["", f"Held-out margins surely grew on: {', '.join(sure) or 'none'}. Preferred answers"
               f" surely became less likely on: {', '.join(fell) or 'none'}. 95 % intervals over "
               "seeds and test prompts; agreement is that of the change with people, chance 50.", "",
-              f"Recipe recipes/real/dpo.yaml, {Path(model).name or 'madrigal/base-xs'}, seeds "
-              f"{', '.join(map(str, SEEDS))}. Made by `python benchmarks/preference_margins.py`."
+              f"Recipe recipes/real/dpo.yaml, {Path(model).name or 'madrigal/base-xs'}, "
+              f"{seeds} seeds. Made by `python benchmarks/preference_margins.py`."
               ]  # fmt: skip
     return "\n".join(lines) + "\n"
 
@@ -114,7 +114,8 @@ def main() -> None:
     if "seed" in arguments:
         made(RECIPE, int(arguments[-1]), model)
         return
-    folders = [made(RECIPE, seed, model) for seed in SEEDS]
+    seeds = next((int(word) for word in arguments if word.isdigit()), len(SEEDS))
+    folders = [made(RECIPE, seed, model) for seed in range(seeds)]
     late, early = ([predicted(one, stage) for one in folders] for stage in (AFTER, START))
     found = {
         name: {"prompts": len({row.cluster for row in late[0][name]})}
@@ -124,8 +125,9 @@ def main() -> None:
         }
         for name in late[0]
     }
-    save("preference_margins", rows_of(found), model=Path(model).name or "base-xs", each=found)
-    (RESULTS / "preference_margins.md").write_text(page(found, model), encoding="utf-8")
+    save("preference_margins", rows_of(found), model=Path(model).name or "base-xs", seeds=seeds,
+         each=found)  # fmt: skip
+    (RESULTS / "preference_margins.md").write_text(page(found, model, seeds), encoding="utf-8")
     print(json.dumps({name: one["margin"] for name, one in found.items()}, indent=1))
 
 
