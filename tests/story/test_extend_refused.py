@@ -150,6 +150,14 @@ def test_an_adapter_that_does_not_fit(forker, old, tmp_path, sets, sentence):
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize(("within", "said"), [("", "is"), ("sub/more", "is within")])
+def test_the_old_run_is_not_written_into(forker, old, within, said):
+    run = copied(old)
+    with untouched(run, old):
+        answer = extend(forker, old, run, run / within)
+    assert refused(answer) == f"{run / within}: {said} the run to go on from; choose another --out"
+
+
 def test_a_kept_fisher_of_another_shape(forker, old, tmp_path):
     from safetensors.torch import load_file, save_file
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from madrigal.cli.located import located
-from madrigal.errors import RecipeError, RunFolderError, UserMistake
+from madrigal.errors import RecipeError, UserMistake
 from madrigal.recipe.balance import Mean
 from madrigal.recipe.extend import extended
 from madrigal.recipe.load import LoadedRecipe, loaded
@@ -25,8 +25,6 @@ def extend(wish: Wish) -> None:
     """Trains a finished run's model on further tasks, in a folder of its own."""
     recipe = recipe_to_extend(wish)
     out = wish.out or wish.run.with_name(recipe.recipe.name)
-    if out.resolve() == wish.run.resolve():
-        raise RunFolderError(f"{out}: is the run to go on from; choose another --out")
     from madrigal.pipeline.run import run
 
     with located(recipe):

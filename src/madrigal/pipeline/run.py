@@ -96,6 +96,14 @@ def run(loaded: LoadedRecipe, out: Path, resume: bool = False) -> Path:
 
 
 def _check_folder(folder: RunFolder, loaded: LoadedRecipe, resume: bool) -> None:
+    start = loaded.recipe.start_from
+    if start is not None:
+        old, new = (loaded.root / start.run).resolve(), folder.path.resolve()
+        if old == new or old in new.parents:
+            where = "is" if old == new else "is within"
+            raise RunFolderError(
+                f"{folder.path}: {where} the run to go on from; choose another --out"
+            )
     if not folder.recipe.exists():
         foreign = folder.foreign()
         if foreign is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from madrigal.report.numbers import counted
+from madrigal.report.numbers import Interval, counted
 from madrigal.report.remembered import FATES, Fate, Remembered
 
 _NAMED = 3
@@ -13,8 +13,19 @@ def of(tasks: Sequence[Remembered], fate: Fate) -> list[Remembered]:
     return [one for one in tasks if one.fate == fate]
 
 
-def verdict(tasks: Sequence[Remembered]) -> str:
-    """`Forgot 3 of 4 earlier tasks`."""
+def lost_on_average(tasks: Sequence[Remembered], bwt: Interval | None) -> bool:
+    """Whether earlier tasks surely lost on average, though none of several surely by itself."""
+    fates = {one.fate for one in tasks}
+    clear = "forgotten" in fates or fates <= {"kept", "helped"}
+    return (
+        len(tasks) > 1 and not clear and bwt is not None and bwt.high is not None and bwt.high < 0
+    )
+
+
+def verdict(tasks: Sequence[Remembered], bwt: Interval | None = None) -> str:
+    """`Forgot 3 of 4 earlier tasks`; `bwt` is the mean change of all of them."""
+    if lost_on_average(tasks, bwt):
+        return "Earlier tasks were forgotten on average, but none clearly by itself"
     lost, kept, better = (of(tasks, fate) for fate in ("forgotten", "kept", "helped"))
     whole = counted(len(tasks), "earlier task")
     if len(tasks) == 1:

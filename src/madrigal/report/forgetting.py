@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from madrigal.report import numbers
 from madrigal.report.differences import interval_of
-from madrigal.report.fates import of, verdict
+from madrigal.report.fates import lost_on_average, of, verdict
 from madrigal.report.remembered import MARGIN, Remembered, remembered
 from madrigal.report.retention import StageCost
 from madrigal.report.scoreboard import BASE, Scoreboard, label
@@ -55,13 +55,15 @@ def forgetting(board: Scoreboard, costs: Sequence[StageCost]) -> Forgetting | No
     if not tasks:
         return None
     lost = sorted(of(tasks, "forgotten"), key=_largest_first)
+    bwt = interval_of(board.summary.get("bwt"))
+    fell = [one for one in of(tasks, "unclear") if one.change.interval.value < 0]
     return Forgetting(
-        verdict=f"{verdict(tasks)}.",
+        verdict=f"{verdict(tasks, bwt)}.",
         tasks=tasks,
         lost=tuple(loss(board, one) for one in lost[:_NAMED]),
         others=(*_also_lost(lost[_NAMED:]), *_others(tasks)),
         levels=_levels(board),
-        attempts=attempts(tasks, costs),
+        attempts=attempts(fell if lost_on_average(tasks, bwt) else lost, costs),
         notes=_notes(tasks),
     )
 

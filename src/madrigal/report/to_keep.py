@@ -26,10 +26,9 @@ class Attempt:
     because: str
 
 
-def attempts(tasks: Sequence[Remembered], costs: Sequence[StageCost]) -> tuple[Attempt, ...]:
+def attempts(lost: Sequence[Remembered], costs: Sequence[StageCost]) -> tuple[Attempt, ...]:
     """What may keep the forgotten tasks: in the stages that took them, what was not on there, and
     what it cost where it was on in this run. What it would save is not measured."""
-    lost = [one for one in tasks if one.fate == "forgotten"]
     took = _took(lost, costs)
     if not took:
         return ()

@@ -70,14 +70,18 @@ def headline(found: Sequence[Judgement]) -> str:
 
 
 def _against_earlier(board: Scoreboard, tasks: Sequence[Remembered]) -> Judgement:
-    """What became of earlier tasks; the mean over them is the figure, each task decides."""
+    """What became of earlier tasks; each task decides, and the mean over them, which
+    is the figure, where none does."""
     fates = {one.fate for one in tasks}
     verdict: Verdict = "better" if "helped" in fates else "unclear"
     if "forgotten" in fates:
         verdict = "mixed" if "helped" in fates else "worse"
     bwt = interval_of(board.summary.get("bwt"))
+    if of_sequence.lost_on_average(tasks, bwt):
+        verdict = "mixed" if "helped" in fates else "worse"
     figure = f"backward transfer {numbers.difference(bwt, '')}" if bwt else ""
-    return Judgement(EARLIER, verdict, of_sequence.verdict(tasks), figure, of_sequence.tally(tasks))
+    head, told = of_sequence.verdict(tasks, bwt), of_sequence.tally(tasks)
+    return Judgement(EARLIER, verdict, head, figure, told)
 
 
 def _against_base(board: Scoreboard) -> Judgement:

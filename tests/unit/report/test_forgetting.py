@@ -13,6 +13,7 @@ from madrigal.report.folder import read_run
 from madrigal.report.forgetting import forgetting
 from madrigal.report.retention import stage_costs
 from madrigal.report.scoreboard import read_scores
+from madrigal.report.verdict import judgements
 
 SPACE = "\N{NO-BREAK SPACE}"
 REPLAY = {"settings": {"replay": {"share": 0.1}}, "replayed": {"a": 5}}
@@ -174,12 +175,29 @@ def test_every_remedy_that_was_on_is_named(plain):
 def test_with_nothing_forgotten_there_is_nothing_to_try(plain):
     body = scores()
     body["summary"]["since_learned"]["a"] |= change(90, 90, half=0.03)
+    body["summary"]["bwt"] = {"value": -0.005, "low": -0.03, "high": 0.02}
     found = told(plain, body)
     assert (found.lost, found.attempts) == ((), ())
     assert found.others[0] == (
         f"Kept, with a loss of 5 points or more ruled out: a 0.0{SPACE}points (−3.0 to +3.0)."
     )
     assert found.verdict == "No earlier task was clearly forgotten."
+
+
+def test_what_is_lost_for_certain_only_on_average_is_said_and_has_a_remedy(plain):
+    body = scores()
+    for task, ends in (("a", (90, 80)), ("b", (80, 72))):
+        body["summary"]["since_learned"][task] |= change(*ends, half=0.11)
+        body["summary"]["stage_to_stage"][task] = []
+    body["summary"]["bwt"] = {"value": -0.09, "low": -0.17, "high": -0.01}
+    found = told(plain, body)
+    said = "Earlier tasks were forgotten on average, but none clearly by itself"
+    assert (found.verdict, found.lost) == (f"{said}.", ())
+    assert found.attempts[0].attempt == (
+        "`retain: {kind: replay, share: 0.1}` in stages two and three"
+    )
+    first = judgements(read_scores(read_run(plain)))[0]
+    assert (first.verdict, first.headline) == ("worse", said)
 
 
 def test_a_perplexity_is_kept_and_lost_in_its_own_unit(plain):
