@@ -267,6 +267,7 @@ ROWS = {
     ),
     "stages[N].checkpoint_every": Row("stages.0.checkpoint_every", 2),
     "evaluate.base": Row("evaluate.base", False),
+    "evaluate.filter": Row("evaluate.filter", "plain"),
     "evaluate.split": Row("evaluate.split", "validation"),
     "evaluate.baselines": Row("evaluate.baselines", True),
     "evaluate.general": Row("evaluate.general", ["more", "watched"], WATCHED),

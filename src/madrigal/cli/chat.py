@@ -5,18 +5,29 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from madrigal.audit.filter_settings import Side
+from madrigal.audit.verdict import Filter
+from madrigal.pipeline.filters import load_filter
 from madrigal.pipeline.speakers import Alone, Routed, Speaker, find_router
 from madrigal.pipeline.trained import find_trained
 from madrigal.tasks.encode import Coder
 from madrigal.tasks.record import Record, Turn
 
 
-def chat(run: Path, stage: str | None, task: str | None, max_new_tokens: int) -> None:
+def chat(
+    run: Path,
+    stage: str | None,
+    task: str | None,
+    max_new_tokens: int,
+    filter_: str | None = None,
+) -> None:
     """Answers each line that is typed, greedily, until the input ends.
 
     Where no task is named and the run has a router, each prompt meets the part that it chooses,
-    and the task is said beside the answer.
+    and the task is said beside the answer. With a filter a question that it blocks is not asked, an
+    answer is shown when it has passed, and the conversation goes on with what was shown.
     """
+    guard = load_filter(filter_) if filter_ is not None else None
     found = find_router(run, stage) if task is None else None
     speaker: Speaker
     if found is None:
@@ -37,12 +48,27 @@ def chat(run: Path, stage: str | None, task: str | None, max_new_tokens: int) ->
         if line == "/new":
             turns = ()
             continue
+        if guard is not None and _blocked(guard, "input", line):
+            print(guard.instead)
+            continue
         turns = (*turns, Turn("user", line)) if remembers else (Turn("user", line),)
         chosen = speaker.turn_to(turns)
         if chosen:
             print(f"[{chosen}]", file=sys.stderr)
-        said = answer(model, coder, turns, max_new_tokens)
+        said = answer(model, coder, turns, max_new_tokens, shown=guard is None)
+        if guard is not None:
+            said = guard.instead if _blocked(guard, "output", said, line) else said
+            print(said)
         turns = (*turns, Turn("assistant", said))
+
+
+def _blocked(guard: Filter, side: Side, text: str, prompt: str = "") -> bool:
+    """Whether the filter blocks a text; which rules do is said beside the conversation."""
+    (verdict,) = guard.verdicts([text], [prompt], side)
+    if verdict.rules:
+        what = "blocked" if verdict.blocked else "noted"
+        print(f"[{what}: {', '.join(verdict.rules)}]", file=sys.stderr)
+    return verdict.blocked
 
 
 def _lines() -> Iterator[str]:
@@ -55,8 +81,10 @@ def _lines() -> Iterator[str]:
             yield line.replace("\\n", "\n")
 
 
-def answer(model: Any, coder: Coder, turns: Sequence[Turn], max_new_tokens: int) -> str:
-    """The most likely continuation, printed as it comes."""
+def answer(
+    model: Any, coder: Coder, turns: Sequence[Turn], max_new_tokens: int, shown: bool = True
+) -> str:
+    """The most likely continuation, printed as it comes where it is `shown`."""
     import torch
     from transformers import TextStreamer
 
@@ -71,7 +99,9 @@ def answer(model: Any, coder: Coder, turns: Sequence[Turn], max_new_tokens: int)
             max_new_tokens=room,
             eos_token_id=coder.end,
             pad_token_id=coder.pad,
-            streamer=TextStreamer(model.tokenizer, skip_prompt=True, skip_special_tokens=True),
+            streamer=TextStreamer(model.tokenizer, skip_prompt=True, skip_special_tokens=True)
+            if shown
+            else None,
         )
     said = out[0, tokens.shape[1] :]
     return model.tokenizer.decode(said, skip_special_tokens=True).strip()

@@ -9,6 +9,7 @@ import typer
 
 from madrigal.cli.constitution_commands import constitution, probe
 from madrigal.cli.feedback_commands import feedback
+from madrigal.cli.filter_command import filter_
 from madrigal.cli.recipe_commands import LISTINGS, check, extend, few_shot, group, init, list_, run
 from madrigal.cli.run_commands import chat, compare, diagnose, ensemble, evaluate, export, report
 from madrigal.cli.sweep_command import sweep
@@ -58,6 +59,7 @@ app.command("few-shot")(few_shot)
 app.command()(sweep)
 app.command()(extend)
 app.command()(ensemble)
+app.command("filter")(filter_)
 app.command()(constitution)
 app.command()(probe)
 app.add_typer(feedback, name="feedback")

@@ -26,13 +26,17 @@ def chat(
     max_new_tokens: Annotated[
         int, typer.Option("--max-new-tokens", min=1, metavar="N", help="Longest answer, in tokens.")
     ] = 128,
+    filter_: Annotated[
+        str | None,
+        typer.Option("--filter", metavar="FILE", help="Rules of a safety filter, or `plain`."),
+    ] = None,
 ) -> Work:
     """Talk to the model of a run."""
 
     def work() -> None:
         from madrigal.cli.chat import chat
 
-        chat(run, stage, task, max_new_tokens)
+        chat(run, stage, task, max_new_tokens, filter_)
 
     return work
 

@@ -7,6 +7,7 @@ from typing import Any
 from madrigal.errors import RunFolderError
 from madrigal.evaluation.divergence import Divergences, mean_kl
 from madrigal.evaluation.faithful import opinions
+from madrigal.evaluation.filtered import filtered
 from madrigal.evaluation.intervals import Score, drawn, wilson
 from madrigal.evaluation.metrics import METRICS
 from madrigal.evaluation.plan import BASE, FEW_SHOT, ROUTED, SINGLE, Plan, Predictions
@@ -93,7 +94,8 @@ def score_matrix(
         | preferences(predictions, plan)
         | writing(writings or {}, plan)
         | _routed(predictions, plan)
-        | _judged(predictions, order, plan),
+        | _judged(predictions, order, plan)
+        | filtered(predictions, order, plan),
     )
 
 

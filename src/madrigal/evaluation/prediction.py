@@ -25,7 +25,9 @@ class Prediction:
     number of in-context examples before the prompt, where some were asked for. `route` is the task
     whose private part answered, where a router chose it: its own name, or another's. `judging` is
     there for judged answers: the output is the one that the model finds best; `slices` are then
-    fields of the data by which accuracies are told apart.
+    fields of the data by which accuracies are told apart. `blocked` are the rules of a filter that
+    blocked the answer, where one looked at it; the output is then what is said in its place, and
+    `unfiltered` the answer.
     """
 
     task: str
@@ -47,6 +49,8 @@ class Prediction:
     route: str | None = None
     judging: Judging | None = None
     slices: Mapping[str, str] | None = None
+    blocked: tuple[str, ...] | None = None
+    unfiltered: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The row as plain data; a field stands only where it was measured."""
@@ -61,6 +65,8 @@ class Prediction:
         known["targets"] = tuple(row["targets"])
         if "lengths" in row:
             known["lengths"] = {text: (int(t), int(b)) for text, (t, b) in row["lengths"].items()}
+        if "blocked" in row:
+            known["blocked"] = tuple(row["blocked"])
         if "judging" in row:
             known["judging"] = Judging.from_json(row["judging"])
         return cls(**known)

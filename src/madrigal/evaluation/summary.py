@@ -56,6 +56,8 @@ DEFINITIONS = {
     "the pairs of an example that are no tie; after the stage - the row before, paired",
     "written": "version 1: of answers drawn at temperature 1: mean tokens; mean share of 4-grams "
     "of tokens that came before in the answer; share that ended; changes paired by prompt",
+    "filtered": "version 1: share of generated answers that the recipe's filter blocked, by the "
+    "question or by the answer, with Wilson's interval; they are scored as what is said instead",
     "stage_to_stage": "each row - the row before, by task, paired; p_holm over the whole table",
     "since_learned": "last stage - the last stage that trains the task, for earlier tasks, paired; "
     "p_holm over the whole table",

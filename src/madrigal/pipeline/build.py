@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from madrigal.errors import DataError, RecipeError
+from madrigal.audit.read import PLAIN
+from madrigal.audit.verdict import Filter
+from madrigal.errors import DataError, RecipeError, UserMistake
 from madrigal.mixture import Mixture, TaskSize, build_source
 from madrigal.model.base import fresh_tokenizer, load_tokenizer, model_context
+from madrigal.pipeline.filters import load_filter
 from madrigal.pipeline.folder import RunFolder
 from madrigal.pipeline.former import Former, objectives, taught_before
 from madrigal.pipeline.heads import unlike_heads
@@ -50,6 +53,7 @@ class Built:
     coder: Coder
     examples: Mapping[str, Sequence[Example]]  # training examples of the tasks that are learnt
     taught: Mapping[str, Former] = field(default_factory=dict)  # by earlier runs
+    guard: Filter | None = None  # what generated answers pass before they are scored
 
     def source(self, stage: StageSettings, losses: Losses | None = None) -> Mixture:
         """The schedule of a stage.
@@ -214,6 +218,19 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
                 examples[name] = coder.training(task, "train")
         except DataError as problem:
             mistakes += problem.mistakes
+    guard, unread = _guard(loaded)
+    mistakes += unread
     if mistakes:
         raise DataError(mistakes)
-    return Built(recipe, loaded.root, tasks, tokenizer, coder, examples, taught)
+    return Built(recipe, loaded.root, tasks, tokenizer, coder, examples, taught, guard)
+
+
+def _guard(loaded: LoadedRecipe) -> tuple[Filter | None, list[str]]:
+    """The filter that the recipe names, and what is wrong with it."""
+    name = loaded.recipe.evaluate.filter
+    if name is None:
+        return None, []
+    try:
+        return load_filter(name if name == PLAIN else loaded.root / name), []
+    except UserMistake as error:
+        return None, [f"evaluate.filter: {mistake}" for mistake in error.mistakes]

@@ -138,7 +138,7 @@ def _score(
             records = built.tasks[name].splits["test"]
             routes = _routes(built, rule.choose(_features(built, model, records)), name)
             own = read_predictions(scorer.folder.predictions(label, name))
-            rows = _answered(built, model, name, own, routes)
+            rows = _answered(scorer, model, name, own, routes)
             write_predictions(scorer.folder.predictions(label + ROUTED, name), rows)
             before += len(records)
             moved(before, total)
@@ -151,13 +151,14 @@ def _routes(built: Built, chosen: Sequence[str], task: str) -> list[str]:
 
 
 def _answered(
-    built: Built,
+    scorer: Scorer,
     model: LanguageModel,
     name: str,
     own: Sequence[Prediction],
     routes: Sequence[str],
 ) -> list[Prediction]:
     """The task's own predictions, and anew what another task's part answers."""
+    built = scorer.built
     task = built.tasks[name]
     rows = [replace(row, route=task.name) for row in own]
     for route in sorted({*routes} - {task.name}):
@@ -170,6 +171,6 @@ def _answered(
             batch_tokens=built.recipe.evaluate.batch_tokens,
             route=route,
         )
-        for i, row in zip(places, found, strict=True):
+        for i, row in zip(places, scorer.seen(found, task.metric), strict=True):
             rows[i] = replace(row, id=own[i].id, cluster=own[i].cluster, route=route)
     return rows

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from madrigal.evaluation.evaluate import evaluate_task
+from madrigal.evaluation.filtered import through
 from madrigal.evaluation.metrics import value
 from madrigal.evaluation.prediction import Prediction, write_predictions
 from madrigal.model.language_model import LanguageModel
@@ -62,9 +63,15 @@ class Scorer:
                     few_shot=shots,
                     seed=built.recipe.seed,
                 )
+                rows = self.seen(rows, built.tasks[name].metric)
                 self._write(self.folder.predictions(label, name), rows)
                 before += sizes[name]
                 moved(before, sum(sizes.values()))
+
+    def seen(self, rows: list[Prediction], metric: str) -> list[Prediction]:
+        """The rows as people get them, where the recipe has a filter."""
+        guard = self.built.guard
+        return rows if guard is None else through(guard, rows, metric)
 
     def _write(self, path: Path, rows: Sequence[Prediction]) -> None:
         write_predictions(path, rows)

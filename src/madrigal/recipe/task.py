@@ -125,6 +125,7 @@ class EvaluateSettings(Settings):
         default="auto", description="After each stage measure how far the model has gone from the base on the test prompts of the stage's tasks, KL(base || model). `auto`: of tasks of judged answers, unless a reward head learns from them. It takes two passes over them; with full fine-tuning, or `start_from`, the base is held in memory a second time meanwhile."
     )
     written: int = Field(default=32, ge=0, le=100000, description="Test prompts of each task of judged answers to which the model writes an answer of its own, before the first stage and after each: for length, repetition and reading. 0: none. Tasks of which only reward heads learn are left out.")
+    filter: str | None = Field(default=None, description="Filter that generated answers pass before they are scored: a file of rules, or `plain`, which Madrigal brings. What it blocks is counted, and scored as what is said in its place.")
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Level of every interval.")
     draws: int = Field(default=2000, ge=200, le=100000, description="Bootstrap draws behind each interval.")
     batch_tokens: int = Field(default=8192, ge=64, description="Padded tokens in one evaluation batch.")

@@ -18,6 +18,7 @@ from madrigal.report.datacards import COLUMNS, data_views
 from madrigal.report.definitions import definitions
 from madrigal.report.diagnosis import diagnose
 from madrigal.report.fights import NOT_MEASURED, meaning
+from madrigal.report.filtered import filtered_view
 from madrigal.report.folder import RunFolder, read_run
 from madrigal.report.forgetting import forgetting
 from madrigal.report.forgetting_curves import forgetting_curves
@@ -113,6 +114,7 @@ def _content(
         "outputs_json": json_for_script(outputs),
         "data": data_views(run, tuple(names)),
         "data_columns": COLUMNS,
+        "filtered": filtered_view(board),
         "facts": manifest_view(run),
         "base_model": base_model(run),
         "method": method(run),
