@@ -1,7 +1,8 @@
 """Precision, recall and false alarms of filters on real texts: python benchmarks/safety_filter.py
 
-Three filters: `plain`, which Madrigal brings (words and patterns, written without looking at these
-texts); classifiers that Madrigal trains, recipes/real/harm.yaml; and both together. Each on the
+Three filters: `plain`, which Madrigal brings (words and patterns, written before they were measured
+here, but not blind: a few rows of the sets had been seen); classifiers that Madrigal trains,
+recipes/real/harm.yaml; and both together. Each on the
 test parts of four sets that people judged, and on questions that only look harmful. The classifier
 of one set is also asked about the others, which it never saw. Runs stay under runs/safety_filter/.
 `... words` measures the first filter alone, which takes seconds.
