@@ -62,7 +62,9 @@ class History:
 def alarm(guard: PolicyGuard, history: History, priced: bool) -> Alarm | None:
     """The gravest sign of all, or nothing. `priced`: a nat of divergence has a price in the reward,
     which can be raised."""
-    signs = (_broken, _jumped, _far, _gold, _dull, _repeats, _long, _endless, _hopeless)
+    signs = (
+        _broken, _jumped, _far, _gold, _repeats, _dull, _alike, _long, _endless, _hopeless,
+    )  # fmt: skip
     found = [one for sign in signs if (one := sign(guard, history, priced)) is not None]
     return min(found, key=lambda one: _GRAVITY[one.action], default=None)
 
@@ -141,28 +143,48 @@ def _variance(held: Sequence[Means]) -> float:
 
 def _dull(guard: PolicyGuard, history: History, priced: bool) -> Alarm | None:
     del priced
-    return _fell(guard, history, "entropy", guard.entropy, "roll_back", "entropy of a token")
+    return _fell(guard, history, "entropy", guard.entropy, "entropy of a token")
 
 
-def _repeats(guard: PolicyGuard, history: History, priced: bool) -> Alarm | None:
+def _alike(guard: PolicyGuard, history: History, priced: bool) -> Alarm | None:
     del priced
     what = "share of different pairs of tokens"
-    return _fell(guard, history, "distinct_2", guard.distinct, "roll_back", what)
+    return _fell(guard, history, "distinct_2", guard.distinct, what)
 
 
 def _fell(
-    guard: PolicyGuard,
-    history: History,
-    name: str,
-    least: float | None,
-    action: Action,
-    what: str,
+    guard: PolicyGuard, history: History, name: str, least: float | None, what: str
 ) -> Alarm | None:
+    """Variety went. Where few answers are right, learning them takes variety as well: a gold reward
+    that does not fall excuses it. Without one, a reward in training that rises may be either, so
+    that is told."""
     start, now = history.mean(name, guard.window, True), history.mean(name, guard.window)
     if least is None or not now < least * start:
         return None
     text = f"The {what} fell from {start:.3g} to {now:.3g}, below {least:g} of what it was."
-    return Alarm(name, text, action)
+    if "gold" in history.last[-1]:
+        return Alarm(name, text, "roll_back") if _moved(guard, history, "gold") < -_SURE else None
+    if _moved(guard, history, "reward") > _SURE:
+        return Alarm(name, f"{text} The reward rose with it.", "say")
+    return Alarm(name, text, "roll_back")
+
+
+def _moved(guard: PolicyGuard, history: History, name: str) -> float:
+    """How far a mean is from the start, in standard errors by its spread over the rollouts."""
+    windows = (history.first, history.last[-guard.window :])
+    first, last = (np.array([one.get(name, math.nan) for one in some]) for some in windows)
+    spread = math.sqrt(first.var() / len(first) + last.var() / len(last))
+    return float(last.mean() - first.mean()) / max(spread, 1e-9)
+
+
+def _repeats(guard: PolicyGuard, history: History, priced: bool) -> Alarm | None:
+    del priced
+    start = history.mean("repeated", guard.window, True)
+    now = history.mean("repeated", guard.window)
+    if guard.repeated is None or not now > start + guard.repeated:
+        return None
+    text = f"{now:.0%} of an answer's pairs of tokens stood in it before, {start:.0%} at the start."
+    return Alarm("repeated", text, "roll_back")
 
 
 def _long(guard: PolicyGuard, history: History, priced: bool) -> Alarm | None:

@@ -15,8 +15,9 @@ class PolicyGuard(Settings):
     """Signs of a reward that is exploited, over a few rollouts against the first few of the stage."""
 
     divergence: float | None = Field(default=10.0, gt=0, description="Nats that answers may be away from the model before the stage. Above, a nat gets dearer; above twice as much the model goes back. null: any.")
-    entropy: float | None = Field(default=0.3, gt=0, lt=1, description="Share of its first entropy below which the model goes back; null: any.")
-    distinct: float | None = Field(default=0.7, gt=0, lt=1, description="Share of the first variety (different pairs of tokens by all pairs) below which the model goes back; null: any.")
+    entropy: float | None = Field(default=0.3, gt=0, lt=1, description="Share of its first entropy below which the model goes back, unless a gold reward is shown and did not fall; where there is none and the reward in training rose, it is told. null: any.")
+    distinct: float | None = Field(default=0.7, gt=0, lt=1, description="The same of variety: different pairs of tokens by all pairs, over the answers of a rollout.")
+    repeated: float | None = Field(default=0.2, gt=0, lt=1, description="How much more of an answer's pairs of tokens may have stood in it before than at first, before the model goes back; null: any.")
     length: float | None = Field(default=1.5, gt=1, description="How many times their first length answers may have, before length costs reward; null: any.")
     cut: float | None = Field(default=0.1, gt=0, lt=1, description="How much more of the answers may come to no end than at first, before having none costs 1 more; null: any.")
     window: int = Field(default=4, ge=1, le=1000, description="Rollouts that are averaged.")

@@ -11,7 +11,7 @@ from madrigal.recipe.policy import Grpo, PolicyGuard, Ppo
 
 USUAL = {
     "divergence": 0.5, "entropy": 2.0, "tokens": 10.0, "cut": 0.02, "distinct_2": 0.6,
-    "reward": 0.0,
+    "reward": 0.0, "repeated": 0.1,
 }  # fmt: skip
 GUARD = PolicyGuard(window=2)
 
@@ -32,6 +32,7 @@ TRIPS = {
     "far": ({"divergence": 21.0}, "roll_back", "Answers are 21 nats away"),
     "entropy": ({"entropy": 0.5}, "roll_back", "entropy of a token fell from 2 to 0.5, below 0.3"),
     "distinct_2": ({"distinct_2": 0.4}, "roll_back", "different pairs .* from 0.6 to 0.4"),
+    "repeated": ({"repeated": 0.35}, "roll_back", "35% of an answer's pairs .*, 10% at the start"),
     "tokens": ({"tokens": 16.0}, "shorten", "Answers grew from 10 to 16 tokens, more than 1.5"),
     "cut": ({"cut": 0.2}, "end", "20% of the answers come to no end, 2% did at the start"),
 }
@@ -48,9 +49,10 @@ def test_a_sign_needs_a_whole_window(name):
     assert re.search(text, found.text), found.text
 
 
-@pytest.mark.parametrize("name", ["divergence", "entropy", "distinct", "length", "cut"])
+@pytest.mark.parametrize("name", ["divergence", "entropy", "distinct", "length", "cut", "repeated"])
 def test_each_can_be_left_out(name):
-    worst = {"divergence": 9e9, "entropy": 0.0, "distinct_2": 0.0, "tokens": 9e9, "cut": 1.0}
+    worst = {"divergence": 9e9, "entropy": 0.0, "distinct_2": 0.0, "tokens": 9e9, "cut": 1.0,
+             "repeated": 1.0}  # fmt: skip
     key = {"distinct": "distinct_2", "length": "tokens"}.get(name, name)
     one = {key: worst[key]}
     assert sign(*[one] * 4) is not None
@@ -64,6 +66,21 @@ def test_nothing_unusual_is_no_sign():
     for means in some:
         history = history.with_more(means, 4)
         assert alarm(PolicyGuard(), history, True) is None
+
+
+@pytest.mark.parametrize("name", ["entropy", "distinct_2"])
+def test_variety_that_goes_while_right_answers_are_learnt(name):
+    def gone(**more):
+        return sign(*[{name: 0.01, **more}] * 4)
+
+    assert gone().action == "roll_back"
+    assert gone(reward=1.0).action == "say"
+    assert gone(reward=1.0).text.endswith("The reward rose with it.")
+    history = after(*[{name: 0.01, "gold": 0.5, "gold_error": 0.1}] * 4)
+    for before, action in ((0.3, None), (0.5, None), (0.9, "roll_back")):
+        golden = tuple(one | {"gold": before, "gold_error": 0.1} for one in history.first)
+        found = alarm(GUARD, History(golden, history.last), True)
+        assert (None if found is None else found.action) == action
 
 
 def test_a_jump_beyond_the_running_median():
