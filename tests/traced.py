@@ -187,6 +187,7 @@ class Scribe:
         self._write_kept = keep_module.write_kept
         patch.setattr(keep_module, "write_kept", self.kept)
         patch.setattr(scoring_module, "evaluate_task", self.evaluate)
+        patch.setattr(scoring_module, "through", self.filters)
         patch.setattr(scoring_module, "value", lambda *_: 0.5)
         patch.setattr(scoring_module, "write_predictions", lambda path, _: self.note(path=path))
         patch.setattr(written_module, "written", self.writes)
@@ -228,6 +229,10 @@ class Scribe:
             keys=keys,
         )
         return []
+
+    def filters(self, guard: Any, rows: list, metric: str) -> list:
+        self.note(filters=digest(guard), metric=metric)
+        return rows
 
     def writes(self, model: Any, coder: Any, task: Any, records: Any, *keys: Any) -> list:
         shown = digest(*(coder.prompt(record).tobytes() for record in records))

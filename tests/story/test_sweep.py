@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 
@@ -103,8 +104,10 @@ def test_killed_and_resumed_it_gives_the_same_trials(finished, tmp_path, how):
     command = [sys.executable, "-m", "madrigal", *WORDS]
     for stop_at in (1, 2):
         process = subprocess.Popen(
-            command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
-        )
+            command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True,
+            # A test run that was started in the background hands down that Ctrl+C is ignored.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
         log = tmp_path / "out" / "trials" / f"{stop_at:04d}" / "run" / "recipe.yaml"
         while not log.exists():
             assert process.poll() is None, process.stderr.read()
