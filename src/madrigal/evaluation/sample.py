@@ -1,6 +1,6 @@
 """Text drawn from the model, with chance that belongs to each row."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from madrigal.mixture.chance import bits
 from madrigal.model.language_model import LanguageModel
 
 Key = tuple[str | int, ...]
+# From logits and a number of each row, from 0 to below 1: the rows' next tokens.
+Choose = Callable[[Float[Tensor, "R V"], Sequence[float]], Int[Tensor, " R"]]
 
 
 def sample(
@@ -21,19 +23,21 @@ def sample(
     ends: Sequence[Sequence[int]],
     keys: Sequence[Key],
     batch_tokens: int,
-    temperature: float = 1.0,
+    choose: Choose | None = None,
+    purpose: str = "sample",
 ) -> list[list[int]]:
-    """Each prompt's next tokens, drawn from the model's distribution at this temperature.
+    """Each prompt's next tokens, drawn from the model's distribution, or as `choose` says.
 
     Token t of a row is the first whose cumulative probability exceeds the row's t-th random number,
-    which follows from its key alone. So a row is the same in any batch, up to rounding of the
-    probabilities. A row stops where it ends with one of `ends`, which stay, or at its limit.
+    which follows from its key and the purpose alone. So a row is the same in any batch, up to
+    rounding of the probabilities. A row stops where it ends with one of `ends`, which stay, or at
+    its limit.
     """
     texts: list[list[int]] = [[] for _ in prompts]
     most = max(limits, default=0)
     lengths = [len(prompt) for prompt in prompts]
     for batch in side_by_side(lengths, most, model.context, batch_tokens):
-        chance = [_uniform(limits[i], keys[i]) for i in batch]
+        chance = [_uniform(limits[i], (purpose, *keys[i])) for i in batch]
 
         def pick(
             logits: Float[Tensor, "R V"],
@@ -41,8 +45,7 @@ def sample(
             count: int,
             chance: Sequence[Float[np.ndarray, " _"]] = chance,
         ) -> Int[Tensor, " R"]:
-            heated = logits if temperature == 1 else logits / temperature
-            return drawn(heated, [float(chance[row][count]) for row in rows])
+            return (choose or drawn)(logits, [float(chance[row][count]) for row in rows])
 
         found = continued(
             model, [prompts[i] for i in batch], [limits[i] for i in batch], ends, pick
@@ -50,6 +53,11 @@ def sample(
         for index, text in zip(batch, found, strict=True):
             texts[index] = text
     return texts
+
+
+def heated(temperature: float) -> Choose:
+    """Draw at a temperature, which logits are divided by."""
+    return lambda logits, chance: drawn(logits / temperature, chance)
 
 
 def drawn(logits: Float[Tensor, "R V"], chance: Sequence[float]) -> Int[Tensor, " R"]:
@@ -64,4 +72,4 @@ def drawn(logits: Float[Tensor, "R V"], chance: Sequence[float]) -> Int[Tensor, 
 def _uniform(count: int, key: Key) -> Float[np.ndarray, " _"]:
     """Numbers from 0 to below 1, in steps of 2^-53. One at least: a row is asked before its limit
     is looked at."""
-    return (bits(max(1, count), "sample", *key) >> np.uint64(11)) * 2.0**-53
+    return (bits(max(1, count), *key) >> np.uint64(11)) * 2.0**-53

@@ -34,12 +34,12 @@ class Written:
 Writings = Mapping[str, Mapping[str, Sequence[Written]]]  # by row of the score matrix, then task
 
 
-def repeated(tokens: Sequence[int]) -> float:
-    """1 - (different 4-grams) / (4-grams) of an answer, seq-rep-4 of Welleck et al., 2020.
+def repeated(tokens: Sequence[int], gram: int = GRAM) -> float:
+    """1 - (different n-grams) / (n-grams) of an answer, seq-rep-n of Welleck et al., 2020.
 
-    0 where it is shorter than two of them.
+    0 where it is shorter than two of them. n is `gram`, in tokens.
     """
-    grams = [tuple(tokens[i : i + GRAM]) for i in range(len(tokens) - GRAM + 1)]
+    grams = [tuple(tokens[i : i + gram]) for i in range(len(tokens) - gram + 1)]
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 

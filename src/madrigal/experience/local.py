@@ -8,11 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from madrigal.evaluation.evaluate import still
-from madrigal.evaluation.generate import continued, side_by_side
 from madrigal.evaluation.rank import rank, told_apart
-from madrigal.evaluation.sample import drawn
+from madrigal.evaluation.sample import drawn, sample
 from madrigal.experience.generator import Asked, Heard, Said, Sampling, unheard
-from madrigal.mixture.chance import bits
 from madrigal.model.language_model import LanguageModel
 from madrigal.tasks.encode import Coder
 from madrigal.tasks.record import Record
@@ -86,23 +84,16 @@ class Local:
         how, coder = asked[0].sampling, self._coder
         room = min(how.max_tokens, coder.context // 2)
         prompts = [coder.prompt(Record("asked", turns=one.turns), room) for one in asked]
-        texts: list[list[int]] = [[] for _ in asked]
-        lengths = [len(prompt) for prompt in prompts]
-        for batch in side_by_side(lengths, room, self._model.context, self._budget):
-            chance = [_uniform(asked[i], room) for i in batch]
-
-            def pick(
-                logits: Float[Tensor, "R V"],
-                rows: Sequence[int],
-                count: int,
-                chance: Sequence[Float[np.ndarray, " _"]] = chance,
-            ) -> Int[Tensor, " R"]:
-                return picked(logits, [float(chance[row][count]) for row in rows], how)
-
-            some = [prompts[i] for i in batch]
-            said = continued(self._model, some, [room] * len(batch), [(coder.end,)], pick)
-            for index, text in zip(batch, said, strict=True):
-                texts[index] = text
+        texts = sample(
+            self._model,
+            prompts,
+            [room] * len(asked),
+            [(coder.end,)],
+            [_key(one) for one in asked],
+            self._budget,
+            lambda logits, chance: picked(logits, chance, how),
+            purpose="asked",
+        )
         return [self._said(*one, how) for one in zip(prompts, texts, strict=True)]
 
     def _said(self, prompt: Int[np.ndarray, " _"], tokens: list[int], how: Sampling) -> Said:
@@ -143,8 +134,6 @@ def _alike(asked: Sequence[Asked]) -> Iterator[list[int]]:
     yield from groups.values()
 
 
-def _uniform(asked: Asked, count: int) -> Float[np.ndarray, " _"]:
-    """Numbers from 0 to below 1, in steps of 2^-53, that belong to a seed and a conversation."""
-    told = [part for turn in asked.turns for part in (turn.role, turn.text)]
-    found = bits(max(1, count), "asked", asked.seed, *told)
-    return (found >> np.uint64(11)) * 2.0**-53
+def _key(asked: Asked) -> tuple[str | int, ...]:
+    """What the chance of an answer belongs to: a seed and a conversation."""
+    return (asked.seed, *(part for turn in asked.turns for part in (turn.role, turn.text)))

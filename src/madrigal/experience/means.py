@@ -1,12 +1,12 @@
 """What is told of a rollout: means over its answers, and some answers to read."""
 
-from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
 
+from madrigal.evaluation.written import repeated
 from madrigal.experience.answer import Answer
 from madrigal.experience.lessons import Written
 from madrigal.training.record import Sampled
@@ -46,7 +46,7 @@ def means(
         "tokens": float(sizes.mean()),
         "cut": float(np.mean([not one.ended for one in answers])),
         "distinct_2": distinct([one.tokens.tolist() for one in answers]),
-        "repeated": float(np.mean([_repeated(one.tokens.tolist()) for one in answers])),
+        "repeated": float(np.mean([repeated(one.tokens.tolist(), gram=2) for one in answers])),
         "reward_length": correlation(rewards[known], sizes[known].astype(float)),
     }
     if written.values is not None and known.all():
@@ -70,12 +70,6 @@ def distinct(texts: Sequence[Sequence[int]]) -> float:
     """Different pairs of adjacent tokens by all such pairs; 1 where there is none."""
     pairs = [pair for text in texts for pair in pairwise(text)]
     return len(set(pairs)) / len(pairs) if pairs else 1.0
-
-
-def _repeated(text: Sequence[int]) -> float:
-    pairs = Counter(pairwise(text))
-    total = sum(pairs.values())
-    return 1 - len(pairs) / total if total else 0.0
 
 
 def correlation(a: Float[np.ndarray, " R"], b: Float[np.ndarray, " R"]) -> float:

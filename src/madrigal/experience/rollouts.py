@@ -12,7 +12,7 @@ from torch import Tensor
 
 from madrigal.errors import RunStopped
 from madrigal.evaluation.evaluate import still
-from madrigal.evaluation.sample import sample
+from madrigal.evaluation.sample import heated, sample
 from madrigal.experience.answer import Answer, Prompt
 from madrigal.experience.held import Held, aged, held_tensors, read_held
 from madrigal.experience.lessons import Lessons, Written, chosen, lessons
@@ -122,13 +122,7 @@ class Rollouts:
         repeated = [prompt for prompt in prompts for _ in range(settings.samples)]
         said, given, gold = self._first(lambda: self._written(task, step, repeated, clock))
         answers, raw = self._read(repeated, said), np.array(given)
-        state = counted(task, settings, state, raw)
-        scale = state.scale.with_more(raw)
-        rewards = scale.applied(raw) if settings.normalise == "start" else raw
-        cut = np.array([not one.ended for one in answers])
-        rewards = rewards.clip(-settings.most, settings.most)
-        sizes = np.array([len(one.tokens) for one in answers])
-        rewards = rewards - state.caution.cost(settings.missing_end, cut, sizes)
+        state, rewards = _paid(settings, counted(task, settings, state, raw), answers, raw)
         rows = [_row(one) for one in answers]
         group = np.repeat(np.arange(len(prompts)), settings.samples)
         since = time.perf_counter()
@@ -150,7 +144,7 @@ class Rollouts:
             penalty = penalty.updated(float(away.mean()), len(away))
         caution = state.caution.with_more(settings.guard, told.means)
         examples = [found.get(number) for number in range(len(prompts))]
-        return told, replace(state, scale=scale, penalty=penalty, caution=caution), examples
+        return told, replace(state, penalty=penalty, caution=caution), examples
 
     def _written(self, task: str, step: int, prompts: Sequence[Prompt], clock: "_Clock") -> _Found:
         """Tokens of an answer to each of the prompts, equal ones adjacent, and their rewards: those
@@ -166,7 +160,7 @@ class Rollouts:
                 [(self._end,)],
                 [(*self._chance, task, step, n // count, n % count) for n in range(len(prompts))],
                 self._batch_tokens,
-                plan.settings.temperature,
+                heated(plan.settings.temperature),
             )
         answers = self._read(prompts, said)
         clock.spent["writing"] = time.perf_counter() - since
@@ -251,6 +245,23 @@ class Rollouts:
 class _Clock:
     def __init__(self) -> None:
         self.spent: dict[str, float] = {}
+
+
+def _paid(
+    settings: policy.Acting,
+    state: Standing,
+    answers: Sequence[Answer],
+    raw: Float[np.ndarray, " R"],
+) -> tuple[Standing, Float[np.ndarray, " R"]]:
+    """What answers are paid for their rewards as given: on the task's scale, within bounds, less
+    what caution takes from the unended and the long."""
+    scale = state.scale.with_more(raw)
+    rewards = scale.applied(raw) if settings.normalise == "start" else raw
+    rewards = rewards.clip(-settings.most, settings.most)
+    cut = np.array([not one.ended for one in answers])
+    sizes = np.array([len(one.tokens) for one in answers])
+    cost = state.caution.cost(settings.missing_end, cut, sizes)
+    return replace(state, scale=scale), rewards - cost
 
 
 def _row(answer: Answer) -> Encoded:

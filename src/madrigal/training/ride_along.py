@@ -33,7 +33,7 @@ from madrigal.training.loop import BAD_STEPS_BEFORE_ROLLBACK, CHECKPOINTS_KEPT
 from madrigal.training.optimiser import build_optimiser, learning_rate
 from madrigal.training.record import Event, Observer, StepRecord, Validation
 from madrigal.training.stage_run import StageRun
-from madrigal.training.step import Gradient, compute_gradient
+from madrigal.training.step import Gradient, compute_gradient, record_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,19 +198,9 @@ def _record(
     seconds: float,
     bad: set[str],
 ) -> StepRecord:
-    return StepRecord(
-        step=step,
-        loss=gradient.loss,
-        weight=gradient.weight,
-        tokens=gradient.tokens,
-        rows=gradient.rows,
-        grad_norm=math.sqrt(sum(norm**2 for norm in norms.values())),
-        learning_rate=rate,
-        seconds=seconds,
-        padded_tokens=gradient.padded_tokens,
-        terms=gradient.terms,
-        skipped=f"non-finite: {', '.join(sorted(bad))}" if bad else "",
-    )
+    norm = math.sqrt(sum(norm**2 for norm in norms.values()))
+    told = record_of(step, gradient, norm, rate, seconds, finite=not bad)
+    return replace(told, skipped=f"non-finite: {', '.join(sorted(bad))}") if bad else told
 
 
 def _of_task(whole: StepRecord, task: str, norm: float, bad: bool) -> StepRecord:
