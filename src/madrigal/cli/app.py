@@ -61,7 +61,7 @@ def _usage(error: Any) -> str:
 
 
 def _how_to_go_on(arguments: Sequence[str]) -> str:
-    if arguments[:1] in (["group"], ["few-shot"], ["constitution"], ["sweep"]):
+    if arguments[:1] in (["group"], ["few-shot"], ["constitution"], ["sweep"], ["curate"]):
         return f"interrupted; go on with: madrigal {shlex.join(arguments)}"
     if arguments[:1] not in (["run"], ["extend"]):
         return "interrupted"

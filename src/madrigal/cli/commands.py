@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from madrigal.cli.constitution_commands import constitution, probe
+from madrigal.cli.curate_command import curate
 from madrigal.cli.feedback_commands import feedback
 from madrigal.cli.filter_command import filter_
 from madrigal.cli.recipe_commands import LISTINGS, check, extend, few_shot, group, init, list_, run
@@ -47,6 +48,7 @@ def madrigal(
 app.command()(run)
 app.command()(check)
 app.command()(init)
+app.command()(curate)
 app.command("list")(list_)
 app.command()(report)
 app.command()(chat)

@@ -1,28 +1,14 @@
 """Texts that say nearly the same: Jaccard similarity of shingles, found by MinHash."""
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
-from jaxtyping import UInt64
+
+from madrigal.curation.shingles import BANDS, ROWS, normalised, signature, similarity
 
 SIMILAR = 0.8
-_SHINGLE = 5  # characters
-_BANDS, _ROWS = 16, 4
-_RANDOM = np.random.Generator(np.random.Philox(key=1))
-_LETTERS, _FACTORS, _SHIFTS = (
-    _RANDOM.integers(1 << 63, size=size, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-    for size in (_SHINGLE, _BANDS * _ROWS, _BANDS * _ROWS)
-)
-
-
-def normalised(text: str) -> str:
-    """Lower case, Unicode form NFKC, single spaces."""
-    plain = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(plain.split())
 
 
 def groups(texts: Sequence[str], threshold: float = SIMILAR) -> list[int]:
@@ -40,12 +26,12 @@ def groups(texts: Sequence[str], threshold: float = SIMILAR) -> list[int]:
     seen: dict[str, int] = {}
     first = [seen.setdefault(normalised(text), i) for i, text in enumerate(texts)]
     sets = _Sets({i: text for text, i in seen.items()})
-    signatures = {i: _signature(text) for text, i in seen.items()}
-    least = threshold - 4 * np.sqrt(threshold * (1 - threshold) / (_BANDS * _ROWS))
-    buckets: list[dict[bytes, list[int]]] = [defaultdict(list) for _ in range(_BANDS)]
+    signatures = {i: signature(text) for text, i in seen.items()}
+    least = threshold - 4 * np.sqrt(threshold * (1 - threshold) / (BANDS * ROWS))
+    buckets: list[dict[bytes, list[int]]] = [defaultdict(list) for _ in range(BANDS)]
     for text, i in seen.items():
         met: dict[int, None] = {}
-        for bucket, band in zip(buckets, signatures[i].reshape(_BANDS, _ROWS), strict=True):
+        for bucket, band in zip(buckets, signatures[i].reshape(BANDS, ROWS), strict=True):
             mates = bucket[band.tobytes()]
             met.update(dict.fromkeys(mates))
             mates.append(i)
@@ -57,13 +43,6 @@ def groups(texts: Sequence[str], threshold: float = SIMILAR) -> list[int]:
             ):
                 sets.join(i, j)
     return [sets.root(i) for i in first]
-
-
-def similarity(one: str, other: str) -> float:
-    """Jaccard similarity of the shingles of two normalised texts."""
-    a, b = _shingles(one), _shingles(other)
-    common = len(np.intersect1d(a, b, assume_unique=True))
-    return common / (len(a) + len(b) - common)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +59,3 @@ class _Sets:
     def join(self, i: int, j: int) -> None:
         least, most = sorted((self.root(i), self.root(j)))
         self.parents[most] = least
-
-
-@lru_cache(maxsize=1 << 12)
-def _shingles(text: str) -> UInt64[np.ndarray, " S"]:
-    """A 64-bit hash of each run of five characters, once; a shorter text is one run."""
-    padded = text.ljust(_SHINGLE, "\0").encode("utf-32-le", "surrogatepass")
-    codes = np.frombuffer(padded, dtype="<u4").astype(np.uint64)
-    runs = len(codes) - _SHINGLE + 1
-    hashed = np.zeros(runs, dtype=np.uint64)
-    for place, factor in enumerate(_LETTERS):
-        hashed += codes[place : place + runs] * factor
-    hashed ^= hashed >> np.uint64(33)
-    hashed *= _FACTORS[0]
-    return np.unique(hashed ^ (hashed >> np.uint64(29)))
-
-
-def _signature(text: str) -> UInt64[np.ndarray, " K"]:
-    hashed = _shingles(text)[None] * _FACTORS[:, None] + _SHIFTS[:, None]
-    return hashed.min(axis=1)

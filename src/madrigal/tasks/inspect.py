@@ -51,7 +51,7 @@ def inspect_files(paths: Sequence[str], root: Path) -> list[Inspected]:
     mistakes of all files where some cannot be read, or none can be understood.
     """
     groups: dict[str, dict[Split, str]] = {}
-    for path in _expanded(paths, root):
+    for path in expanded(paths, root):
         name, split = name_of(path)
         if split in groups.get(name, {}):
             name = _free(name, groups)
@@ -97,7 +97,7 @@ def _free(name: str, taken: Mapping[str, object]) -> str:
     return next(f"{name}_{i}" for i in range(2, len(taken) + 3) if f"{name}_{i}" not in taken)
 
 
-def _expanded(paths: Sequence[str], root: Path) -> list[str]:
+def expanded(paths: Sequence[str], root: Path) -> list[str]:
     """The paths, with each folder of data files replaced by its files."""
     expanded: list[str] = []
     for path in paths:

@@ -40,11 +40,16 @@ def jsonl_rows(text: str, name: str) -> list[Row]:
             continue
         where = f"{name}:{number}"
         try:
-            rows.append(_row(_parse(line, where), name, where))
+            rows.append(line_row(line, name, where))
         except DataError as error:
             mistakes.add(name, error.mistakes)
     mistakes.raise_any()
     return rows
+
+
+def line_row(line: str, name: str, where: str) -> Row:
+    """The row of one line. DataError if it is not one JSON object."""
+    return _row(_parse(line, where), name, where)
 
 
 def json_rows(text: str, name: str) -> list[Row]:
@@ -136,13 +141,13 @@ def csv_rows(text: str, name: str) -> list[Row]:
     lines_of(text, name)  # refuses lines past the limit
     csv.field_size_limit(LINE_LIMIT)
     header_line = text.split("\n", 1)[0]
-    delimiter = "\t" if name.lower().endswith((".tsv", ".tsv.gz")) else _delimiter(header_line)
+    delimiter = "\t" if name.lower().endswith((".tsv", ".tsv.gz")) else delimiter_of(header_line)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     mistakes = Mistakes()
     rows: list[Row] = []
     try:
         header = [column.strip() for column in next(reader)]
-        _check_header(header, name)
+        check_header(header, name)
         start = reader.line_num + 1
         for cells in reader:
             where = f"{name}:{start}"
@@ -159,11 +164,13 @@ def csv_rows(text: str, name: str) -> list[Row]:
     return rows
 
 
-def _delimiter(header_line: str) -> str:
+def delimiter_of(header_line: str) -> str:
+    """The delimiter that a header has most of."""
     return max(",;\t|", key=header_line.count)
 
 
-def _check_header(header: list[str], name: str) -> None:
+def check_header(header: list[str], name: str) -> None:
+    """DataError where a column stands twice."""
     twice = sorted({column for column in header if header.count(column) > 1})
     if twice:
         raise DataError(f"{name}:1: column '{twice[0]}' stands twice in the header")

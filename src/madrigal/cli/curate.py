@@ -1,0 +1,150 @@
+"""`madrigal curate RECIPE|FILE...`: what is wrong with data, and where."""
+
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast, get_args
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from madrigal.cli.curate_view import cards_markdown, view
+from madrigal.curation.curate import Curated, look_at_shard
+from madrigal.curation.curate import curate as curate_sources
+from madrigal.curation.sources import Sources, of_files, of_recipe
+from madrigal.curation.stream import fingerprint
+from madrigal.curation.work import Shard, Tell
+from madrigal.errors import UserMistake
+from madrigal.recipe.load import load_recipe
+from madrigal.recipe.suggest import did_you_mean
+from madrigal.recipe.task import FormatName
+
+_RECIPES = (".yaml", ".yml")
+# With less to read, starting a second process takes longer than reading.
+_SMALL = 8 << 20  # bytes
+_WORK = "work"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The command line."""
+
+    paths: tuple[str, ...]
+    out: Path | None = None
+    deep: bool = False
+    format: str = "auto"
+    processes: int | None = None
+    shard: str | None = None
+    settings: tuple[str, ...] = ()
+
+
+def curate(wish: Wish) -> None:
+    """Prints a card a task; with `out` writes cards, findings and how to read them.
+
+    Raises:
+        UserMistake: the command line contradicts itself, or files cannot be read.
+    """
+    shard = _shard(wish)
+    sources = _sources(wish)
+    _check_out(wish.out, sources)
+    if wish.out is not None and shard is not None:
+        with _progress(sources, shard.of) as tell:
+            look_at_shard(sources, wish.out / _WORK, shard, _processes(wish, sources), tell)
+        print(f"part {shard.number} of {shard.of} is done; without --shard the parts are joined")
+        return
+    with tempfile.TemporaryDirectory() as aside:
+        folder = wish.out or Path(aside)
+        with _progress(sources) as tell:
+            found = curate_sources(
+                sources, folder, folder / _WORK, wish.deep, _processes(wish, sources), tell
+            )
+        console = Console(highlight=False)
+        console.print(view(found, console.width))
+        if wish.out is not None:
+            _write(found, wish.out)
+            told = f"\ncards and every finding: {wish.out}"
+            console.print(told, markup=False, soft_wrap=True)
+
+
+def _sources(wish: Wish) -> Sources:
+    recipes = [path for path in wish.paths if path.endswith(_RECIPES)]
+    if recipes and len(wish.paths) > 1:
+        raise UserMistake(f"{recipes[0]}: a recipe stands alone; give it, or data files")
+    if recipes:
+        if wish.format != "auto":
+            raise UserMistake("--format: a recipe says the format of each task; leave it out")
+        loaded = load_recipe(recipes[0], wish.settings)
+        return of_recipe(loaded.recipe, loaded.root)
+    if wish.settings:
+        raise UserMistake(f"--set {wish.settings[0]}: only a recipe has keys to set")
+    formats = get_args(FormatName)
+    if wish.format not in formats:
+        hint = did_you_mean(wish.format, formats, "there are")
+        raise UserMistake(f"--format {wish.format}: unknown{hint}")
+    return of_files(wish.paths, Path.cwd(), cast("FormatName", wish.format))
+
+
+def _shard(wish: Wish) -> Shard | None:
+    if wish.shard is None:
+        return None
+    match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", wish.shard)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise UserMistake(f"--shard {wish.shard}: write K/N, as 2/8, with K from 1 to N")
+    if wish.out is None:
+        raise UserMistake("--shard: needs --out, the folder where the parts meet")
+    return Shard(int(match[1]), int(match[2]))
+
+
+def _check_out(out: Path | None, sources: Sources) -> None:
+    if out is None:
+        return
+    if out.exists() and not out.is_dir():
+        raise UserMistake(f"--out {out}: is a file; name a folder")
+    inside = [
+        one.name for one in sources.files if one.found.path.resolve().is_relative_to(out.resolve())
+    ]
+    if inside:
+        raise UserMistake(
+            f"--out {out}: {inside[0]} lies in it, and data are never written over; name another"
+        )
+
+
+def _processes(wish: Wish, sources: Sources) -> int:
+    if wish.processes is not None:
+        return wish.processes
+    small = sum(fingerprint(one.found)[0] for one in sources.files) < _SMALL
+    return 1 if small else len(os.sched_getaffinity(0))
+
+
+@contextmanager
+def _progress(sources: Sources, parts: int = 1) -> Iterator[Tell]:
+    """A bar with the time that is left, where somebody sees it."""
+    del parts
+    total = sum(fingerprint(one.found)[0] for one in sources.files)
+    console = Console(file=sys.stderr)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("records", total=total)
+        yield lambda size: bar.advance(task, size)
+
+
+def _write(found: Curated, out: Path) -> None:
+    cards = out / "cards"
+    cards.mkdir(exist_ok=True)
+    for task, card in found.cards.items():
+        text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
+        (cards / f"{task}.json").write_text(text, "utf-8")
+    (out / "README.md").write_text(cards_markdown(found), "utf-8")

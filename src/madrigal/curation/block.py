@@ -1,0 +1,159 @@
+"""A block: some rows of one file in a row, looked at by themselves.
+
+What is found in a block follows from its rows alone. So blocks may be looked at in any order, by
+any process or machine, and together they say the same: merging is laying them side by side.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from madrigal.curation.checks import look
+from madrigal.curation.finding import Finding, Severity
+from madrigal.curation.marks import SPLITS, Marks
+from madrigal.curation.reading import row_of, samples, told_by
+from madrigal.curation.sample import Sample, Told, record_of
+from madrigal.curation.sources import Source
+from madrigal.curation.stream import Item, items
+from madrigal.errors import DataError
+from madrigal.tasks.divide import TEST_SHARE
+from madrigal.tasks.formats.base import Format
+from madrigal.tasks.formats.detect import choose_format
+from madrigal.tasks.split import fingerprint, position
+
+SIZE = 2000  # rows
+_MOST_BYTES = 16 << 20  # of a block; long rows make it shorter
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows of the `source`-th file, the first of them its row `first`."""
+
+    source: int
+    number: int
+    first: int
+    items: tuple[Item, ...]
+    bytes: int
+
+
+def blocks(number: int, source: Source) -> Iterator[Block]:
+    """A file in blocks. DataError as `items` raises it."""
+    held: list[Item] = []
+    size = count = made = 0
+    for item in items(source.found):
+        held.append(item)
+        size += len(item.line) if item.line is not None else _size(item)
+        if len(held) == SIZE or size >= _MOST_BYTES:
+            yield Block(number, made, count, tuple(held), size)
+            count, made, held, size = count + len(held), made + 1, [], 0
+    if held:
+        yield Block(number, made, count, tuple(held), size)
+
+
+def _size(item: Item) -> int:
+    return sum(len(value) for value in item.values.values() if isinstance(value, str)) + 8
+
+
+@dataclass(frozen=True, slots=True)
+class Looker:
+    """Looks at the blocks of one file. Its format is found again in each process."""
+
+    source: Source
+    shape: Format
+
+    @classmethod
+    def of(cls, source: Source) -> "Looker":
+        return cls(source, choose_format(source.task, source.first, source.settings))
+
+    def look(self, block: Block) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Marks as arrays, and findings, places and counts as JSON."""
+        marks, wheres = Marks(), list[str]()
+        findings: list[Finding] = []
+        licences: Counter[str] = Counter()
+        told: dict[int, Told] = {}
+        for place, item in enumerate(block.items, block.first):
+            header = item.header
+            key = id(header) if header else 0
+            if key not in told:
+                told[key] = told_by(header)
+            try:
+                row = row_of(item, self.source.name, self.source.settings.data.columns)
+                read = samples(row, self.shape, self.source.settings, told[key])
+                filled = sum(value not in (None, "", []) for value in row.values.values())
+            except DataError as error:
+                findings.append(self._unread(place, item.where, error.mistakes[0]))
+                continue
+            for part, sample in enumerate(read):
+                side = self._side(sample)
+                marks.add(sample, place, part, side, min(filled, 65535))
+                wheres.append(sample.where)
+                licences[sample.licence or ""] += 1
+                findings += self._seen(sample, place, part, side)
+        return marks.arrays(), {
+            "rows": len(block.items),
+            "where": wheres,
+            "labels": list(marks.labels),
+            "licences": dict(sorted(licences.items())),
+            "declared": sorted({("|".join(one.languages)) for one in told.values()} - {"|"}),
+            "findings": [one.as_json() for one in findings],
+        }
+
+    def _seen(self, sample: Sample, place: int, part: int, side: int) -> Iterator[Finding]:
+        for seen in look(sample):
+            yield Finding(
+                self.source.task,
+                SPLITS[side],
+                self.source.name,
+                place,
+                sample.where,
+                seen.check,
+                seen.severity,
+                seen.evidence,
+                part,
+            )
+
+    def _unread(self, place: int, where: str, mistake: str) -> Finding:
+        said = mistake.removeprefix(f"{where}: ")
+        empty = said.startswith("field") and said.endswith((" is empty", " is null"))
+        severity: Severity = "error"
+        check = "empty_answer" if empty else "unreadable"
+        task, split = self.source.task, self.source.split
+        return Finding(task, split, self.source.name, place, where, check, severity, said)
+
+    def _side(self, sample: Sample) -> int:
+        """The split that the loader puts a sample into: cut off by a hash of its prompt."""
+        source = self.source
+        if not source.cut or sample.text:
+            return SPLITS.index(source.split)
+        shares = source.settings.data.split
+        test = (TEST_SHARE if shares.test is None else shares.test) if "test" in source.cut else 0
+        rest = shares.validation if "validation" in source.cut else 0
+        at = position(shares.seed, "split", fingerprint(record_of(sample)))
+        return 2 if at < test else 1 if at < test + rest else 0
+
+
+def stored(folder: Path, source: int, number: int) -> Path:
+    """Where a block's numbers lie; its words lie beside them."""
+    return folder / f"{source:04d}-{number:06d}.npz"
+
+
+def is_stored(path: Path) -> bool:
+    """Whether a block was looked at: its words are written last."""
+    return path.with_suffix(".json").exists()
+
+
+def store(path: Path, arrays: dict[str, np.ndarray], told: dict[str, Any]) -> None:
+    """Write a block, whole or not at all."""
+    aside = path.with_name(f".{os.getpid()}-{path.name}")
+    with aside.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+    aside.replace(path)
+    words = aside.with_suffix(".json")
+    words.write_text(json.dumps(told, ensure_ascii=True, separators=(",", ":")), "utf-8")
+    words.replace(path.with_suffix(".json"))
