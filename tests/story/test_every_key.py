@@ -340,6 +340,11 @@ OF_REWARDS = {
     "function": (
         {"kind": "function", "name": "wits.first"}, {"kind": LONG, "name": "wits.second"},
     ),
+    "judge": ({"kind": "judge", "file": "e.yaml"}, {"kind": LONG, "file": "o.yaml"}),
+    "filter": (
+        {"kind": "filter", "file": "e.filter.yaml"},
+        {"kind": LONG, "file": "o.filter.yaml", "graded": True},
+    ),
     "exact": ({"kind": "exact"}, {"kind": LONG}),
     "number": ({"kind": "number"}, {"kind": LONG, "tolerance": 1e9}),
     "pattern": ({"kind": "pattern", "pattern": "e"}, {"kind": LONG, "pattern": "o"}),
@@ -568,6 +573,11 @@ def folder(tmp_path_factory):
         "def first(prompts, answers, accepted):\n    return [float(len(a)) for a in answers]\n"
         "def second(prompts, answers, accepted):\n    return [float('a' in a) for a in answers]\n"
     )
+    for letter in "eo":
+        judge = {"judge": {"kind": "rules", "words": [f"{letter}*"]}}
+        (place / f"{letter}.yaml").write_text(yaml.safe_dump(judge))
+        rule = {"name": "letters", "kind": "pattern", "patterns": [letter], "severity": 0.5}
+        (place / f"{letter}.filter.yaml").write_text(yaml.safe_dump({"rules": [rule]}))
     (place / "judges.yaml").write_text(yaml.safe_dump(JUDGES), encoding="utf-8")
     (place / "old.yaml").write_text(yaml.safe_dump(OLD), encoding="utf-8")
     try:

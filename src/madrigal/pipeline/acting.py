@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
@@ -28,6 +29,8 @@ from madrigal.training.processes import Processes
 from madrigal.training.reference import Asked
 from madrigal.training.step import StepParts
 
+JUDGED = "judged"  # folder of what judges behind addresses said
+
 
 def acting(
     built: Built,
@@ -35,11 +38,12 @@ def acting(
     model: LanguageModel,
     tasks: Sequence[str],
     processes: Processes,
+    folder: Path,
 ) -> Rollouts | None:
     """What writes answers for the tasks among these whose objective asks; None where none does.
 
     The model as it is now is their reference, so this stands before the first step. A critic takes
-    over what a reward model knows.
+    over what a reward model knows. What judges say is kept in `folder`, the stage's own.
 
     Raises:
         DataError, ModelError, RunFolderError: what a reward needs is not there.
@@ -47,7 +51,10 @@ def acting(
     asking = {task: kind for task, kind in stage.acting().items() if task in tasks}
     if not asking:
         return None
-    plans = {task: _plan(built, task, settings) for task, settings in asking.items()}
+    plans = {
+        task: _plan(built, task, settings, folder / JUDGED / task)
+        for task, settings in asking.items()
+    }
     asked = Asked(
         model=model,
         microbatch_tokens=stage.batch.microbatch_tokens,
@@ -87,7 +94,7 @@ def again(source: Source, rollouts: Rollouts | None, plans: Mapping[str, policy.
     return Again(source, repeated) if repeated else source
 
 
-def _plan(built: Built, task: str, settings: policy.Acting) -> Plan:
+def _plan(built: Built, task: str, settings: policy.Acting, keep: Path) -> Plan:
     coder, held = built.coder, built.tasks[task]
 
     def prompt(index: int) -> Prompt:
@@ -95,10 +102,11 @@ def _plan(built: Built, task: str, settings: policy.Acting) -> Plan:
         most = limit(held, record, coder)
         return Prompt(coder.prompt(bare(record), room=most), record, most)
 
-    reward = build_reward(settings.reward, built.root, built.recipe.evaluate.batch_tokens)
+    tokens = built.recipe.evaluate.batch_tokens
+    reward = build_reward(settings.reward, built.root, tokens, keep / "reward")
     gold = None
     if settings.gold:
-        gold = build_reward(settings.gold, built.root, built.recipe.evaluate.batch_tokens)
+        gold = build_reward(settings.gold, built.root, tokens, keep / "gold")
     return Plan(settings, prompt, reward, gold)
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from madrigal.errors import DataError, RunFolderError
+from madrigal.errors import UserMistake
 from madrigal.experience.verify import found_function
+from madrigal.pipeline.filters import filter_of
+from madrigal.pipeline.judging import judge_of
 from madrigal.pipeline.trained import find_trained
 from madrigal.recipe import reward
 from madrigal.recipe.schema import Recipe
@@ -38,8 +40,9 @@ def unanswerable(
                 continue
             yield from _too_long(task, coder)
             answered = any(record.answers for record in task.splits["train"])
-            for problem in _unrewarded(settings.reward, answered, root):
-                yield f"{where}.reward: {problem}"
+            for key, rewards in (("reward", settings.reward), ("gold", settings.gold)):
+                for problem in _unrewarded(rewards, answered, root):
+                    yield f"{where}.{key}: {problem}"
 
 
 def _too_long(task: Task, coder: Coder) -> Iterator[str]:
@@ -63,5 +66,9 @@ def _unrewarded(settings: reward.Rewards, answered: bool, root: Path) -> Iterato
                 found_function(one.name, root)
             elif isinstance(one, reward.RewardModel):
                 find_trained(root / one.run, one.stage, one.task)
-        except (DataError, RunFolderError) as problem:
-            yield str(problem)
+            elif isinstance(one, reward.RewardJudge):
+                judge_of(root / one.file)
+            elif isinstance(one, reward.RewardFilter):
+                filter_of(one.file, root)
+        except UserMistake as problem:
+            yield from problem.mistakes

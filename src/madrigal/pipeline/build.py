@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from madrigal.audit.read import PLAIN
 from madrigal.audit.verdict import Filter
 from madrigal.errors import DataError, RecipeError, UserMistake
 from madrigal.mixture import Mixture, TaskSize, build_source
 from madrigal.model.base import fresh_tokenizer, load_tokenizer, model_context
-from madrigal.pipeline.filters import load_filter
+from madrigal.pipeline.filters import filter_of
 from madrigal.pipeline.folder import RunFolder
 from madrigal.pipeline.former import Former, objectives, taught_before
 from madrigal.pipeline.heads import unlike_heads
@@ -231,6 +230,6 @@ def _guard(loaded: LoadedRecipe) -> tuple[Filter | None, list[str]]:
     if name is None:
         return None, []
     try:
-        return load_filter(name if name == PLAIN else loaded.root / name), []
+        return filter_of(name, loaded.root), []
     except UserMistake as error:
         return None, [f"evaluate.filter: {mistake}" for mistake in error.mistakes]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from madrigal.audit.filter_settings import Classifier, Judge, Patterns, Words
-from madrigal.audit.read import ReadFilter, read_filter, text_rule
+from madrigal.audit.read import PLAIN, ReadFilter, read_filter, text_rule
 from madrigal.audit.verdict import Filter, Rule
 from madrigal.errors import RecipeError, UserMistake
 
@@ -27,6 +27,15 @@ def load_filter(name: str | Path) -> Filter:
     if mistakes:
         raise RecipeError(mistakes)
     return Filter(tuple(rules), read.settings.instead)
+
+
+def filter_of(name: str, root: Path) -> Filter:
+    """The filter that a recipe names: `plain`, or a file of the recipe's folder `root`.
+
+    Raises:
+        UserMistake: see `load_filter`.
+    """
+    return load_filter(name if name == PLAIN else root / name)
 
 
 def _rule(settings: Words | Patterns | Classifier | Judge, read: ReadFilter) -> Rule:

@@ -6,11 +6,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from madrigal.audit.verdict import Filter
 from madrigal.errors import RunFolderError
 from madrigal.evaluation.rewards import rewards as scores_of
 from madrigal.experience.answer import Answer, Reward, weighted
 from madrigal.experience.verify import by_function, exact, found_function, length, number, pattern
 from madrigal.model.ensemble import load_ensemble
+from madrigal.pipeline.filters import filter_of
+from madrigal.pipeline.judging import judge_reward
 from madrigal.pipeline.trained import find_trained, load_trained
 from madrigal.recipe import reward as recipe
 from madrigal.tasks.encode import Coder
@@ -18,16 +21,27 @@ from madrigal.tasks.encoded import Encoded, Example
 from madrigal.tasks.record import Record
 
 
-def build_reward(settings: recipe.Rewards, root: Path, batch_tokens: int) -> Reward:
-    """The weighted sum of rewards; relative paths start at `root`.
+def build_reward(
+    settings: recipe.Rewards, root: Path, batch_tokens: int, keep: Path | None = None
+) -> Reward:
+    """The weighted sum of rewards; relative paths start at `root`. What judges behind addresses
+    say is kept below the folder `keep`.
 
     Raises:
         DataError, ModelError, RunFolderError: what a reward needs is not there.
     """
-    return weighted([(one.weight, _built(one, root, batch_tokens)) for one in settings])
+    places = [None if keep is None else keep / f"{n}" for n in range(len(settings))]
+    return weighted(
+        [
+            (one.weight, _built(one, root, batch_tokens, place))
+            for one, place in zip(settings, places, strict=True)
+        ]
+    )
 
 
-def _built(settings: recipe.RewardSettings, root: Path, batch_tokens: int) -> Reward:
+def _built(
+    settings: recipe.RewardSettings, root: Path, batch_tokens: int, keep: Path | None
+) -> Reward:
     match settings:
         case recipe.RewardModel():
             return _by_model(settings, root, batch_tokens)
@@ -35,6 +49,10 @@ def _built(settings: recipe.RewardSettings, root: Path, batch_tokens: int) -> Re
             return _by_ensemble(settings, root)
         case recipe.RewardFunction():
             return by_function(found_function(settings.name, root))
+        case recipe.RewardJudge():
+            return judge_reward(root / settings.file, keep)
+        case recipe.RewardFilter():
+            return by_filter(filter_of(settings.file, root), settings.graded)
         case recipe.Exact():
             return exact
         case recipe.Number():
@@ -43,6 +61,17 @@ def _built(settings: recipe.RewardSettings, root: Path, batch_tokens: int) -> Re
             return pattern(settings.pattern)
         case recipe.Length():
             return length
+
+
+def by_filter(guard: Filter, graded: bool) -> Reward:
+    """-1 for each answer that the filter holds back, else 0; or less what its rules found."""
+
+    def rewards(answers: Sequence[Answer]) -> Float[np.ndarray, " R"]:
+        prompts = [one.prompt.record.prompt for one in answers]
+        found = guard.verdicts([one.text for one in answers], prompts)
+        return np.array([-(one.score if graded else float(one.blocked)) for one in found])
+
+    return rewards
 
 
 def _by_model(settings: recipe.RewardModel, root: Path, batch_tokens: int) -> Reward:

@@ -81,7 +81,7 @@ def train_stage(
     reference = Reference(built, stage, model, where.screen, where.processes)
     built = replace(built, examples=reference.of(built.examples, tasks))
     recalled = SILENT if past is None else recall(built, stage, model, past)
-    writer = acting(built, stage, model, tasks, where.processes)
+    writer = acting(built, stage, model, tasks, where.processes, where.folder)
     parts = step_parts(built, stage, model, where.processes, tasks, recalled=recalled)
     run = StageRun(
         settings=stage,

@@ -38,6 +38,23 @@ class RewardFunction(_Weighed):
     name: str = Field(pattern=r"^[A-Za-z_][\w.]*\.[A-Za-z_]\w*$", description="`module.function`; modules beside the recipe are found too. It is called with three lists of one length: prompts, answers, and tuples of accepted answers.")
 
 
+class RewardJudge(_Weighed):
+    """How good a judge finds an answer, from 0 to 1: a model behind an address, one of this machine, or rules."""
+
+    method: ClassVar[Method] = Method("Liu et al., 2023", "a judge", "a question to the judge for each answer")
+    kind: Literal["judge"] = "judge"
+    file: str = Field(min_length=1, description="YAML file, from the recipe's folder: `judge`, who is asked, as in the settings of `madrigal constitution`, and maybe `rule`, what the judge goes by. What a judge behind an address said is kept in the run's folder and not asked for again.")
+
+
+class RewardFilter(_Weighed):
+    """-1 where a safety filter holds the answer back, else 0; `weight` is the price of such an answer."""
+
+    method: ClassVar[Method] = Method(needs="a filter", cost="its rules; a forward pass for each that is a model")
+    kind: Literal["filter"] = "filter"
+    file: str = Field(default="plain", min_length=1, description="File of rules, from the recipe's folder, or `plain`, which Madrigal brings.")
+    graded: bool = Field(default=False, description="Take off the score of what was found, from 0 to 1, instead: rules that only note and probabilities below a threshold cost then, too.")
+
+
 class Exact(_Weighed):
     """1 where the answer is an accepted one, else 0, as the metric `exact_match` compares."""
 
@@ -73,7 +90,7 @@ def _several(value: Any) -> Any:
 
 
 RewardSettings = Annotated[
-    RewardModel | RewardEnsemble | RewardFunction | Exact | Number | Pattern | Length,
+    RewardModel | RewardEnsemble | RewardFunction | RewardJudge | RewardFilter | Exact | Number | Pattern | Length,
     Field(discriminator="kind"),
     KindShort,
 ]
