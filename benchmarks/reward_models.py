@@ -114,7 +114,7 @@ def joined(folders: Sequence[Path], name: str) -> dict:
         shutil.rmtree(out, ignore_errors=True)
         unseen = str(Path(os.environ["MADRIGAL_DATA"]) / UNSEEN)
         command = ["ensemble", *map(str, folders), "--task", name, "--out", str(out)]
-        if madrigal([*command, "--elsewhere", unseen]):
+        if madrigal([*command, "--elsewhere", unseen, "--drop-bad"]):
             sys.exit(f"no ensemble of {name}")
     return json.loads((out / "measured.json").read_text(encoding="utf-8"))
 

@@ -113,7 +113,10 @@ def test_answers_that_do_not_fit_are_refused_before_anything_is_written(
     told = capsys.readouterr().err
     assert f"{other.name}:4: the answer has" in told
     assert f"with a context of {retained.CONTEXT} at most" in told
+    assert "leave such records out with --drop-bad" in told
     assert not (tmp_path / "x").exists()
+    assert joined(strict, tmp_path / "x", "--elsewhere", str(other), "--drop-bad") == 0
+    assert "bad row was dropped" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(

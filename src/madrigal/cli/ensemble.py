@@ -13,7 +13,7 @@ from madrigal.cli.ceiling import ceiling_in
 from madrigal.errors import DataError, UserMistake
 from madrigal.feedback.words import decimal, percent
 from madrigal.model.ensemble import Aggregate
-from madrigal.pipeline.build import build
+from madrigal.pipeline.build import Built, build
 from madrigal.pipeline.ensemble import (
     HOWS,
     Measured,
@@ -41,6 +41,7 @@ class Wish:
     how: str = "mean"
     penalty: float = 0.5
     elsewhere: tuple[str, ...] = ()
+    drop_bad: bool = False
     stage: str | None = None
 
 
@@ -92,17 +93,27 @@ def _judged(members: Sequence[Member], wish: Wish) -> tuple[Task, dict[str, Task
         for name, task in built.tasks.items()
         if task.kind == "feedback" and name not in wish.tasks and not _same(task, home)
     }
-    on_bad = built.recipe.tasks[home.name].data.on_bad
+    drop = wish.drop_bad or built.recipe.tasks[home.name].data.on_bad == "drop"
     for file in wish.elsewhere:
-        settings = TaskSettings(data=DataSettings(test=file, on_bad=on_bad))
+        task = _read(file, built, drop)
+        others[task.name] = task
+    return home, others
+
+
+def _read(file: str, built: Built, drop: bool) -> Task:
+    """Judged answers of a file, all of them to test on."""
+    settings = TaskSettings(data=DataSettings(test=file, on_bad="drop" if drop else "error"))
+    try:
         task = load_task(Path(file).stem, settings, Path(), built.recipe.seed)
         if task.kind != "feedback":
             raise DataError(f"--elsewhere {file}: read as {task.kind}; it holds no judged answers")
-        if on_bad == "drop":
+        if drop:
             task = fitting(task, built.coder)
         built.coder.check(task)
-        others[task.name] = task
-    return home, others
+    except DataError as problem:
+        told = (line.replace("`data.on_bad: drop`", "--drop-bad") for line in problem.mistakes)
+        raise DataError(told) from None
+    return task
 
 
 def _same(one: Task, other: Task) -> bool:

@@ -157,6 +157,9 @@ def ensemble(
         list[str] | None,
         typer.Option(metavar="FILE", help="Other judged answers, to see the members differ on."),
     ] = None,
+    drop_bad: Annotated[
+        bool, typer.Option("--drop-bad", help="Leave bad rows of those out, and list them.")
+    ] = False,
     stage: Stage = None,
 ) -> Work:
     """Join the reward models of several runs or tasks into one that knows how sure it is."""
@@ -165,7 +168,7 @@ def ensemble(
         from madrigal.cli.ensemble import Wish, ensemble
 
         others = tuple(elsewhere or ())
-        wish = Wish(tuple(runs), tuple(task), out, aggregate, penalty, others, stage)
+        wish = Wish(tuple(runs), tuple(task), out, aggregate, penalty, others, drop_bad, stage)
         ensemble(wish)
 
     return work
