@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from madrigal.curation.card import Tallies, card
+from madrigal.curation.contamination import contamination
 from madrigal.curation.duplicates import exact, leaks, near, shared
 from madrigal.curation.finding import CHECKS, CheckName, Finding
 from madrigal.curation.labels import contradictions, imbalance
 from madrigal.curation.lengths import languages, lengths, licences
+from madrigal.curation.noise import label_noise
 from madrigal.curation.sources import Sources
 from madrigal.curation.table import Table
 from madrigal.curation.work import Shard, Tell, look_at_all, silent
@@ -20,7 +22,7 @@ Search = Callable[[Table], Iterator[Finding]]
 CHEAP: tuple[Search, ...] = (
     exact, shared, leaks, near, contradictions, imbalance, lengths, languages, licences,
 )  # fmt: skip
-DEEP: tuple[Search, ...] = ()
+DEEP: tuple[Search, ...] = (contamination, label_noise)
 DEEP_CHECKS: tuple[CheckName, ...] = ("contamination", "label_noise")
 
 FINDINGS = "findings.jsonl"

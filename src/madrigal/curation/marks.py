@@ -74,7 +74,8 @@ class Marks:
             )
         )
         self.bands.append(bands(own))
-        self.words.append(word_hashes(sample.own))
+        everything = own if len(sample.own) <= COMPARED else normalised(sample.own)
+        self.words.append(word_hashes(everything))
         self.answer_words.append(word_hashes("\n".join(sample.answers)))
         self.texts.append(f"{own}\x1e{said}".encode("utf-8", "surrogatepass"))
 

@@ -88,7 +88,9 @@ def of_recipe(recipe: Recipe, root: Path) -> Sources:
 
 def _settings(group: Mapping[Split, Sequence[str]], format_: FormatName) -> TaskSettings:
     paths = {split: tuple(some) for split, some in group.items()}
-    data = DataSettings.model_validate({**paths, "format": format_, "split": {"validation": 0}})
+    data = DataSettings.model_validate(
+        {**paths, "format": format_, "split": {"validation": 0, "test": 0}}
+    )
     return TaskSettings(data=data)
 
 

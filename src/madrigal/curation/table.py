@@ -43,13 +43,9 @@ class Table:
         """One value a sample."""
         return _joined([_read(path, name) for path in self.paths], name)
 
-    def band(self, number: int) -> UInt64[np.ndarray, " N"]:
-        """One band of every signature."""
-        return _joined([_read(path, "bands")[:, number] for path in self.paths], "content")
-
-    @property
-    def bands(self) -> int:
-        return _read(self.paths[0], "bands").shape[1] if self.paths else 0
+    def bands(self) -> UInt64[np.ndarray, "N B"]:
+        """Every band of every signature: 128 bytes a sample."""
+        return np.concatenate([_read(path, "bands") for path in self.paths])
 
     def files(self) -> Int[np.ndarray, " N"]:
         """Place of each sample's file."""

@@ -11,10 +11,11 @@ from collections import Counter, defaultdict
 from functools import cache
 
 _SMALL = {
-    "en": "the of and to in is that it was for on are with as his they at be this from have or "
-    "had by not what all were when we there can an your which their said if do will each "
-    "about how she he you but did does has been would could should so small real very my "
-    "our more some other than only no these into",
+    "en": "the of me please help get make want need how why see go know and to in is that it "
+    "was for on are with as his they at be this from have or had by not what all were "
+    "when we there can an your which their said if do will each about she he you but did "
+    "does has been would could should so small real very my our more some other than only "
+    "no these into",
     "de": "der die und in den von zu das mit sich des auf für ist im dem nicht ein eine als "
     "auch es an werden aus er hat dass sie nach wird bei einer um am sind noch wie einem "
     "über einen so zum war haben nur oder aber vor zur bis mehr durch man wurde sein ich "
@@ -55,6 +56,7 @@ _SCRIPTS = (
     ("zh", "\u4e00-\u9fff"),
 )
 _LETTERS = 20
+_TOLD = 1.2  # small words of one language alone, about
 _WORDS_LOOKED_AT = 200
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
@@ -87,7 +89,7 @@ def language(text: str) -> str:
             scores[code] += count / len(small[word])
             seen[code] += 1
     ranked = sorted(scores.items(), key=lambda pair: -pair[1])[:2]
-    if not ranked or seen[ranked[0][0]] < 2 or ranked[0][1] < 0.08 * len(words):
+    if not ranked or seen[ranked[0][0]] < 2 or ranked[0][1] < max(_TOLD, 0.08 * len(words)):
         return ""
     second = ranked[1][1] if len(ranked) > 1 else 0.0
     return ranked[0][0] if ranked[0][1] >= 2 * second else ""

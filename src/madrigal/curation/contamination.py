@@ -1,0 +1,206 @@
+"""Held-out records whose words stand in training text, template text apart.
+
+Texts are compared by runs of 8 words (letters and digits, without case). A run is template text,
+and counts for nothing, if it stands in more than 3 held-out records of different words of the task
+(1 % of them, where that is more), or in more than 50 training records of different words (1 %).
+The overlap of a held-out record is the share of its own words that lie in a run which also stands
+in training. It is contaminated from one half on; and from 13 words in a row on it is told. Records
+of 4 to 7 words are contaminated where a training record has just the same words.
+
+Runs of 8 and the limit of one half are those of Lambert et al. (2024, Tulu 3), 13 words in a row
+those of Brown et al. (2020, GPT-3, appendix C).
+
+Differs from the papers: template text is left out by how many records have it, since instructions
+that are shared on purpose are most of what would be found otherwise; runs of all training texts
+together make the overlap, and the record that has most of them is named.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+
+import numpy as np
+from jaxtyping import Bool, Int, UInt64
+
+from madrigal.curation.finding import Finding, short
+from madrigal.curation.marks import words_of
+from madrigal.curation.table import Table
+
+RUN = 8  # words
+CONTAMINATED = 0.5
+TOLD = 13  # words in a row
+_SHORTEST = 4  # words of a record that is compared as a whole
+_HELD_TEMPLATE, _HELD_SHARE = 3, 0.01
+_TRAIN_TEMPLATE, _TRAIN_SHARE = 50, 0.01
+_SOURCES = 3  # training records kept for a run
+_TRAIN = 0  # place in SPLITS
+_PRIME = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """Runs of the held-out records, once each, and who holds them."""
+
+    known: UInt64[np.ndarray, " R"]  # sorted
+    template: Bool[np.ndarray, " R"]
+
+
+def contamination(table: Table) -> Iterator[Finding]:
+    """`contamination`, on the held-out record and on the training records it is found in."""
+    side = table.column("side")
+    held = [*_sequences(table, side != _TRAIN, whole=False)]
+    if not held or not (side == _TRAIN).any():
+        return
+    runs = _runs(table, held)
+    counts = _train_counts(table, side, runs)
+    limit = max(_TRAIN_TEMPLATE, _TRAIN_SHARE * int((side == _TRAIN).sum()))
+    kept = (counts > 0) & (counts <= limit) & ~runs.template
+    sources = _sources(table, side, runs, kept)
+    told: set[int] = set()
+    for sample, words in held:
+        yield from _judged(table, sample, words, runs, kept, sources, told)
+
+
+def _judged(
+    table: Table,
+    sample: int,
+    words: np.ndarray,
+    runs: _Runs,
+    kept: Bool[np.ndarray, " R"],
+    sources: dict[int, list[int]],
+    told: set[int],
+) -> Iterator[Finding]:
+    """What is to be said of one held-out record."""
+    place = np.searchsorted(runs.known, hashed(words))
+    hits = kept[np.minimum(place, len(kept) - 1)]
+    covered = cover(hits, len(words))
+    share = float(covered.mean()) if len(words) else 0.0
+    first, end = longest(covered)
+    if share < CONTAMINATED and end - first < TOLD:
+        return
+    by: dict[int, int] = {}
+    for run in place[hits]:
+        for source in sources.get(int(run), ()):
+            by[source] = by.get(source, 0) + 1
+    best = sorted(by, key=lambda one: (-by[one], one))[:_SOURCES]
+    matched = short(" ".join(words_of(table.text(sample)[0])[first:end]), 240)
+    said = f"{share:.0%} of its words in training: {matched}"
+    severity = "error" if share >= CONTAMINATED else "note"
+    yield table.finding(sample, "contamination", severity, said, best[0], share)
+    if share < CONTAMINATED:
+        return
+    for source in best:
+        # One that holds much less than the best is not what gives the record away.
+        if source not in told and by[source] >= CONTAMINATED * by[best[0]]:
+            told.add(source)
+            said = f"holds {share:.0%} of a held-out record: {matched}"
+            yield table.finding(source, "contamination", "error", said, sample, share)
+
+
+def hashed(words: np.ndarray) -> UInt64[np.ndarray, " R"]:
+    """A number for each run of 8 words; of 4 to 7 words one for all of them."""
+    values = words.astype(np.uint64) + np.uint64(1)
+    if len(values) < _SHORTEST:
+        return np.zeros(0, dtype=np.uint64)
+    length = min(RUN, len(values))
+    found = np.full(len(values) - length + 1, np.uint64(length if length < RUN else 0))
+    for k in range(length):
+        found = (found ^ values[k : k + len(found)]) * _PRIME
+        found ^= found >> np.uint64(31)
+    return found
+
+
+def cover(hits: Bool[np.ndarray, " R"], words: int) -> Bool[np.ndarray, " W"]:
+    """Which words lie in a run that was hit."""
+    length = words - len(hits) + 1
+    steps = np.zeros(words + 1, dtype=np.int64)
+    starts = np.flatnonzero(hits)
+    np.add.at(steps, starts, 1)
+    np.add.at(steps, starts + length, -1)
+    return np.cumsum(steps)[:words] > 0
+
+
+def longest(covered: Bool[np.ndarray, " W"]) -> tuple[int, int]:
+    """Start and end of the longest stretch; (0, 0) for none."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], covered.astype(np.int8), [0]])))
+    starts, ends = edges[::2], edges[1::2]
+    if not len(starts):
+        return 0, 0
+    best = int(np.argmax(ends - starts))
+    return int(starts[best]), int(ends[best])
+
+
+def _sequences(
+    table: Table, wanted: Bool[np.ndarray, " N"], whole: bool
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Samples with their own words, and again with those of their answers where `whole`."""
+    for block in range(len(table.paths)):
+        start, end = int(table.starts[block]), int(table.starts[block + 1])
+        if not wanted[start:end].any():
+            continue
+        own = table.ragged("words", block)
+        said = table.ragged("answer_words", block) if whole else own
+        for place in np.flatnonzero(wanted[start:end]).tolist():
+            yield start + place, own[place]
+            if whole and len(said[place]):
+                yield start + place, np.concatenate([own[place], said[place]])
+
+
+def _runs(table: Table, held: list[tuple[int, np.ndarray]]) -> _Runs:
+    """Every run of the held-out records; template text by how many different records have it."""
+    content, task = table.column("content"), table.tasks()
+    mine = [np.unique(hashed(words)) for _, words in held]
+    known = np.unique(np.concatenate(mine))
+    template = np.zeros(len(known), dtype=bool)
+    for number in range(len(table.sources.tasks)):
+        counts = np.zeros(len(known), dtype=np.int64)
+        seen: set[int] = set()
+        for (sample, _), found in zip(held, mine, strict=True):
+            if task[sample] == number and int(content[sample]) not in seen:
+                seen.add(int(content[sample]))
+                counts[np.searchsorted(known, found)] += 1
+        template |= counts > max(_HELD_TEMPLATE, _HELD_SHARE * len(seen))
+    return _Runs(known, template)
+
+
+def _found(runs: _Runs, words: np.ndarray) -> Int[np.ndarray, " H"]:
+    """Places of the held-out runs that a training text has; a short text is one run as a whole."""
+    found = np.unique(hashed(words))
+    place = np.minimum(np.searchsorted(runs.known, found), len(runs.known) - 1)
+    return place[runs.known[place] == found]
+
+
+def _train_counts(table: Table, side: np.ndarray, runs: _Runs) -> Int[np.ndarray, " R"]:
+    """How many training records of different words have each run."""
+    content = table.column("content")
+    counts = np.zeros(len(runs.known), dtype=np.int64)
+    seen: set[int] = set()
+    for sample, place in _train_runs(table, side, runs):
+        if int(content[sample]) not in seen:
+            seen.add(int(content[sample]))
+            counts[place] += 1
+    return counts
+
+
+def _sources(
+    table: Table, side: np.ndarray, runs: _Runs, kept: Bool[np.ndarray, " R"]
+) -> dict[int, list[int]]:
+    """The first few training records with each run."""
+    found: dict[int, list[int]] = {}
+    for sample, place in _train_runs(table, side, runs):
+        for run in place[kept[place]].tolist():
+            mine = found.setdefault(run, [])
+            if len(mine) < _SOURCES:
+                mine.append(sample)
+    return found
+
+
+def _train_runs(
+    table: Table, side: np.ndarray, runs: _Runs
+) -> Iterator[tuple[int, Int[np.ndarray, " H"]]]:
+    """Training records that have any of the runs, and which."""
+    for sample, both in groupby(_sequences(table, side == _TRAIN, whole=True), itemgetter(0)):
+        place = np.unique(np.concatenate([_found(runs, words) for _, words in both]))
+        if len(place):
+            yield sample, place
