@@ -37,10 +37,13 @@ def test_what_is_told_of_a_rollout(tmp_path):
     assert 0 < means["entropy"] < 6
     assert 1 <= means["tokens"] <= 6
     assert means["failed"] == 0
+    assert "gradient" not in means
+    steps = retained.rows(run / STEPS)
+    seen = [step["grad_norm"] for step in steps[:3]]  # those that learnt from the first answers
+    assert told[1]["means"]["gradient"] == pytest.approx(sum(seen) / 3, rel=1e-4)
     assert {"explained", "cut", "distinct_2", "reward_length", "beta"} <= set(means)
     assert set(told[0]["seconds"]) == {"writing", "rewards", "passes"}
     assert told[0]["samples"][0]["prompt"].startswith("where in the")
-    steps = retained.rows(run / STEPS)
     assert all(step["loss"].keys() == {"echo", "mood"} for step in steps)
 
 

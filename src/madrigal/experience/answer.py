@@ -34,14 +34,42 @@ class Answer:
 Reward = Callable[[Sequence[Answer]], Float[np.ndarray, " R"]]
 
 
-def weighted(rewards: Sequence[tuple[float, Reward]]) -> Reward:
-    """The sum of several rewards, each with its weight."""
+@dataclass(frozen=True, slots=True)
+class Opinions:
+    """What the members of an ensemble make of answers: their common score, and the standard
+    deviation of their own scores. Divided by n, not n - 1: the members are all there are."""
 
-    def summed(answers: Sequence[Answer]) -> Float[np.ndarray, " R"]:
-        total = np.zeros(len(answers))
+    score: Float[np.ndarray, " R"]
+    apart: Float[np.ndarray, " R"]
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What answers are worth, and how far the members of ensembles are apart about it; None where
+    no ensemble was asked."""
+
+    rewards: Float[np.ndarray, " R"]
+    apart: Float[np.ndarray, " R"] | None = None
+
+
+Given = Callable[[Sequence[Answer]], Worth]
+Part = Callable[[Sequence[Answer]], Float[np.ndarray, " R"] | Opinions]
+
+
+def weighted(rewards: Sequence[tuple[float, Part]]) -> Given:
+    """The sum of several rewards, each with its weight. What members are apart about is added as
+    independent parts of a sum are: squares, with the squares of the weights."""
+
+    def summed(answers: Sequence[Answer]) -> Worth:
+        total, squares = np.zeros(len(answers)), None
         for weight, reward in rewards:
-            total = total + weight * reward(answers)
-        return total
+            found = reward(answers)
+            if isinstance(found, Opinions):
+                own = (weight * found.apart) ** 2
+                squares = own if squares is None else squares + own
+                found = found.score
+            total = total + weight * found
+        return Worth(total, None if squares is None else np.sqrt(squares))
 
     return summed
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from madrigal.experience.guards import History
+from madrigal.experience.history import History
 from madrigal.recipe.policy import PolicyGuard
 
 

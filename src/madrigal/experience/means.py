@@ -66,6 +66,14 @@ def gold_means(gold: Sequence[float]) -> dict[str, float]:
     return {"gold": float(known.mean()), "gold_error": error}
 
 
+def watched_means(apart: Sequence[float], norms: Sequence[float]) -> dict[str, float]:
+    """`disagreement`: mean over the answers of what the members of an ensemble are apart;
+    `gradient`: mean norm of the gradients since the last rollout. Each where there is one."""
+    known = [one for one in apart if np.isfinite(one)]
+    found = {"disagreement": float(np.mean(known))} if known else {}
+    return found | ({"gradient": float(np.mean(norms))} if norms else {})
+
+
 def distinct(texts: Sequence[Sequence[int]]) -> float:
     """Different pairs of adjacent tokens by all such pairs; 1 where there is none."""
     pairs = [pair for text in texts for pair in pairwise(text)]

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from madrigal.errors import RunStopped
-from madrigal.experience.answer import Prompt, Reward, Scale
+from madrigal.experience.answer import Given, Prompt, Scale
 from madrigal.experience.caution import Caution
 from madrigal.experience.guards import alarm
 from madrigal.experience.penalty import Penalty
@@ -26,8 +26,8 @@ class Plan:
 
     settings: policy.Acting
     prompts: Callable[[int], Prompt]
-    reward: Reward
-    gold: Reward | None = None
+    reward: Given
+    gold: Given | None = None
 
     @property
     def epochs(self) -> int:
@@ -46,7 +46,8 @@ class Plan:
         if penalty is not None:
             penalty = replace(penalty, beta=state["beta"])
         scale, caution = Scale(*state["scale"]), Caution.load(state["caution"])
-        return Standing(penalty, scale, state["written"], state["failed"], caution)
+        norms = tuple(state.get("norms", ()))
+        return Standing(penalty, scale, state["written"], state["failed"], caution, norms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Standing:
     written: int = 0  # answers so far
     failed: int = 0  # of them without a reward
     caution: Caution = field(default_factory=Caution)
+    norms: tuple[float, ...] = ()  # of the gradients since the last rollout
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -66,6 +68,7 @@ class Standing:
             "written": self.written,
             "failed": self.failed,
             "caution": self.caution.state_dict(),
+            "norms": list(self.norms),
         }
 
 

@@ -1,8 +1,9 @@
 """Rollouts: prompts are answered by the model itself, and what it learns from that."""
 
+import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,21 +17,29 @@ from madrigal.evaluation.sample import heated, sample
 from madrigal.experience.answer import Answer, Prompt
 from madrigal.experience.held import Held, aged, held_tensors, read_held
 from madrigal.experience.lessons import Lessons, Written, chosen, lessons
-from madrigal.experience.means import gold_means, means, sampled
+from madrigal.experience.means import gold_means, means, sampled, watched_means
 from madrigal.experience.plan import Plan, Standing, counted, dealt_with
 from madrigal.recipe import policy
 from madrigal.retention import Teacher
 from madrigal.tasks.encoded import Encoded, Example
 from madrigal.training.acting import Sign
 from madrigal.training.lockstep import by_first
-from madrigal.training.record import Rollout
+from madrigal.training.record import Rollout, StepRecord, Watched
 from madrigal.training.reference import Asked, token_logps, token_values
 
 # How far the ratio of two passes over the same tokens is from 1 by rounding, with room.
 _ROUNDING = {torch.float32: 1e-3, torch.float64: 1e-6}
 _COARSE = 0.3
-# Tokens of answers, their rewards, and their gold rewards.
-_Found = tuple[list[list[int]], list[float], list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Tokens of answers, their rewards, how far ensembles are apart, and gold rewards, if any."""
+
+    said: list[list[int]]
+    rewards: list[float]
+    apart: list[float]
+    gold: list[float]
 
 
 class Rollouts:
@@ -99,6 +108,12 @@ class Rollouts:
         guards = (plan.settings.guard for plan in self._plans.values())
         return max((guard.window for guard in guards if guard is not None), default=1)
 
+    def watch(self, seen: Watched) -> None:
+        """See `Acting`. Gradients that are far too steep are a sign, too."""
+        if isinstance(seen, StepRecord) and math.isfinite(seen.grad_norm):
+            for task, state in self._states.items():
+                self._states[task] = replace(state, norms=(*state.norms, seen.grad_norm))
+
     def strikes(self) -> Mapping[str, int]:
         """See `Acting`."""
         return {task: state.caution.strikes for task, state in self._states.items()}
@@ -120,8 +135,8 @@ class Rollouts:
         settings = plan.settings
         prompts = [plan.prompts(index) for index in indices]
         repeated = [prompt for prompt in prompts for _ in range(settings.samples)]
-        said, given, gold = self._first(lambda: self._written(task, step, repeated, clock))
-        answers, raw = self._read(repeated, said), np.array(given)
+        first = self._first(lambda: self._written(task, step, repeated, clock))
+        answers, raw = self._read(repeated, first.said), np.array(first.rewards)
         state, rewards = _paid(settings, counted(task, settings, state, raw), answers, raw)
         rows = [_row(one) for one in answers]
         group = np.repeat(np.arange(len(prompts)), settings.samples)
@@ -135,7 +150,9 @@ class Rollouts:
         told = Rollout(
             step=step + 1,
             task=task,
-            means=means(answers, raw, written, beta) | gold_means(gold),
+            means=means(answers, raw, written, beta)
+            | gold_means(first.gold)
+            | watched_means(first.apart, state.norms),
             samples=sampled(answers, raw, away),
             seconds=clock.spent,
         )
@@ -144,7 +161,7 @@ class Rollouts:
             penalty = penalty.updated(float(away.mean()), len(away))
         caution = state.caution.with_more(settings.guard, told.means)
         examples = [found.get(number) for number in range(len(prompts))]
-        return told, replace(state, penalty=penalty, caution=caution), examples
+        return told, replace(state, penalty=penalty, caution=caution, norms=()), examples
 
     def _written(self, task: str, step: int, prompts: Sequence[Prompt], clock: "_Clock") -> _Found:
         """Tokens of an answer to each of the prompts, equal ones adjacent, and their rewards: those
@@ -165,10 +182,12 @@ class Rollouts:
         answers = self._read(prompts, said)
         clock.spent["writing"] = time.perf_counter() - since
         since = time.perf_counter()
-        rewards = np.asarray(plan.reward(answers), dtype=np.float64)
-        gold = [] if plan.gold is None else np.asarray(plan.gold(answers)).tolist()
+        worth = plan.reward(answers)
+        rewards = np.where(np.isfinite(worth.rewards), worth.rewards, np.nan)
+        gold = [] if plan.gold is None else plan.gold(answers).rewards.tolist()
         clock.spent["rewards"] = time.perf_counter() - since
-        return said, np.where(np.isfinite(rewards), rewards, np.nan).tolist(), gold
+        apart = [] if worth.apart is None else worth.apart.tolist()
+        return _Found(said, rewards.tolist(), apart, gold)
 
     def _read(self, prompts: Sequence[Prompt], said: Sequence[list[int]]) -> list[Answer]:
         """Tokens as answers."""

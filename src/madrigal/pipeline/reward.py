@@ -9,9 +9,9 @@ from jaxtyping import Float
 from madrigal.audit.verdict import Filter
 from madrigal.errors import RunFolderError
 from madrigal.evaluation.rewards import rewards as scores_of
-from madrigal.experience.answer import Answer, Reward, weighted
+from madrigal.experience.answer import Answer, Given, Opinions, Part, Reward, weighted
 from madrigal.experience.verify import by_function, exact, found_function, length, number, pattern
-from madrigal.model.ensemble import load_ensemble
+from madrigal.model.ensemble import aggregate, load_ensemble
 from madrigal.pipeline.filters import filter_of
 from madrigal.pipeline.judging import judge_reward
 from madrigal.pipeline.trained import find_trained, load_trained
@@ -23,7 +23,7 @@ from madrigal.tasks.record import Record
 
 def build_reward(
     settings: recipe.Rewards, root: Path, batch_tokens: int, keep: Path | None = None
-) -> Reward:
+) -> Given:
     """The weighted sum of rewards; relative paths start at `root`. What judges behind addresses
     say is kept below the folder `keep`.
 
@@ -41,7 +41,7 @@ def build_reward(
 
 def _built(
     settings: recipe.RewardSettings, root: Path, batch_tokens: int, keep: Path | None
-) -> Reward:
+) -> Part:
     match settings:
         case recipe.RewardModel():
             return _by_model(settings, root, batch_tokens)
@@ -106,11 +106,13 @@ def _row(coder: Coder, answer: Answer) -> Example:
     return (Encoded(tokens, np.arange(len(tokens)) >= len(tokens) - len(said) - 1),)
 
 
-def _by_ensemble(settings: recipe.RewardEnsemble, root: Path) -> Reward:
+def _by_ensemble(settings: recipe.RewardEnsemble, root: Path) -> Part:
     ensemble = load_ensemble(root / settings.folder, settings.how)
 
-    def rewards(answers: Sequence[Answer]) -> Float[np.ndarray, " R"]:
+    def opinions(answers: Sequence[Answer]) -> Opinions:
         rows = [_row(ensemble.coder, one)[0].tokens for one in answers]
-        return ensemble.reward_of_rows(rows).double().numpy()
+        scores = ensemble.scores(rows)
+        score = aggregate(scores, ensemble.facts.how, ensemble.facts.penalty)
+        return Opinions(score.double().numpy(), scores.double().std(dim=0, correction=0).numpy())
 
-    return rewards
+    return opinions

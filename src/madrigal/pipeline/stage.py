@@ -118,6 +118,8 @@ def _trained(built: Built, run: StageRun, where: Where, seen: Watched, begun: in
         watchers: list[Observer] = [show, mirror]
         if where.processes.first:
             watchers.insert(0, Journal(where.folder, seen.means))
+        if run.acting is not None:
+            watchers.append(run.acting.watch)
         return train(run, all_watching(watchers))
 
 

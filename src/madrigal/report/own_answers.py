@@ -18,6 +18,7 @@ _PART = 5  # the first and the last fifth of the rollouts are compared
 # chance than their number says.
 _CLEAR = 3.0
 _LENGTH = 420  # characters of an answer on the page
+_SIGNS = 8  # signs whose answers are shown
 _CHARTS = (
     ("reward", "mean of an answer", (("reward", "c2"), ("gold", "c3"))),
     ("divergence", "nats from the model before", (("divergence", "c1"),)),
@@ -45,9 +46,10 @@ def own_answers(stages: Sequence[StageLog]) -> tuple[Acted, ...]:
         for task in tasks:
             rows = [row for row in stage.rollouts if row.get("task") == task]
             name = task if len(stages) == 1 else f"{task}, in {label(stage.name)}"
-            found.append(
-                Acted(name, _said(task, rows), _signs(stage, task), _charts(rows), _answers(rows))
-            )
+            told = _told(stage, task)
+            signs = tuple(f"Step {row.get('step')}: {text}" for row, text in told)
+            answers = _answers(rows, [number(row.get("step")) for row, _ in told])
+            found.append(Acted(name, _said(task, rows), signs, _charts(rows), answers))
     return tuple(found)
 
 
@@ -88,13 +90,11 @@ def _said(task: str, rows: Sequence[Json]) -> str:
     return "; ".join(parts) + "."
 
 
-def _signs(stage: StageLog, task: str) -> tuple[str, ...]:
-    """What the guard told of the task, and where the model went back."""
+def _told(stage: StageLog, task: str) -> list[tuple[Json, str]]:
+    """What the guard told of the task, and where the model went back: events, and their texts."""
     told = (row for row in stage.events if row.get("kind") in ("sign", "rolled_back"))
     mine = (row for row in told if str(row.get("text", "")).startswith(f"{task}: "))
-    return tuple(
-        f"Step {row.get('step')}: {str(row['text']).removeprefix(f'{task}: ')}" for row in mine
-    )
+    return [(row, str(row["text"]).removeprefix(f"{task}: ")) for row in mine]
 
 
 def _charts(rows: Sequence[Json]) -> tuple[Chart, ...]:
@@ -107,13 +107,18 @@ def _charts(rows: Sequence[Json]) -> tuple[Chart, ...]:
     return tuple(found)
 
 
-def _answers(rows: Sequence[Json]) -> tuple[tuple[str, str, str], ...]:
-    """Answers of the first and of the last rollout."""
+def _answers(
+    rows: Sequence[Json], signs: Sequence[float | None]
+) -> tuple[tuple[str, str, str], ...]:
+    """Answers of the first and of the last rollout, and of those at whose step there was a sign."""
+    seen = {number(row.get("step")): row for row in rows[1:-1]}
+    marked = [step for step in dict.fromkeys(signs) if step in seen][:_SIGNS]
+    shown = [(f"step {compact(step or 0)}, a sign", seen[step]) for step in marked]
     found = []
-    for words, row in (("first", rows[0]), ("last", rows[-1])):
+    for words, row in (("first rollout", rows[0]), *shown, ("last rollout", rows[-1])):
         for one in (mapping(sample) for sample in row.get("samples") or ()):
             reward, nats = number(one.get("reward")), number(one.get("divergence"))
-            facts = [f"{words} rollout"]
+            facts = [words]
             facts += [] if reward is None else [f"reward {compact(reward)}"]
             facts += [] if nats is None else [f"{compact(nats)} nats away"]
             facts += [] if one.get("ended") else ["no end"]

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from torch import Tensor
 
 from madrigal.tasks.encoded import Example
-from madrigal.training.record import Rollout
+from madrigal.training.record import Rollout, Watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,10 @@ class Acting(Protocol):
 
     def signs(self) -> Sequence[Sign]:
         """What the last call's answers are a sign of."""
+        ...
+
+    def watch(self, seen: Watched) -> None:
+        """An observer of the stage."""
         ...
 
     @property

@@ -1,14 +1,21 @@
 import numpy as np
 import pytest
 
-from madrigal.experience.answer import Answer, Prompt, Scale, weighted
+from madrigal.experience.answer import Answer, Opinions, Prompt, Scale, weighted
 from madrigal.tasks.record import Record
 
 
 def test_rewards_are_summed_by_weight():
     one = Answer(Prompt(np.arange(2), Record("here:1"), 4), np.arange(3), "text", True)
-    both = weighted([(2.0, lambda some: np.ones(len(some))), (-1.0, lambda some: np.arange(2.0))])
-    np.testing.assert_array_equal(both([one, one]), [2.0, 1.0])
+    both = [(2.0, lambda some: np.ones(len(some))), (-1.0, lambda some: np.arange(2.0))]
+    found = weighted(both)([one, one])
+    np.testing.assert_array_equal(found.rewards, [2.0, 1.0])
+    assert found.apart is None
+    said = Opinions(np.array([1.0, 2.0]), np.array([0.3, 0.0]))
+    again = Opinions(np.array([0.0, 1.0]), np.array([0.2, 0.1]))
+    found = weighted([*both, (-1.0, lambda some: said), (2.0, lambda some: again)])([one, one])
+    np.testing.assert_allclose(found.rewards, [1.0, 1.0])
+    np.testing.assert_allclose(found.apart, [0.5, 0.2])
 
 
 def test_the_scale_is_that_of_the_first_answers():

@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 
 from madrigal.experience.caution import Caution
-from madrigal.experience.guards import History, alarm
+from madrigal.experience.guards import alarm
+from madrigal.experience.history import History
 from madrigal.experience.plan import Plan, Standing, dealt_with
 from madrigal.recipe.policy import Grpo, PolicyGuard, Ppo
 
 USUAL = {
     "divergence": 0.5, "entropy": 2.0, "tokens": 10.0, "cut": 0.02, "distinct_2": 0.6,
-    "reward": 0.0, "repeated": 0.1,
+    "reward": 0.0, "repeated": 0.1, "reward_length": 0.2, "disagreement": 0.3, "gradient": 0.8,
 }  # fmt: skip
 GUARD = PolicyGuard(window=2)
 
@@ -34,6 +35,12 @@ TRIPS = {
     "distinct_2": ({"distinct_2": 0.4}, "roll_back", "different pairs .* from 0.6 to 0.4"),
     "repeated": ({"repeated": 0.35}, "roll_back", "35% of an answer's pairs .*, 10% at the start"),
     "tokens": ({"tokens": 16.0}, "shorten", "Answers grew from 10 to 16 tokens, more than 1.5"),
+    "disagreement": (
+        {"disagreement": 0.7},
+        "raise",
+        "are 0.7 apart, 0.3 at the start: more than 2",
+    ),
+    "gradient": ({"gradient": 9.0}, "roll_back", "a norm of 9, more than 10 times the median 0.8"),
     "cut": ({"cut": 0.2}, "end", "20% of the answers come to no end, 2% did at the start"),
 }
 
@@ -49,23 +56,136 @@ def test_a_sign_needs_a_whole_window(name):
     assert re.search(text, found.text), found.text
 
 
-@pytest.mark.parametrize("name", ["divergence", "entropy", "distinct", "length", "cut", "repeated"])
+@pytest.mark.parametrize(
+    "name",
+    ["divergence", "entropy", "distinct", "length", "cut", "repeated", "disagreement", "gradient"],
+)
 def test_each_can_be_left_out(name):
     worst = {"divergence": 9e9, "entropy": 0.0, "distinct_2": 0.0, "tokens": 9e9, "cut": 1.0,
-             "repeated": 1.0}  # fmt: skip
+             "repeated": 1.0, "disagreement": 9e9, "gradient": 9e9}  # fmt: skip
     key = {"distinct": "distinct_2", "length": "tokens"}.get(name, name)
     one = {key: worst[key]}
     assert sign(*[one] * 4) is not None
     assert sign(*[one] * 4, guard=GUARD.model_copy(update={name: None})) is None
 
 
-def test_nothing_unusual_is_no_sign():
-    numbers = np.random.default_rng(0)
-    some = [{k: v * numbers.uniform(0.85, 1.15) for k, v in USUAL.items()} for _ in range(300)]
+SEEDS = range(5)
+ROLLOUTS = 120
+# What each fault makes of the means of a rollout once it is fully there.
+FAULTS = {
+    "divergence": {"divergence": 18.0},
+    "jump": {"divergence": 40.0},
+    "entropy": {"entropy": 0.2},
+    "distinct_2": {"distinct_2": 0.2},
+    "repeated": {"repeated": 0.6},
+    "length": {"tokens": 25.0},
+    "correlation": {"tokens": 13.0, "reward_length": 0.8},
+    "disagreement": {"disagreement": 1.2},
+    "gradient": {"gradient": 30.0},
+    "cut": {"cut": 0.4},
+    "gold": {"gold": 0.1, "reward": 3.0},
+    "critic": {"explained": -0.5},
+    "broken": {"divergence": math.nan},
+}
+SUDDEN = ("jump", "broken", "gradient")
+
+
+def sequence(seed, fault=None, more=()):
+    """Means of rollouts with noise of a tenth; a fault grows from the 40th to the 60th, or is there
+    at once."""
+    numbers = np.random.default_rng(seed)
+    usual = USUAL | {"gold": 0.7, "gold_error": 0.03, "explained": 0.4} | dict(more)
+    for rollout in range(ROLLOUTS):
+        share = 0.0 if fault is None else float(np.clip((rollout - 40) / 20, 0, 1))
+        if fault in SUDDEN:
+            share = float(rollout >= 40)
+        means = {}
+        for name, value in usual.items():
+            wrong = FAULTS[fault].get(name, value) if fault is not None and share else value
+            means[name] = value + share * (wrong - value) + 0.1 * abs(value) * numbers.normal()
+        yield means | {"gold_error": 0.03}
+
+
+def signs(means, guard):
+    """Signs and rollouts of them, as a run would be told, until something is done."""
     history = History()
-    for means in some:
-        history = history.with_more(means, 4)
-        assert alarm(PolicyGuard(), history, True) is None
+    for rollout, one in enumerate(means):
+        history = history.with_more(one, guard.window)
+        found = alarm(guard, history, True)
+        if found is not None:
+            yield found.sign, rollout
+            history = history.quiet()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_clean_run_has_no_sign(seed):
+    assert list(signs(sequence(seed), PolicyGuard())) == []
+
+
+def without_gold(means):
+    return ({k: v for k, v in one.items() if "gold" not in k} for one in means)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_fault_is_found_and_found_for_what_it_is(fault, seed):
+    means = sequence(seed, fault)
+    if fault != "gold":  # right answers that stay right excuse some
+        means = without_gold(means)
+    name, rollout = next(signs(means, PolicyGuard()))
+    assert name == fault
+    assert 40 <= rollout <= 75
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_learning_is_no_fault(seed):
+    """Rewards rise, answers vary less and grow a little, gradients shrink, the critic learns."""
+
+    def learning():
+        for rollout, one in enumerate(sequence(seed)):
+            done = min(1.0, rollout / 60)
+            yield one | {
+                "reward": one["reward"] + done, "gold": 0.3 + 0.5 * done, "tokens":
+                one["tokens"] * (1 + 0.2 * done), "entropy": one["entropy"] * (1 - 0.8 * done),
+                "gradient": one["gradient"] * (1 - 0.8 * done), "explained": done - 0.3,
+                "divergence": 5 * done,
+            }  # fmt: skip
+
+    assert list(signs(learning(), PolicyGuard())) == []
+
+
+def test_length_that_pays_is_excused_by_a_gold_reward_that_holds():
+    grown = {"tokens": 12.0, "reward_length": 0.7}
+    wavering = [{**grown, "tokens": 12.0 + n % 2} for n in range(4)]
+    found = sign(*wavering)
+    assert (found.sign, found.action) == ("correlation", "say")
+    assert "(correlation 0.7, above 0.5), and answers grew from 10 to 12.5 tokens" in found.text
+    assert sign(*[one | {"tokens": 10.0} for one in wavering]) is None
+    assert sign(*[one | {"reward_length": 0.4} for one in wavering]) is None
+    assert sign(*wavering, guard=GUARD.model_copy(update={"correlation": None})) is None
+    history = after(*[one | {"gold": 0.5, "gold_error": 0.1} for one in wavering])
+    for before, action in ((0.3, None), (0.5, None), (0.9, "shorten")):
+        golden = tuple(one | {"gold": before, "gold_error": 0.1} for one in history.first)
+        found = alarm(GUARD, History(golden, history.last), True)
+        assert (None if found is None else found.action) == action
+
+
+def test_disagreement_without_a_price_goes_back():
+    assert sign(*[{"disagreement": 0.7}] * 4, priced=False).action == "roll_back"
+
+
+def test_gradients_are_compared_with_those_that_were_any():
+    """At first no answer is right, and nothing is learnt: that is not what is usual."""
+    nothing = [{"gradient": 0.0}] * 10
+    history = History()
+    for means in [*nothing, *[{"gradient": 2.0}] * 6]:
+        history = history.with_more({**USUAL, **means}, 2)
+        assert alarm(GUARD, history, True) is None
+    small = [{"gradient": 0.01}] * 6 + [{"gradient": 0.9}] * 4  # ninety times, and yet small
+    history = History()
+    for means in small:
+        history = history.with_more({**USUAL, **means}, 2)
+        assert alarm(GUARD, history, True) is None
 
 
 @pytest.mark.parametrize("name", ["entropy", "distinct_2"])

@@ -52,6 +52,8 @@ def test_charts_signs_and_answers():
     assert "the gold reward from 0.30 to 0.30" in one.said
     assert one.answers[0] == ("1 + 1?", "<1>", "first rollout, reward 0.10, 0.50 nats away")
     assert one.answers[-1][2].endswith("no end")
+    at_signs = [(answer, facts.partition(", reward")[0]) for _, answer, facts in one.answers[1:-1]]
+    assert at_signs == [("<4>", "step 4, a sign"), ("<5>", "step 5, a sign")]
 
 
 def test_nothing_was_written_or_the_file_is_odd():
