@@ -201,11 +201,18 @@ def test_several_of_several_files_are_counted_and_listed(tmp_path):
     said += ["a.jsonl: and 2 more", "b.jsonl:2: 'rejected' is empty"]
     assert task.notes[0] == f"8 bad rows were dropped (data.on_bad): {'; '.join(said)}"
     assert task.counts["bad"] == 8
+    # The note is cut short; the list is not.
+    places = [f"a.jsonl:{line}" for line in range(31, 38)] + ["b.jsonl:2"]
+    assert list(task.dropped) == [f"{place}: 'rejected' is empty" for place in places]
 
 
 def test_when_nothing_is_left_everything_is_told(tmp_path):
-    with pytest.raises(DataError, match=r"test\.jsonl:1: 'rejected' is empty"):
+    with pytest.raises(DataError) as error:
         of_rows([PAIR | {"rejected": ""}], tmp_path, data={"on_bad": "drop"})
+    assert error.value.mistakes == (
+        "tasks.t.data: without the bad rows none is left; correct some, or name other files",
+        "test.jsonl:1: 'rejected' is empty",
+    )
 
 
 def test_any_format_may_drop_its_bad_rows(tmp_path):

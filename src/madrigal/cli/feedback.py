@@ -51,7 +51,7 @@ def inspect(wish: Wish) -> None:
     mistakes = [*_refused(wish)]
     if mistakes:
         raise UserMistake(mistakes)
-    records, notes = _records(wish)
+    records, notes, bad = _records(wish)
     for name in wish.measures:
         if name in _NAMED:
             need_annotators(records, f"--measure {name}")
@@ -60,8 +60,8 @@ def inspect(wish: Wish) -> None:
     console = Console(highlight=False)
     console.print(view(findings, notes, console.width))
     if wish.json is not None:
-        told = {"files": wish.files, "notes": notes, "sentences": sentences(findings)}
-        body = findings.as_json() | told
+        told = {"files": wish.files, "notes": notes, "bad_rows": bad}
+        body = findings.as_json() | told | {"sentences": sentences(findings)}
         wish.json.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
@@ -73,8 +73,9 @@ def _refused(wish: Wish) -> Iterator[str]:
         yield f"{wish.json}: there is no folder {str(wish.json.parent)!r}"
 
 
-def _records(wish: Wish) -> tuple[list[Record], tuple[str, ...]]:
-    """The files as records, each row by itself so that equal rows can be compared, and notes.
+def _records(wish: Wish) -> tuple[list[Record], tuple[str, ...], tuple[str, ...]]:
+    """The files as records, each row by itself so that equal rows can be compared; notes; and what
+    was wrong with each row that was left out.
 
     Rows that cannot be read are left out and counted, unless the settings say otherwise: who looks
     at data wants to see all of it.
@@ -96,7 +97,8 @@ def _records(wish: Wish) -> tuple[list[Record], tuple[str, ...]]:
             f"{', '.join(wish.files)}: read as {shape.name}, which holds nothing that people said "
             "about answers; if it does, name the format with --format"
         )
-    return [record for some in read.records.values() for record in some], read.notes
+    records = [record for some in read.records.values() for record in some]
+    return records, read.notes, read.dropped
 
 
 def _settings(wish: Wish) -> TaskSettings:

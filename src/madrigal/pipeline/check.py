@@ -20,7 +20,7 @@ from madrigal.pipeline.work import Part
 from madrigal.recipe.load import LoadedRecipe
 from madrigal.recipe.stage import StageSettings
 from madrigal.tasks.card import CLOSE, OPEN, marked
-from madrigal.tasks.encoded import Encoded
+from madrigal.tasks.encoded import Encoded, cut
 from madrigal.tasks.told import told
 
 _SHOWN = 600  # characters of an example
@@ -176,14 +176,15 @@ def _task_table(built: Built) -> Table:
     for title in ("train", "valid", "test", "tokens", "cut"):
         table.add_column(title, justify="right", no_wrap=True)
     for name, task in built.tasks.items():
-        rows = [row for example in built.examples.get(name, ()) for row in example]
+        examples = built.examples.get(name, ())
+        rows = [row for example in examples for row in example]
         table.add_row(
             name,
             task.format,
             task.metric,
             *(f"{len(task.splits[split]):,}" for split in ("train", "validation", "test")),
             f"{sum(row.length for row in rows):,}" if rows else "not trained",
-            f"{sum(row.lost > 0 for row in rows):,}" if rows else "",
+            f"{len(cut(examples)):,}" if rows else "",
         )
     table.caption = "tokens: in one epoch; cut: examples whose prompt was too long and lost a part"
     table.caption_justify = "left"
@@ -194,11 +195,10 @@ def _cut_warnings(built: Built) -> list[str]:
     """One line for each task most of whose training prompts do not fit."""
     lines = []
     for name, examples in built.examples.items():
-        rows = [row for example in examples for row in example]
-        cut = sum(row.lost > 0 for row in rows)
-        if 2 * cut > len(rows):
+        lost, count = len(cut(examples)), len(examples)
+        if 2 * lost > count:
             lines.append(
-                f"{name}: {cut:,} of {len(rows):,} training prompts are cut to fit the context of "
+                f"{name}: {lost:,} of {count:,} training prompts are cut to fit the context of "
                 f"{built.coder.context} tokens; put less into the prompt or raise `model.context`"
             )
     return lines

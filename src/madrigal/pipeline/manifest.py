@@ -22,6 +22,7 @@ from madrigal.model.language_model import LanguageModel
 from madrigal.model.shards import held_bytes
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.folder import RunFolder, stage_label
+from madrigal.tasks.encoded import cut
 from madrigal.training.processes import Processes
 
 VERSION = 1
@@ -174,7 +175,7 @@ def _warnings(built: Built) -> list[str]:
     """What a reader of the scores should know: prompts that were cut to fit the context."""
     found = []
     for name, examples in built.examples.items():
-        lost = [row.lost for example in examples for row in example if row.lost]
+        lost = cut(examples)
         if lost:
             found.append(
                 f"{name}: {len(lost)} training prompts lost a part, {sum(lost)} tokens, to "

@@ -11,7 +11,7 @@ from madrigal.report.folder import Json, RunFolder
 from madrigal.report.numbers import mapping, number
 from madrigal.report.outputs import middle_out
 
-_SAMPLES, _SAMPLE_LENGTH, _LABELS, _NOTES = 3, 700, 12, 20
+_SAMPLES, _SAMPLE_LENGTH, _LABELS, _NOTES, _BAD = 3, 700, 12, 20, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class DataView:
     samples: tuple[tuple[str, str], ...]
     files: tuple[tuple[str, str, str], ...]  # path, size and records, sha256
     notes: tuple[str, ...]
+    bad: tuple[str, ...]  # rows that were left out, and what was wrong with them
+    more_bad: int
     quality: tuple[tuple[str, bool], ...]  # sentences about judged answers, and which of them warn
     gaps: tuple[str, ...]  # what of the quality could not be measured
 
@@ -61,7 +63,7 @@ def _view(name: str, card: Json) -> DataView:
     histogram = mapping(card.get("histogram"))
     edges, bars = (_numbers(histogram.get(key)) for key in ("edges", "counts"))
     labels = mapping(card.get("labels"))
-    notes = card.get("notes")
+    notes, bad = card.get("notes"), _texts(card.get("bad_rows"))
     return DataView(
         task=name,
         format=str(card.get("format", "")),
@@ -74,6 +76,8 @@ def _view(name: str, card: Json) -> DataView:
         samples=_samples(card.get("samples")),
         files=_files(card.get("files")),
         notes=tuple(str(note) for note in notes[:_NOTES]) if isinstance(notes, list) else (),
+        bad=bad[:_BAD],
+        more_bad=len(bad[_BAD:]),
         quality=_said(mapping(card.get("quality")).get("said")),
         gaps=_texts(mapping(card.get("quality")).get("gaps")),
     )

@@ -67,7 +67,9 @@ def _frame(x: Scale, y: Scale) -> list[str]:
     parts.append(f'<line class="equal" {ends}/>')
     parts.append(_text(_RIGHT, _BOTTOM + 32, "change of the preferred answer, nats", "end"))
     parts.append(_text(_LEFT, _TOP - 4, "of the other one", "start"))
-    parts.append(_text(_RIGHT - 4, _BOTTOM - 8, "margin grew", "end"))
+    # Above the zero line where that would run through the words.
+    room = _BOTTOM - 8 if y(0.0) < _BOTTOM - 24 else y(0.0) - 6
+    parts.append(_text(_RIGHT - 4, room, "margin grew", "end"))
     return parts
 
 

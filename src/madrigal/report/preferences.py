@@ -10,7 +10,7 @@ from madrigal.report import numbers
 from madrigal.report.curves import Chart
 from madrigal.report.differences import interval_of
 from madrigal.report.folder import RunFolder, StageLog, read_lines
-from madrigal.report.numbers import mapping, number
+from madrigal.report.numbers import Interval, mapping, number
 from madrigal.report.outputs import middle_out
 from madrigal.report.preference_figures import over_steps, scatter
 from madrigal.report.preferred import (
@@ -41,7 +41,7 @@ class Row:
     chosen: tuple[str, str, str]  # the change, its interval, before and after
     rejected: tuple[str, str, str]
     margin: tuple[str, str, str]
-    kl: tuple[str, str]  # to the reference; to the base, where that is another model
+    kl: tuple[str, str, str]  # to the reference, its interval; to the base if that is another model
     tokens: tuple[str, str]
     repeated: tuple[str, str]
     ended: tuple[str, str]
@@ -130,9 +130,17 @@ def _row(one: Preferred) -> Row:
     )
 
 
-def _kl(one: Preferred) -> tuple[str, str]:
-    told, base = (f"{kl.value:.3g}" if kl else numbers.DASH for kl in (one.kl, one.kl_to_base))
-    return told, "" if told == base else f"to the base {base}"
+def _kl(one: Preferred) -> tuple[str, str, str]:
+    told, base = (_divergence(kl) for kl in (one.kl, one.kl_to_base))
+    return *told, "" if told == base else f"to the base {base[0]}"
+
+
+def _divergence(kl: Interval | None) -> tuple[str, str]:
+    if kl is None:
+        return numbers.DASH, ""
+    if kl.low is None or kl.high is None:
+        return f"{kl.value:.3g}", ""
+    return f"{kl.value:.3g}", f"{kl.low:.3g} to {kl.high:.3g}"
 
 
 def _moved(side: Side) -> tuple[str, str, str]:

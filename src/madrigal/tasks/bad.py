@@ -25,10 +25,15 @@ class BadRows:
         self.where.add(where)
         self.mistakes.add(file, error.mistakes)
 
-    def settle(self, left: int) -> None:
-        """Raise everything, unless it may be dropped and so many other records are left."""
-        if not self.drop or not left:
+    def settle(self, left: int, none: str) -> None:
+        """Raise everything, unless it may be dropped and so many other records are left.
+
+        `none` is said first where it may be dropped and nothing is left.
+        """
+        if not self.drop:
             self.mistakes.raise_any()
+        elif self.where and not left:
+            raise DataError((none, *self._first))
 
     @property
     def count(self) -> int:
@@ -38,6 +43,17 @@ class BadRows:
     def note(self) -> str:
         """How many rows were dropped, and what was wrong with the first of each file."""
         rows = "bad row was" if self.count == 1 else "bad rows were"
-        lines = self.mistakes.sentences()
-        said = (line.removesuffix(CURE).removesuffix(SHORTEN) for line in lines)
-        return f"{self.count} {rows} dropped (data.on_bad): {'; '.join(said)}"
+        return f"{self.count} {rows} dropped (data.on_bad): {'; '.join(self._first)}"
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """What was wrong with each row, a line a mistake, without what could be done about it."""
+        return tuple(_bare(line) for lines in self.mistakes.by_file.values() for line in lines)
+
+    @property
+    def _first(self) -> tuple[str, ...]:
+        return tuple(_bare(line) for line in self.mistakes.sentences())
+
+
+def _bare(line: str) -> str:
+    return line.removesuffix(CURE).removesuffix(SHORTEN)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int
 
 from madrigal.tasks.encode import Coder
-from madrigal.tasks.encoded import Encoded, Example
+from madrigal.tasks.encoded import Encoded, Example, cut
 from madrigal.tasks.record import Record
 from madrigal.tasks.task import Split, Task
 from madrigal.tasks.told import feedback_facts, told
@@ -39,13 +39,11 @@ def data_card(task: Task, examples: Sequence[Example], coder: Coder) -> dict[str
         "labels": _labels(task),
         **({"feedback": feedback_facts(_all(task))} if task.kind == "feedback" else {}),
         "tokens": {"train_total": sum(r.length for e in examples for r in e), **_lengths(rows)},
-        "truncated": {
-            "examples": sum(any(row.lost for row in example) for example in described),
-            "tokens": sum(row.lost for row in rows),
-        },
+        "truncated": {"examples": len(cut(described)), "tokens": sum(cut(described))},
         "histogram": _histogram(np.array([row.length for row in rows], dtype=np.int64)),
         "samples": [_sample(row, coder) for row in _spread(described)],
         "notes": list(task.notes),
+        **({"bad_rows": list(task.dropped)} if task.dropped else {}),
     }
 
 

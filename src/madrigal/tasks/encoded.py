@@ -1,6 +1,7 @@
 """An example as tokens, with the trained part marked."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,3 +67,12 @@ class Encoded:
 
 # One example of a task: one row for likelihood, two for a preference pair, K for a ranking.
 Example = tuple[Encoded, ...]
+
+
+def cut(examples: Sequence[Example]) -> list[int]:
+    """Of each example whose prompt lost a part to fit the context, how many tokens.
+
+    The rows of an example stand behind one prompt, which is cut once for all of them.
+    """
+    lost = (max((row.lost for row in example), default=0) for example in examples)
+    return [tokens for tokens in lost if tokens]

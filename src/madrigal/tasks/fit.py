@@ -13,23 +13,21 @@ def fitting(task: Task, coder: Coder) -> Task:
     """The task without the records that `coder` would refuse; told in its notes, counted as bad.
 
     Raises:
-        DataError: no record is left of a split that had some; with every answer that is too long.
+        DataError: no record is left of a split that had some; with answers of it that are too long.
     """
     if task.kind == "text":
         return task
     long = BadRows(drop=True)
     splits: dict[Split, tuple[Record, ...]] = {}
     for split, records in task.splits.items():
-        kept: list[Record] = []
-        for record in records:
-            try:
-                coder.check_record(record, trained=split == "train")
-                kept.append(record)
-            except DataError as error:
+        tried = [(record, _refused(record, split, coder)) for record in records]
+        splits[split] = tuple(record for record, error in tried if error is None)
+        here = BadRows(drop=True)
+        for record, error in tried:
+            if error is not None:
                 long.add(record.where, task.name, error)
-        splits[split] = tuple(kept)
-        if records:
-            long.settle(len(kept))
+                here.add(record.where, task.name, error)
+        here.settle(len(splits[split]), _none(task, split, coder))
     if not long.count:
         return task
     trained = splits.get("train", ())
@@ -37,5 +35,26 @@ def fitting(task: Task, coder: Coder) -> Task:
         "duplicates": len(trained) - len({record.key for record in trained}),
         "bad": task.counts.get("bad", 0) + long.count,
     }
-    notes = (*task.notes, long.note)
-    return replace(task, splits=splits, notes=notes, counts={**task.counts, **counts})
+    return replace(
+        task,
+        splits=splits,
+        notes=(*task.notes, long.note),
+        counts={**task.counts, **counts},
+        dropped=(*task.dropped, *long.all),
+    )
+
+
+def _refused(record: Record, split: Split, coder: Coder) -> DataError | None:
+    try:
+        coder.check_record(record, trained=split == "train")
+    except DataError as error:
+        return error
+    return None
+
+
+def _none(task: Task, split: Split, coder: Coder) -> str:
+    return (
+        f"tasks.{task.name}.data: none of the {len(task.splits[split]):,} {split} records fits a "
+        f"context of {coder.context} tokens; shorten answers, raise `model.context`, or name other "
+        "data"
+    )

@@ -90,6 +90,7 @@ def load_task(name: str, settings: TaskSettings, root: Path, seed: int) -> Task:
         cluster=settings.cluster or passage,
         notes=(*_canary(rows), *read.notes, *divided.notes),
         counts={**divided.counts, **({"bad": read.bad} if read.bad else {})},
+        dropped=read.dropped,
         format=shape.name,
         files=sources.files,
         **as_set(settings),

@@ -44,6 +44,7 @@ class Task:
     cluster: str | None = None  # field whose equal values are resampled together
     notes: tuple[str, ...] = ()  # what loading found worth saying: format, duplicates, drops
     counts: Mapping[str, int] = field(default_factory=dict)  # for the data section of the report
+    dropped: tuple[str, ...] = ()  # what was wrong with each bad row that was left out
     # How several people's judgements become one, and how much each counts; who is not named: 1.
     aggregate: Literal["mean", "dawid_skene", "mace"] = "mean"
     trust: Mapping[str, float] = field(default_factory=dict)

@@ -27,6 +27,7 @@ class Understood:
     labels: tuple[str, ...]  # the choices that all records share; empty if there are none
     notes: tuple[str, ...]
     bad: int = 0  # rows that were dropped because they could not be read
+    dropped: tuple[str, ...] = ()  # what was wrong with each of them
 
 
 def understand(
@@ -43,13 +44,16 @@ def understand(
     bad = BadRows(settings.data.on_bad == "drop")
     drafts, notes = _drafts(settings, shape, rows, bad)
     flat = [draft for some in drafts.values() for _, draft in some]
-    bad.settle(len(flat))
+    none = (
+        f"tasks.{task}.data: without the bad rows none is left; correct some, or name other files"
+    )
+    bad.settle(len(flat), none)
     if not flat:
         raise DataError(f"tasks.{task}.data: the files hold no examples")
     _check_keys(task, settings, flat)
     labels = _labels(task, settings, drafts)
     records = _records(settings, labels, drafts, bad)
-    bad.settle(sum(map(len, records.values())))
+    bad.settle(sum(map(len, records.values())), none)
     kind = _kind(flat, labels)
     more = tuple(_new_labels(drafts)) if labels is not None else ()
     if kind == "feedback":
@@ -64,6 +68,7 @@ def understand(
             *more,
         ),
         bad.count,
+        bad.all,
     )
 
 

@@ -68,6 +68,19 @@ def test_findings_are_written_as_json(votes, tmp_path, capsys):
     assert body["sentences"][0] in out
 
 
+def test_every_row_that_cannot_be_read_is_in_the_json(votes, tmp_path, capsys):
+    path = tmp_path / "findings.json"
+    good = votes.read_text(encoding="utf-8")
+    row = json.loads(good.splitlines()[0])
+    text = next(name for name, value in row.items() if name.startswith("response"))
+    votes.write_text(good + (json.dumps(row | {text: ""}) + "\n") * 7, encoding="utf-8")
+    assert main(["feedback", "inspect", str(votes), "--json", str(path)]) == 0
+    body = json.loads(path.read_text(encoding="utf-8"))
+    first = len(good.splitlines()) + 1
+    assert body["bad_rows"] == [f"{votes}:{first + n}: '{text}' is empty" for n in range(7)]
+    assert "and 2 more" in lines(capsys)[0]
+
+
 def test_one_measure_is_measured_alone(votes, capsys):
     assert main(["feedback", "inspect", str(votes), "--measure", "length"]) == 0
     out, _ = lines(capsys)

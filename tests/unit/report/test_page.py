@@ -311,6 +311,20 @@ def test_what_was_found_about_judgements_stands_with_the_data(run, tmp_path):
     assert "Not measured: cycles; none." in page.text
 
 
+def test_rows_that_were_left_out_are_listed_with_the_data(run, tmp_path):
+    folder = tmp_path / "dropped"
+    shutil.copytree(run, folder)
+    path = next((folder / "data").glob("*.json"))
+    card = json.loads(path.read_text(encoding="utf-8"))
+    bad = [f"a.jsonl:{line}: {HOSTILE[0]}" for line in range(1, 204)]
+    write_json(path, card | {"bad_rows": bad})
+    page = Page(write_report(folder).read_text(encoding="utf-8"))
+    assert "Rows that were left out" in page.text
+    assert f"a.jsonl:200: {HOSTILE[0]}" in page.text
+    assert "a.jsonl:201" not in page.text
+    assert f"and 3 more in data/{path.name}" in page.text
+
+
 @pytest.mark.parametrize("quality", [None, [], {"said": 3, "gaps": {}}, {"said": [None, 1]}])
 def test_a_broken_quality_is_left_out(run, tmp_path, quality):
     folder = tmp_path / "judged"

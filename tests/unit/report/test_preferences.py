@@ -1,11 +1,13 @@
 """What the report says of preferences, in words."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from madrigal.report.numbers import SPACE, Interval
+from madrigal.report.numbers import DASH, SPACE, Interval
 from madrigal.report.preference_figures import scatter
+from madrigal.report.preferences import _kl
 from madrigal.report.preferred import Preferred, Side, fell, held, nats, signed, what_helps, wrote
 
 
@@ -111,3 +113,19 @@ def test_an_example_that_fell_is_drawn_apart():
     assert scatter([], (0.0, 0.0), "none") == ""
     many = [(i / 1000, -i / 1000) for i in range(1000)]
     assert scatter(many, (0.0, 0.0), "many").count("circle") <= 400
+
+
+def test_a_divergence_has_its_interval():
+    one = replace(FELL, kl=Interval(0.0206, 0.018, 0.0234), kl_to_base=Interval(0.5, 0.4, 0.6))
+    assert _kl(one) == ("0.0206", "0.018 to 0.0234", "to the base 0.5")
+    assert _kl(replace(one, kl_to_base=one.kl))[2] == ""
+    assert _kl(FELL) == (DASH, "", "")
+
+
+def test_the_words_stand_clear_of_the_zero_line():
+    """All answers rose: then the zero line runs near the lower edge."""
+    drawn = scatter([(1.0, 8.0), (9.0, 2.0)], (5.0, 5.0), "risen")
+    zeros = re.findall(r'class="zero" [^>]*y1="([\d.]+)" y2="([\d.]+)"', drawn)
+    (line,) = (float(one) for one, other in zeros if one == other)
+    words = float(re.search(r'y="([\d.]+)"[^>]*>margin grew', drawn)[1])
+    assert not line - 3 < words < line + 14

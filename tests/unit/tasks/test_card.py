@@ -7,7 +7,7 @@ import pytest
 from madrigal.tasks.card import CLOSE, OPEN, data_card, marked, samples_markdown
 from madrigal.tasks.encode import Coder
 from real import byte_level, sentencepiece_like
-from tasks_made import loaded, write_jsonl
+from tasks_made import loaded, of_rows, write_jsonl
 
 
 @pytest.fixture
@@ -57,6 +57,24 @@ def test_truncation_is_counted(task):
     card = data_card(task, coder.training(task, "train"), coder)
     assert card["truncated"]["examples"] > 10
     assert card["truncated"]["tokens"] > card["truncated"]["examples"]
+
+
+def test_a_prompt_that_is_cut_counts_once_however_many_answers_stand_behind_it(tmp_path):
+    long = {"prompt": "word " * 60, "chosen": "x", "rejected": "y"}
+    task = of_rows([long, {**long, "prompt": "a"}], tmp_path)
+    coder = Coder(byte_level(), 48, True)
+    examples = coder.training(task, "test")
+    (one, other), _ = examples
+    assert one.lost == other.lost > 0
+    assert data_card(task, examples, coder)["truncated"] == {"examples": 1, "tokens": one.lost}
+
+
+def test_every_row_that_was_left_out_is_listed(tmp_path):
+    pair = {"prompt": "p", "chosen": "x", "rejected": "y"}
+    bad = [{**pair, "rejected": ""}] * 9
+    task = of_rows([pair, *bad], tmp_path, data={"on_bad": "drop"})
+    card = data_card(task, (), Coder(byte_level(), 48, True))
+    assert card["bad_rows"] == [f"test.jsonl:{n}: 'rejected' is empty" for n in range(2, 11)]
 
 
 def test_a_task_that_is_never_trained_is_described_by_its_test(task, coder):

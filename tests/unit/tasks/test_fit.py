@@ -46,6 +46,9 @@ def test_judged_answers_that_do_not_fit_are_left_out_and_told(tmp_path, coder):
     assert note.startswith(start)
     assert note.endswith(" at most 35 fit")
     assert "shorten" not in note
+    assert [line.partition(": ")[0] for line in found.dropped] == [
+        "train.jsonl:2", "train.jsonl:3", "test.jsonl:2"
+    ]  # fmt: skip
 
 
 def test_of_free_answers_only_those_that_are_trained_must_fit(tmp_path, coder):
@@ -65,6 +68,14 @@ def test_where_everything_fits_nothing_changes(tmp_path, coder):
 
 
 def test_a_split_of_which_nothing_is_left_is_a_mistake(tmp_path, coder):
-    task = task_of(tmp_path, [pair("a")], [pair("t", LONG)])
-    with pytest.raises(DataError, match=r"test.jsonl:1: the answer has \d+ tokens"):
+    task = task_of(tmp_path, [pair("a"), pair("b", LONG)], [pair("t", LONG), pair("u", LONG)])
+    with pytest.raises(DataError) as error:
         fitting(task, coder)
+    first, *others = error.value.mistakes
+    assert first == (
+        "tasks.t.data: none of the 2 test records fits a context of 48 tokens; shorten answers, "
+        "raise `model.context`, or name other data"
+    )
+    # Those of this split alone, and without the advice to drop them, which is done already.
+    assert [line.partition(": ")[0] for line in others] == ["test.jsonl:1", "test.jsonl:2"]
+    assert not any("on_bad" in line for line in error.value.mistakes)
