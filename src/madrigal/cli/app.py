@@ -61,7 +61,8 @@ def _usage(error: Any) -> str:
 
 
 def _how_to_go_on(arguments: Sequence[str]) -> str:
-    if arguments[:1] in (["group"], ["few-shot"], ["constitution"], ["sweep"], ["curate"]):
+    goes_on = (["group"], ["few-shot"], ["constitution"], ["sweep"], ["curate"], ["tax"])
+    if arguments[:1] in goes_on:
         return f"interrupted; go on with: madrigal {shlex.join(arguments)}"
     if arguments[:1] not in (["run"], ["extend"]):
         return "interrupted"

@@ -14,6 +14,7 @@ from madrigal.cli.filter_command import filter_
 from madrigal.cli.recipe_commands import LISTINGS, check, extend, few_shot, group, init, list_, run
 from madrigal.cli.run_commands import chat, compare, diagnose, ensemble, evaluate, export, report
 from madrigal.cli.sweep_command import sweep
+from madrigal.cli.tax_command import tax
 
 __all__ = ["LISTINGS", "app"]
 
@@ -60,6 +61,7 @@ app.command()(group)
 app.command("few-shot")(few_shot)
 app.command()(sweep)
 app.command()(extend)
+app.command()(tax)
 app.command()(ensemble)
 app.command("filter")(filter_)
 app.command()(constitution)

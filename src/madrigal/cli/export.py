@@ -39,7 +39,15 @@ def export(
         RunFolderError: there is no finished stage, or something stands where it would be written.
     """
     trained = find_trained(run, stage, task)
-    target = out if out is not None else run / "export"
+    write_out(trained, run, out if out is not None else run / "export", merge)
+
+
+def write_out(trained: Trained, run: Path, target: Path, merge: bool, said: str = "") -> None:
+    """The same of a model of `run` that stands anywhere; what is `said` of it goes into its card.
+
+    Raises:
+        RunFolderError: something stands where it would be written.
+    """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise RunFolderError(f"{target}: is there already; remove it or choose another --out")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +59,8 @@ def export(
         card = run / "README.md"
         if card.is_file():
             shutil.copyfile(card, aside / "README.md")
+        if said:
+            _add_to_card(aside / "README.md", f"\n{said}\n")
         if _brings_base(trained, merge):
             _add_base(trained, aside)
         if target.is_dir():
@@ -83,9 +93,12 @@ def _add_base(trained: Trained, aside: Path) -> None:
     # With the dot peft takes it for a folder only, never for a model of the hub.
     config["base_model_name_or_path"] = "./base"
     file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    card = aside / "README.md"
+    _add_to_card(aside / "README.md", _LOADING)
+
+
+def _add_to_card(card: Path, text: str) -> None:
     said = card.read_text(encoding="utf-8").rstrip("\n") + "\n" if card.is_file() else ""
-    card.write_text(said + _LOADING, encoding="utf-8")
+    card.write_text(said + text, encoding="utf-8")
 
 
 def _how_to_load(trained: Trained, target: Path, merge: bool) -> str:

@@ -1,5 +1,7 @@
 """A task's whole adapter, shared part and private part, as one PEFT adapter on the disk."""
 
+import json
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,48 @@ def read_updates(folder: Path) -> dict[str, Update]:
         for key, a in held.items()
         if key.endswith(_A)
     }
+
+
+def read_merged(folder: Path) -> dict[str, Update]:
+    """What any LoRA adapter of ours adds to each linear layer, its scale alpha / rank included.
+
+    Raises:
+        OSError, SafetensorError, KeyError, ValueError: it is gone or damaged, or it changes more
+            than linear layers.
+    """
+    from safetensors.torch import load_file
+
+    held = load_file(folder / "adapter_model.safetensors")
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    scale = config["lora_alpha"] / config["r"]
+    pairs = {key.removesuffix(_A) for key in held if key.endswith(_A)}
+    other = sorted(key for key in held if key.removesuffix(_A).removesuffix(_B) not in pairs)
+    if other:
+        raise ValueError(f"{other[0]} is not of a linear layer")
+    return {
+        key.removeprefix(_INSIDE): Update(held[key + _A].float(), held[key + _B].float() * scale)
+        for key in sorted(pairs)
+    }
+
+
+def write_merged(updates: Mapping[str, Update], like: Path, folder: Path) -> None:
+    """Write updates as an adapter for the base of another one, `like`, whose other files it gets.
+
+    Its rank is the largest of the updates', and lora_alpha equal to it.
+    """
+    from safetensors.torch import save_file
+
+    shutil.copytree(like, folder)
+    rank = max(update.a.shape[0] for update in updates.values())
+    tensors = {}
+    for name, update in updates.items():
+        whole = update.padded(rank)
+        tensors[f"{_INSIDE}{name}{_A}"] = whole.a.contiguous()
+        tensors[f"{_INSIDE}{name}{_B}"] = whole.b.contiguous()
+    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    file = folder / "adapter_config.json"
+    config = json.loads(file.read_text(encoding="utf-8")) | {"r": rank, "lora_alpha": rank}
+    file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def name_bundled_base(folder: Path) -> None:

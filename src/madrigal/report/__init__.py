@@ -3,5 +3,6 @@
 from madrigal.report.card import model_card
 from madrigal.report.console import closing_table
 from madrigal.report.page import write_report
+from madrigal.report.tax import tax_table
 
-__all__ = ["closing_table", "model_card", "write_report"]
+__all__ = ["closing_table", "model_card", "tax_table", "write_report"]

@@ -36,6 +36,7 @@ from madrigal.report.stage_matrix import matrix, measures
 from madrigal.report.story import base_model, method, story
 from madrigal.report.strips import strips
 from madrigal.report.summary import LEARNT, columns, task_rows
+from madrigal.report.tax import tax_views
 from madrigal.report.template import asset, template, write_whole
 from madrigal.report.training import stage_views, trained_tasks
 from madrigal.report.verdict import SIGNS, headline, judgements, unified_range
@@ -83,7 +84,6 @@ def _content(
     names |= dict.fromkeys([*outputs.get("tasks", ()), *sorted(set(chain(*trained.values())))])
     palette = Palette(tuple(names))
     found = judgements(board)
-    script, style = asset("page.js"), asset("page.css", "order.css", "preferences.css")
     costs = stage_costs(run)
     return {
         "run": run,
@@ -105,6 +105,7 @@ def _content(
         "judged": judged_views(run, tuple(names)),
         "stages": stage_views(run, board, palette, max(30, int(POINTS * share))),
         "preferences": preferences_view(run, board, problems),
+        "tax": tax_views(run, problems),
         "own_answers": own_answers(run.stages),
         "interference": interference_views(run, gradients, palette),
         "not_measured": NOT_MEASURED,
@@ -127,6 +128,14 @@ def _content(
         "signs": SIGNS,
         "label": label,
         "unified_range": unified_range,
+        **_assets(),
+    }
+
+
+def _assets() -> dict[str, str]:
+    """The page's script and style, and what lets the page run no other script."""
+    script, style = asset("page.js"), asset("page.css", "order.css", "preferences.css")
+    return {
         "script": Markup(script),
         "style": Markup(style),
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

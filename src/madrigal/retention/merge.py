@@ -3,6 +3,7 @@
 All functions take parameters by name and work entry by entry on the parameters that are trained.
 For LoRA these are the matrices A and B, as in peft's own merging of adapters: a product of means is
 not the mean of products, so merging is exact for full fine-tuning and an approximation here.
+`between` works on the products themselves, and is exact there too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from madrigal.model.update import Update
 
 Tensors = Mapping[str, Tensor]
 
@@ -53,6 +56,29 @@ def ties(changes: Sequence[Tensors], density: float) -> dict[str, Tensor]:
 def interpolate(start: Tensors, end: Tensors, back: float) -> dict[str, Tensor]:
     """(1 - back) end + back start (WiSE-FT; Wortsman et al., CVPR 2022)."""
     return {name: torch.lerp(end[name], held, back) for name, held in start.items()}
+
+
+def between(
+    start: Mapping[str, Update], end: Mapping[str, Update], back: float
+) -> dict[str, Update]:
+    """The same of low-rank updates, by layer: (1 - back) B_1 A_1 + back B_0 A_0.
+
+    With start B_0 A_0 and end B_1 A_1 it is [(1 - back) B_1, back B_0] [A_1; A_0], of the summed
+    rank; a layer that one of them lacks has the other's share alone. So the merged weights are
+    exactly on the line between those of start and end.
+    """
+    shares = ((end, 1 - back), (start, back))
+    return {
+        name: _stacked([(held[name], share) for held, share in shares if name in held])
+        for name in {**end, **start}
+    }
+
+
+def _stacked(parts: Sequence[tuple[Update, float]]) -> Update:
+    return Update(
+        torch.cat([update.a for update, _ in parts]),
+        torch.cat([share * update.b for update, share in parts], dim=1),
+    )
 
 
 def _flat(tensors: Tensors, names: Sequence[str]) -> Float[Tensor, " P"]:
