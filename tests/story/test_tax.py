@@ -155,6 +155,10 @@ def test_a_chosen_point_is_a_model_of_its_own(adapted, tmp_path, merge):
         (["--stage", "together"], "stage together learns no task from preferences or rewards, so "),
         (["--stage", "atc"], "no finished stage 'atc'; did you mean 'act'?"),
         (["--judge", "echo"], "--judge echo: no 'TASK=RUN'; write --judge polite=runs/judge"),
+        (
+            ["--judge", "echo=a/x", "--judge", "echo=b/x"],
+            "--judge echo=b/x: a judge of 'echo' is called so; rename a folder",
+        ),
         (["--judge", "ecko=x"], "--judge ecko: the run has no such task; did you mean 'echo'?"),
         (["--judge", "echo=nowhere"], "nowhere: no recipe.yaml; give the folder that"),
     ],

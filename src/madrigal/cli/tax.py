@@ -37,21 +37,22 @@ def tax(run: Path, wish: Wish, out: Path | None, merge: bool, task: str | None) 
             shares.append(_share(text, "--points"))
         except UserMistake as problem:
             mistakes += problem.mistakes
-    judges = {}
+    judges: list[tuple[str, Path]] = []
     for text in wish.judges:
         name, equals, path = text.partition("=")
         if not equals or not path:
             mistakes.append(f"--judge {text}: no 'TASK=RUN'; write --judge polite=runs/judge")
-        elif name in judges:
-            mistakes.append(f"--judge {text}: {name!r} has a judge already; keep one")
-        judges[name] = Path(path).expanduser()
+            continue
+        if (name, Path(path).name) in ((one, run.name) for one, run in judges):
+            mistakes.append(f"--judge {text}: a judge of {name!r} is called so; rename a folder")
+        judges.append((name, Path(path).expanduser()))
     for given, option in ((out, "--out"), (merge, "--merge"), (task, "--task")):
         if given:
             mistakes.append(f"{option}: only --choose writes a model; add --choose SHARE")
     if mistakes:
         raise UserMistake(mistakes)
     console = Console(highlight=False)
-    asking = Asking(wish.stage, tuple(shares), judges, wish.prompts)
+    asking = Asking(wish.stage, tuple(shares), tuple(judges), wish.prompts)
     folder = measure_tax(run, asking, Screen(console))
     page = write_report(run)
     console.print(tax_table(run, folder.name))

@@ -18,7 +18,7 @@ _Judge = Annotated[
     typer.Option(
         "--judge",
         metavar="TASK=RUN",
-        help="Reward model, of another run, for answers to the task's test prompts.",
+        help="Reward model of another run, for answers to the task's prompts. May be repeated.",
     ),
 ]
 

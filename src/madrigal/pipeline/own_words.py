@@ -3,7 +3,7 @@ and what it is worth."""
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ def worth(
 
 
 def judges(
-    built: Built, stage: StageSettings, given: Mapping[str, Path], keep: Path
+    built: Built, stage: StageSettings, given: Sequence[tuple[str, Path]], keep: Path
 ) -> dict[str, dict[str, Reward]]:
     """Who says what answers are worth, by task and name: the rewards in training and the gold ones
     of the stage, and reward models of other runs by the name of their folder. What judges behind
@@ -96,7 +96,7 @@ def judges(
         found[task] = {"reward": build_reward(settings.reward, built.root, tokens, place)}
         if settings.gold:
             found[task]["gold"] = build_reward(settings.gold, built.root, tokens, place / "gold")
-    for task, run in given.items():
+    for task, run in given:
         model = RewardModel(run=str(run.absolute()), task=_head_of(run, task))
         found.setdefault(task, {})[run.name] = build_reward((model,), built.root, tokens)
     return found

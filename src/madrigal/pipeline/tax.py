@@ -38,7 +38,7 @@ class Asking:
 
     stage: str | None = None
     points: tuple[float, ...] = POINTS
-    judges: Mapping[str, Path] = field(default_factory=dict)
+    judges: tuple[tuple[str, Path], ...] = ()
     prompts: int = 200
 
 
@@ -71,7 +71,7 @@ def measure_tax(run: Path, asking: Asking, screen: Screen) -> Path:
     """
     label, stage = taxed(run, asking.stage)
     loaded = recipe_of(run)
-    unknown = [task for task in asking.judges if task not in loaded.recipe.tasks]
+    unknown = [task for task, _ in asking.judges if task not in loaded.recipe.tasks]
     if unknown:
         hint = did_you_mean(unknown[0], loaded.recipe.tasks, "tasks")
         raise RunFolderError(f"--judge {unknown[0]}: the run has no such task{hint}")
