@@ -108,10 +108,10 @@ def _view(body: Json, chosen: Json) -> TaxView:
     mean = {number(one.get("share")): interval_of(one) for one in body.get("mean", ())}
     rows = list(paid)
     if len(paid) > 1 and mean:
-        cells = (_changed(mean[share], "accuracy") for share in shares)
+        cells = (_changed(mean[share], "accuracy") if share else Cell("0.0") for share in shares)
         rows.append(Row("mean of the other tasks", "change, points", tuple(cells)))
     away = [
-        Row(f"{task}: away from the model before", "nats an answer", tuple(map(_nats, each)))
+        Row(f"{task}: distance from the model before", "nats an answer", tuple(map(_nats, each)))
         for task, each in mapping(body.get("away")).items()
     ]
     return TaxView(
@@ -179,6 +179,8 @@ def _charts(body: Json, mean: Mapping[float | None, Interval | None]) -> list[Ch
             cost, gain = mean.get(number(point.get("share"))), interval_of(point.get("change"))
             if cost is not None and gain is not None:
                 scale = 100 if is_metric(what) else 1
+                if not point["share"]:  # what all others are compared with
+                    cost, gain = Interval(0.0), Interval(0.0)
                 spots.append(Spot(f"{point['share']:g}", cost.scaled(100), gain.scaled(scale)))
         title = f"{one.get('task')}: {thing(what)}"
         unit = "points" if is_metric(what) else "nats" if what == MARGIN else "reward"

@@ -56,11 +56,11 @@ def differs(change: Interval | None, what: str) -> str:
 def sentences(body: Json, chosen: Json) -> list[str]:
     """What was gained, what was paid, how far one can go unpaid, and which point was chosen."""
     gained = [
-        f"{one.get('task')}, {thing(str(one.get('what')))}: {differs(found, one.get('what'))}"
+        f"{thing(str(one.get('what')))} of {one.get('task')} {differs(found, str(one.get('what')))}"
         for one in body.get("gains", ())
         if (found := _at(one, 1.0)) is not None
     ]
-    told = [f"The whole stage changed {'; '.join(gained)}."] if gained else []
+    told = [f"The whole stage: {'; '.join(gained)}."] if gained else []
     paid = body.get("paid", ())
     lost = [
         f"{one.get('task')} {numbers.difference(found, str(one.get('metric')))}"
@@ -91,8 +91,8 @@ def _free(body: Json) -> str:
         whole, there = _at(one, 1.0), _at(one, free)
         if whole and there and outcome(whole) == "better" and whole.value > 0:
             part = numbers.percent(there.value / whole.value, 0)
-            kept.append(f"{part} of what {one.get('task')}, {thing(str(one.get('what')))} gained")
-    there = f", with {' and '.join(kept)}" if kept else ""
+            kept.append(f"{part} of the gain in {thing(str(one.get('what')))} of {one.get('task')}")
+    there = f"; it has {' and '.join(kept)}" if kept else ""
     return f"Up to {free:g} of the way no other task surely loses{there}."
 
 

@@ -38,12 +38,13 @@ def body(lost=True, free=0.5):
 
 def test_sentences_on_a_tax_that_was_paid():
     gained, paid, free = sentences(body(), {})
-    assert gained == "The whole stage changed chat, reward: +0.50 (+0.20 to +0.80)."
+    assert gained == "The whole stage: reward of chat +0.50 (+0.20 to +0.80)."
     assert paid.replace("\u00a0", " ") == (
         "Its alignment tax: maths −20.0 points (−30.0 to −10.0)."
     )
     assert free.replace("\u00a0", " ") == (
-        "Up to 0.5 of the way no other task surely loses, with 60 % of what chat, reward gained."
+        "Up to 0.5 of the way no other task surely loses; it has 60 % of the gain in reward of "
+        "chat."
     )
 
 
