@@ -120,9 +120,73 @@ def test_a_recipe_names_what_is_curated(faulty, capsys):
         (["reviews", "--set", "a=1"], "--set a=1: only a recipe has keys to set"),
         (["reviews", "--shard", "0/2", "--out", "o"],
          "--shard 0/2: write K/N, as 2/8, with K from 1 to N"),
+        (["reviews", "--clean"], "--clean: needs --out, the folder for the copies"),
+        (["reviews", "--drop", "leak"], "--drop: says how to clean; add --clean"),
+        (["reviews", "--keep", "leek", "--clean", "--out", "o"],
+         "--keep leek: unknown; did you mean 'leak'?"),
         (["reviews", "--shard", "1/2"], "--shard: needs --out, the folder where the parts meet"),
     ],
 )  # fmt: skip
 def test_a_wrong_command_line_is_one_line(faulty, capsys, arguments, says):
     assert main(["curate", *arguments]) == 2
     assert capsys.readouterr().err == f"{says}\n"
+
+
+def ledger_of(out) -> list[dict]:
+    return [json.loads(line) for line in (out / "ledger.jsonl").read_text("utf-8").splitlines()]
+
+
+def test_cleaned_copies_lose_what_the_ledger_says_and_nothing_else(faulty, capsys):
+    before = (faulty / "reviews" / "train.jsonl").read_bytes()
+    assert main(["curate", "reviews", "--out", "out", "--clean"]) == 0
+    assert (faulty / "reviews" / "train.jsonl").read_bytes() == before
+    rows = before.splitlines()
+    copy = (faulty / "out" / "clean" / "reviews" / "train.jsonl").read_bytes().splitlines()
+    ledger = ledger_of(faulty / "out")
+    gone = {one["where"]: one["why"][0] for one in ledger if one["action"] == "dropped"}
+    assert {where: why["check"] for where, why in gone.items()} == {
+        "reviews/train.jsonl:11": "exact_duplicate",
+        "reviews/train.jsonl:13": "leak",
+        "reviews/train.jsonl:21": "unreadable",
+    }
+    assert gone["reviews/train.jsonl:11"]["stays"] == "reviews/train.jsonl:4"
+    changed = {one["row"]: one for one in ledger if one["action"] == "changed"}
+    assert changed[13]["before"]["text"] == "the cafÃ© of it was number 9"
+    assert changed[13]["after"]["text"] == "the café of it was number 9"
+    assert changed[14]["after"]["text"] == "ask [mail] of it"
+    assert "jane" not in (faulty / "out" / "ledger.jsonl").read_text("utf-8")
+    # Everything else keeps its bytes and its order.
+    same = [row for i, row in enumerate(rows) if i not in (10, 12, 20, 13, 14)]
+    assert [row for row in copy if row in rows] == same
+    assert len(copy) == len(rows) - 3
+    assert "3 rows left out, 2 changed" in capsys.readouterr().out
+
+
+def test_what_is_kept_is_kept_and_what_is_dropped_on_request_goes(faulty):
+    wish = ["--clean", "--keep", "leak", "--keep", "personal_data", "--drop", "contradiction"]
+    assert main(["curate", "reviews", "--out", "out", *wish]) == 0
+    ledger = ledger_of(faulty / "out")
+    assert [(one["row"], one["action"]) for one in ledger] == [
+        (4, "dropped"), (10, "dropped"), (11, "dropped"), (13, "changed"), (20, "dropped"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "text,label\none of them,x\nanother,y\none of them,x\n"),
+        ("a.json", '{"data": [{"text": "one of them", "label": "x"}, {"text": "another", '
+         '"label": "y"}, {"text": "one of them", "label": "x"}], "version": 2}'),
+        ("a.txt", "one of them\n<|endoftext|>\nanother\n<|endoftext|>\none of them"),
+    ],
+)  # fmt: skip
+def test_a_copy_has_the_shape_of_its_file(tmp_path, monkeypatch, name, content):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text(content)
+    assert main(["curate", name, "--out", "out", "--clean"]) == 0
+    copy = (tmp_path / "out" / "clean" / "a" / name).read_text()
+    assert copy.count("one of them") == 1
+    assert copy.count("another") == 1
+    assert ('"version": 2' in copy) == (name == "a.json")
+    assert main(["curate", str(tmp_path / "out" / "clean" / "a" / name), "--out", "again"]) == 0
+    assert "exact_duplicate" not in found(tmp_path / "again")

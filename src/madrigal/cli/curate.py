@@ -15,8 +15,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from madrigal.cli.curate_view import cards_markdown, view
+from madrigal.curation.clean import Cleaned, clean
 from madrigal.curation.curate import Curated, look_at_shard
 from madrigal.curation.curate import curate as curate_sources
+from madrigal.curation.finding import CHECKS, CheckName
+from madrigal.curation.remedies import CHANGES, DROPPED
 from madrigal.curation.sources import Sources, of_files, of_recipe
 from madrigal.curation.stream import fingerprint
 from madrigal.curation.work import Shard, Tell
@@ -42,6 +45,9 @@ class Wish:
     processes: int | None = None
     shard: str | None = None
     settings: tuple[str, ...] = ()
+    clean: bool = False
+    drop: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
 
 
 def curate(wish: Wish) -> None:
@@ -51,6 +57,7 @@ def curate(wish: Wish) -> None:
         UserMistake: the command line contradicts itself, or files cannot be read.
     """
     shard = _shard(wish)
+    drop, change = _remedies(wish)
     sources = _sources(wish)
     _check_out(wish.out, sources)
     if wish.out is not None and shard is not None:
@@ -68,6 +75,10 @@ def curate(wish: Wish) -> None:
         console.print(view(found, console.width))
         if wish.out is not None:
             _write(found, wish.out)
+            if wish.clean:
+                console.print()
+                for line in _cleaned(clean(found, wish.out, drop, change)):
+                    console.print(line, markup=False, soft_wrap=True)
             told = f"\ncards and every finding: {wish.out}"
             console.print(told, markup=False, soft_wrap=True)
 
@@ -88,6 +99,32 @@ def _sources(wish: Wish) -> Sources:
         hint = did_you_mean(wish.format, formats, "there are")
         raise UserMistake(f"--format {wish.format}: unknown{hint}")
     return of_files(wish.paths, Path.cwd(), cast("FormatName", wish.format))
+
+
+def _remedies(wish: Wish) -> tuple[list[CheckName], list[CheckName]]:
+    """What is left out, and what is changed."""
+    asked = [("--drop", name) for name in wish.drop] + [("--keep", name) for name in wish.keep]
+    for option, name in asked:
+        if name not in CHECKS:
+            raise UserMistake(f"{option} {name}: unknown{did_you_mean(name, CHECKS, 'there are')}")
+        if name in wish.drop and name in wish.keep:
+            raise UserMistake(f"--drop {name}: --keep names it too; choose one")
+    if asked and not wish.clean:
+        raise UserMistake(f"{asked[0][0]}: says how to clean; add --clean")
+    if wish.clean and wish.out is None:
+        raise UserMistake("--clean: needs --out, the folder for the copies")
+    drop: list[CheckName] = [
+        name for name in CHECKS if name in {*DROPPED, *wish.drop} - set(wish.keep)
+    ]
+    change: list[CheckName] = [name for name in CHANGES if name not in {*drop, *wish.keep}]
+    return drop, change
+
+
+def _cleaned(done: Cleaned) -> Iterator[str]:
+    for name, path in done.copies.items():
+        told = f"{done.dropped[name]:,} rows left out, {done.changed[name]:,} changed"
+        yield f"{name} -> {path}: {told}"
+    yield from done.notes
 
 
 def _shard(wish: Wish) -> Shard | None:

@@ -19,6 +19,18 @@ def curate(
     deep: Annotated[
         bool, typer.Option("--deep", help="Also what takes longer, as contamination.")
     ] = False,
+    clean: Annotated[
+        bool,
+        typer.Option("--clean", help="Write cleaned copies of training files, and a ledger."),
+    ] = False,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CHECK", help="Also leave out what this check finds, as refusal."),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CHECK", help="Do nothing about what this check finds."),
+    ] = None,
     format_: Annotated[
         str, typer.Option("--format", metavar="NAME", help="Record format; left out: detected.")
     ] = "auto",
@@ -31,11 +43,24 @@ def curate(
     ] = None,
     overrides: Overrides = None,
 ) -> Work:
-    """Look for what is wrong with data, record by record; change nothing."""
+    """Look for what is wrong with data, record by record; clean copies of them."""
 
     def work() -> None:
         from madrigal.cli.curate import Wish, curate
 
-        curate(Wish(tuple(paths), out, deep, format_, processes, shard, tuple(overrides or ())))
+        curate(
+            Wish(
+                tuple(paths),
+                out,
+                deep,
+                format_,
+                processes,
+                shard,
+                tuple(overrides or ()),
+                clean,
+                tuple(drop or ()),
+                tuple(keep or ()),
+            )
+        )
 
     return work

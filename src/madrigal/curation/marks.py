@@ -12,7 +12,7 @@ from jaxtyping import UInt32
 
 from madrigal.curation.checks.language import KNOWN, language
 from madrigal.curation.sample import Sample
-from madrigal.curation.shingles import bands, normalised
+from madrigal.curation.shingles import BANDS, bands, normalised
 
 # Of a longer text the beginning is compared.
 COMPARED = 20_000  # characters
@@ -91,7 +91,7 @@ class Marks:
             name: np.array(column, dtype=COLUMNS[name])
             for name, column in zip(COLUMNS, columns, strict=True)
         }
-        stored["bands"] = np.array(self.bands, dtype="u8").reshape(len(self.rows), -1)
+        stored["bands"] = np.array(self.bands, dtype="u8").reshape(len(self.rows), BANDS)
         for name, ragged in (("words", self.words), ("answer_words", self.answer_words)):
             stored[name] = np.concatenate(ragged) if ragged else np.zeros(0, "u4")
             stored[f"{name}_end"] = np.cumsum([len(one) for one in ragged], dtype="u8")

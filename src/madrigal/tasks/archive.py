@@ -33,7 +33,9 @@ def members(data: bytes, found: Found) -> list[tuple[str, bytes]]:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             return _chosen(_tar_members(archive), lambda name: _tar_read(archive, name), found)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        raise DataError(f"{found.name}: not an archive, or a damaged one ({error})") from error
+        # tarfile tells on lines of their own what it tried.
+        said = str(error).partition("\n")[0].rstrip(":")
+        raise DataError(f"{found.name}: not an archive, or a damaged one ({said})") from error
 
 
 def _zip_members(archive: zipfile.ZipFile) -> Iterator[_Member]:

@@ -61,7 +61,7 @@ def json_rows(text: str, name: str) -> list[Row]:
             return jsonl_rows(text, name)
         raise
     if isinstance(whole, dict):
-        key = _rows_key(whole)
+        key = rows_key(whole)
         if key is None:
             return [_row(whole, name, f"{name} item 1")]
         header = {k: v for k, v in whole.items() if k != key}
@@ -85,7 +85,8 @@ def _items(items: list[Any], name: str, header: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
-def _rows_key(whole: dict[str, Any]) -> str | None:
+def rows_key(whole: dict[str, Any]) -> str | None:
+    """Under which key of a JSON file its rows stand; None where it is a row itself."""
     keys = [key for key, value in whole.items() if _holds_rows(value)]
     return next((key for key in _ROW_KEYS if key in keys), keys[0] if len(keys) == 1 else None)
 
