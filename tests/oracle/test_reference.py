@@ -10,12 +10,13 @@ import torch
 from madrigal.errors import RunFolderError
 from madrigal.objectives.dpo import Dpo
 from madrigal.pipeline import reference
-from madrigal.pipeline.reference import content, fingerprint
+from madrigal.pipeline.reference import content, fingerprint, kept_at
+from madrigal.recipe.model import LoraAdapter, PrivatePart
 from madrigal.tasks.encoded import Encoded, Judged
 from madrigal.training.processes import Processes
 from madrigal.training.reference import Asked, answer_logps
 from madrigal.training.step import compute_gradient
-from tiny import LORA, VOCABULARY, model, parts
+from tiny import LORA, VOCABULARY, model, parts, private_model
 
 NAN = math.nan
 
@@ -140,6 +141,30 @@ class TestFile:
     def test_a_home_that_cannot_be_written_to_keeps_nothing(self, tmp_path):
         (tmp_path / "file").write_text("")
         reference._write(tmp_path / "file" / "x", np.zeros(1, dtype=np.float32), "m", "d")
+
+
+def test_what_changes_a_value_names_another_file():
+    """Else a run would give something else where another one has left its reference."""
+    held, examples = model("llama", LORA), pairs(3)
+    other = model("llama", LORA, 1)
+    questions = {
+        "as it is": (asked(held), examples),
+        "weights": (asked(other), examples),
+        "data": (asked(held), pairs(3, seed=1)),
+        "precision": (asked(replace(held, precision=torch.bfloat16)), examples),
+        "device": (asked(replace(held, device=torch.device("cuda"))), examples),
+        "shared prompts": (asked(held, share=False), examples),
+        "microbatches": (asked(held, limit=64), examples),
+    }
+    paths = {name: kept_at(one, "a", some)[0] for name, (one, some) in questions.items()}
+    assert len(set(paths.values())) == len(paths)
+    assert kept_at(asked(model("llama", LORA)), "b", pairs(3))[0] == paths["as it is"]
+
+
+def test_of_private_parts_each_task_has_its_own_file():
+    held = private_model(LoraAdapter(rank=3, private=PrivatePart(rank=2, tasks=("a", "b"))), "ab")
+    one, other = (kept_at(asked(held), task, pairs(3))[0] for task in "ab")
+    assert one != other
 
 
 def test_examples_are_known_by_their_tokens():

@@ -80,11 +80,7 @@ class Reference:
         )
         if model.shards is not None:  # no process has the weights that a file would be known by
             return self._asked(asked, task, examples)
-        weights, data = fingerprint(model), content(examples)
-        route = task if model.private is not None else ""
-        about = [asked.microbatch_tokens, asked.share_prompts, self.processes.count]
-        key = json.dumps([VERSION, weights, data, route, str(model.precision), *about])
-        path = cache_folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"
+        path, weights, data = kept_at(asked, task, examples)
         held = self.processes.from_first(_read(path, weights, data) if first else None)
         if held is None:
             held = self._asked(asked, task, examples)
@@ -97,6 +93,27 @@ class Reference:
     ) -> Float[np.ndarray, " N"]:
         with self.screen.bar(f"reference for {task}", len(examples)) as (moved, _):
             return np.concatenate(answer_logps(asked, task, examples, moved))
+
+
+def kept_at(asked: Asked, task: str, examples: Sequence[Example]) -> tuple[Path, str, str]:
+    """The file of what a model is asked about examples, and the hashes of model and examples.
+
+    All that changes a value, if by rounding alone, names another file: so a run gives the same with
+    and without what runs on another device, or in another number format, have left.
+    """
+    model = asked.model
+    weights, data = fingerprint(model), content(examples)
+    about = [
+        task if model.private is not None else "",
+        model.device.type,
+        str(model.precision),
+        asked.microbatch_tokens,
+        asked.share_prompts,
+        asked.processes.count,
+    ]
+    key = json.dumps([VERSION, weights, data, *about])
+    name = f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"
+    return cache_folder() / name, weights, data
 
 
 def _noted(row: Encoded, value: float) -> Encoded:
