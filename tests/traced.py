@@ -44,6 +44,7 @@ def of_model(held: Any) -> dict[str, Any]:
     return {
         "weights": digest(*weights),
         "trainable": digest([name for name, _ in held.trainable()]),
+        "learning": digest([name for name, _ in held.learning()]),
         "dropout": digest(dropouts, kept),
         "scale": digest(scales),
         "recomputes": [getattr(m, "gradient_checkpointing", False) for m in network.modules()],

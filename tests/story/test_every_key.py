@@ -281,6 +281,13 @@ ROWS = {
     "track": Row("track", ["tensorboard"]),
 }  # fmt: skip
 
+FROZEN = {"stages.0.freeze": {"layers": [0]}}
+for key, value in {
+    "layers": {"layers": [1]}, "embeddings": {"layers": [0], "embeddings": True},
+    "head": {"layers": [0], "head": True}, "modules": {"layers": [0], "modules": ["q_proj"]},
+}.items():  # fmt: skip
+    ROWS[f"stages[N].freeze.{key}"] = Row("stages.0.freeze", value, FROZEN)
+
 # What some objectives can use.
 JUDGED_BY = {
     "kto": {"data": {"train": "thumbed.jsonl"}},
@@ -321,8 +328,9 @@ for kind in get_args(get_args(ObjectiveSettings)[0]):
 # Of each objective on answers of the model's own: its own keys; those that all share, of one.
 OWN = "stages.0.objective.echo"
 OTHERWISE = {
-    "samples": 3, "temperature": 0.5, "normalise": "none", "most": 0.1, "missing_end": 0.0,
-    "failures": 0.5, "beta": 0.9, "target": 0.5, "horizon": 9.0, "penalty": "k2", "scaled": True,
+    "samples": 3, "temperature": 0.5, "top_p": 0.3, "normalise": "none", "most": 0.1,
+    "missing_end": 0.0, "failures": 0.5, "beta": 0.9, "target": 0.5, "horizon": 9.0,
+    "penalty": "k2", "scaled": True,
     "epochs": 2, "clip": 0.3, "clip_high": 0.9, "dual_clip": 5.0, "discount": 0.5, "trace": 0.5,
     "whiten": False, "value": 0.5, "value_clip": 0.9, "critic": "zero",
     "guard.divergence": 3.0, "guard.entropy": 0.5, "guard.distinct": 0.5, "guard.length": 2.0,

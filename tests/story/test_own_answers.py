@@ -1,15 +1,20 @@
 """A stage that learns from answers of the model's own: rewards rise, and a killed run goes on."""
 
 import json
+import math
+from dataclasses import replace
 
 import pytest
 
 import retained
 import tiny_run
 from acting import KINDS, STEPS, keys, rollouts
-from madrigal.errors import DataError, RunStopped
+from madrigal.errors import DataError, RecipeError, RunStopped
+from madrigal.experience import rollouts as rollouts_module
 from madrigal.pipeline.build import build
 from madrigal.recipe.load import load_recipe
+from madrigal.training import passes as passes_module
+from madrigal.training.reference import token_logps
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -24,6 +29,45 @@ def test_killed_and_resumed_is_bit_identical(kind, tmp_path):
         assert died or kind in ("grpo", "ppo")  # whose rollouts are fewer than their steps
     retained.train(tmp_path, recipe, out, resume=True)
     assert retained.untimed(out) == retained.untimed(whole)
+
+
+@pytest.mark.parametrize("kind", ["rloo", "grpo", "ppo"])
+def test_what_is_drawn_hot_or_cold_is_trained_as_likely(kind, tmp_path):
+    """The ratio of the first step is checked in every run: this one would end there."""
+    tiny_run.write_data(tmp_path)
+    recipe = keys(KINDS[kind] | {"temperature": 0.7}, 3)
+    told = rollouts(retained.train(tmp_path, recipe, tmp_path / "run"))
+    assert told
+    with pytest.MonkeyPatch.context() as patch:  # scored as if it had been drawn at temperature 1
+        patch.setattr(
+            rollouts_module, "token_logps",
+            lambda asked, *more: token_logps(replace(asked, temperature=1.0), *more),
+        )  # fmt: skip
+        with pytest.raises(RunStopped, match="answers were written with other probabilities"):
+            retained.train(tmp_path, recipe, tmp_path / "other")
+
+
+@pytest.mark.parametrize("kind", ["rloo", "grpo", "ppo"])
+def test_what_is_drawn_from_the_likeliest_is_trained_as_likely(kind, tmp_path):
+    tiny_run.write_data(tmp_path)
+    recipe = keys(KINDS[kind] | {"top_p": 0.6, "temperature": 1.3}, 3)
+    told = rollouts(retained.train(tmp_path, recipe, tmp_path / "run"))
+    # Even a model that has learnt nothing is away from its reference, which is not cut.
+    least = -math.log(0.999)
+    assert least < told[0]["means"]["divergence"] < 6 * -math.log(0.6)
+    with pytest.MonkeyPatch.context() as patch:  # trained as if all tokens had been possible
+        patch.setattr(passes_module, "kept_of", lambda *_: None)
+        with pytest.raises(RunStopped, match="answers were written with other probabilities"):
+            retained.train(tmp_path, recipe, tmp_path / "other")
+
+
+def test_likely_tokens_alone_killed_and_resumed(tmp_path):
+    tiny_run.write_data(tmp_path)
+    recipe = keys(KINDS["ppo"] | {"top_p": 0.6})
+    whole = retained.train(tmp_path, recipe, tmp_path / "whole")
+    assert retained.dies(tmp_path, recipe, tmp_path / "killed", ("line", STEPS, 5))
+    retained.train(tmp_path, recipe, tmp_path / "killed", resume=True)
+    assert retained.untimed(tmp_path / "killed") == retained.untimed(whole)
 
 
 def test_what_is_told_of_a_rollout(tmp_path):
@@ -114,6 +158,26 @@ def test_a_reward_that_is_not_there(objective, sentence, tmp_path):
         build(load_recipe(path))
     (mistake,) = caught.value.mistakes
     assert mistake.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("objective", "sentence"),
+    [
+        ({"kind": "ppo", "target": 0}, "target: found 0; must be above 0 (nats"),
+        ({"kind": "rloo", "target": 0.0}, "target: found 0.0; must be above 0"),
+        ({"kind": "rloo", "top_p": 0}, "top_p: found 0; must be above 0"),
+        ({"kind": "rloo", "samples": 1}, "samples: found 1; must be at least 2"),
+    ],
+)
+def test_numbers_that_mean_nothing(objective, sentence, tmp_path):
+    tiny_run.write_data(tmp_path)
+    path = tmp_path / "recipe.yaml"
+    path.write_text(json.dumps(keys(objective)), encoding="utf-8")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    (mistake,) = caught.value.mistakes
+    assert "stages[1].objective.echo" in mistake
+    assert sentence in mistake
 
 
 def test_a_prompt_that_leaves_no_room_for_an_answer(tmp_path):

@@ -49,7 +49,8 @@ class AdapterOff:
     @contextmanager
     def _off(self) -> Iterator[None]:
         network: Any = self.model.network
-        trained = [parameter for _, parameter in self.model.trainable()]
+        trained = [parameter for _, parameter in self.model.learning()]
+        left = [p for _, p in self.model.trainable() if not p.requires_grad]
         # Where all parts are private peft has no adapter to switch off.
         off: AbstractContextManager[Any] = getattr(network, "disable_adapter", nullcontext)()
         try:
@@ -58,6 +59,8 @@ class AdapterOff:
         finally:
             for parameter in trained:  # peft switches an adapter on with all of it trainable
                 parameter.requires_grad_(True)
+            for parameter in left:
+                parameter.requires_grad_(False)
 
     def states(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
         """The decoder's last states."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from madrigal.evaluation.generate import Tokens, continued, side_by_side
 from madrigal.mixture.chance import bits
 from madrigal.model.language_model import LanguageModel
+from madrigal.model.nucleus import nucleus
 
 Key = tuple[str | int, ...]
 # From logits and a number of each row, from 0 to below 1: the rows' next tokens.
@@ -55,9 +56,17 @@ def sample(
     return texts
 
 
-def heated(temperature: float) -> Choose:
-    """Draw at a temperature, which logits are divided by."""
-    return lambda logits, chance: drawn(logits / temperature, chance)
+def heated(temperature: float, top_p: float = 1.0) -> Choose:
+    """Draw at a temperature, which logits are divided by, among the likeliest tokens whose
+    probabilities then sum to `top_p`."""
+
+    def choose(logits: Float[Tensor, "R V"], chance: Sequence[float]) -> Int[Tensor, " R"]:
+        scaled = logits / temperature
+        if top_p < 1:
+            scaled = scaled.masked_fill(~nucleus(scaled, top_p), float("-inf"))
+        return drawn(scaled, chance)
+
+    return choose
 
 
 def drawn(logits: Float[Tensor, "R V"], chance: Sequence[float]) -> Int[Tensor, " R"]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from madrigal.tasks.encoded import Acted, Encoded, Example
 
-_KNOWN = ("old", "advantage", "reference", "value", "returns")
+_KNOWN = ("old", "advantage", "reference", "value", "returns", "kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ def _read(task: str, tensors: Mapping[str, Tensor]) -> Held:
             reference=parts.get("reference"),
             value=parts.get("value"),
             returns=parts.get("returns"),
+            kept=parts.get("kept"),
         )
         rows.append(Encoded(tokens[begun : begun + length], trained, acted=acted))
         begun, answered = begun + length, span.stop

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
 from madrigal.experience.advantages import (
     among_equals,
@@ -32,6 +33,7 @@ class Written:
     reference: Float[np.ndarray, " N"]
     values: Float[np.ndarray, " N"] | None
     fresh: float  # as far as rounding may take a ratio from 1
+    kept: Sequence[UInt8[np.ndarray, "_ W"]] | None = None  # of each row, see `Acted`
 
     @property
     def sizes(self) -> Int[np.ndarray, " R"]:
@@ -99,10 +101,12 @@ def _acted(
     """Each prompt's answers, each token with its advantage and what else is `known` of it."""
     found: dict[int, list[Encoded]] = {}
     ends = np.cumsum(written.sizes)
-    for row, group, end in zip(written.rows, written.group.tolist(), ends.tolist(), strict=True):
+    every = written.kept or [None] * len(written.rows)
+    parts = zip(written.rows, written.group.tolist(), ends.tolist(), every, strict=True)
+    for row, group, end, kept in parts:
         span = slice(end - row.answer_tokens, end)
         more = {name: values[span] for name, values in known.items()}
-        acted = Acted(written.old[span], advantages[span], fresh=written.fresh, **more)
+        acted = Acted(written.old[span], advantages[span], fresh=written.fresh, kept=kept, **more)
         found.setdefault(group, []).append(replace(row, acted=acted))
     return {group: tuple(rows) for group, rows in found.items()}
 
@@ -126,6 +130,7 @@ def chosen(written: Written, keep: Callable[[int], bool]) -> Written:
         reference=written.reference[tokens],
         values=None if written.values is None else written.values[tokens],
         fresh=written.fresh,
+        kept=None if written.kept is None else list(compress(written.kept, mask)),
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -12,6 +11,7 @@ from madrigal.evaluation.rank import rank, told_apart
 from madrigal.evaluation.sample import drawn, sample
 from madrigal.experience.generator import Asked, Heard, Said, Sampling, unheard
 from madrigal.model.language_model import LanguageModel
+from madrigal.model.nucleus import nucleus
 from madrigal.tasks.encode import Coder
 from madrigal.tasks.record import Record
 
@@ -116,12 +116,7 @@ def picked(
         return logits.argmax(dim=-1)
     scaled = logits.double() / how.temperature
     if how.top_p < 1:
-        ordered, places = scaled.sort(dim=-1, descending=True, stable=True)
-        shares = ordered.softmax(dim=-1)
-        beyond = shares.cumsum(dim=-1) - shares >= how.top_p
-        scaled = scaled.masked_fill(
-            torch.zeros_like(beyond).scatter(-1, places, beyond), float("-inf")
-        )
+        scaled = scaled.masked_fill(~nucleus(scaled, how.top_p), float("-inf"))
     return drawn(scaled, chance)
 
 

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from madrigal.experience.choosing import Both
-from madrigal.experience.keeping import KEPT
+from madrigal.experience.keeping import KEPT, SAME
+from madrigal.experience.refusal import refuses
 from madrigal.experience.revising import Trial
 from madrigal.mixture.chance import permutation
 from madrigal.tasks.feedback import Feedback, Judgement
 from madrigal.tasks.record import Record, Turn
 
-HELPFUL, REVISED = "helpful", "revision"
+HELPFUL, REVISED, UNCHANGED = "helpful", "revision", "unchanged"
 
 
 def revisions(trials: Sequence[Trial], fate: Sequence[str]) -> list[Record]:
@@ -24,6 +25,27 @@ def revisions(trials: Sequence[Trial], fate: Sequence[str]) -> list[Record]:
         )
         for one, why in zip(trials, fate, strict=True)
         if why == KEPT
+    ]
+
+
+def unchanged(trials: Sequence[Trial], fate: Sequence[str], most: int, seed: int) -> list[Record]:
+    """First answers in which nothing was to be changed and that do not refuse, at most so many,
+    drawn by the seed: those to benign prompts, then others."""
+    fine = [
+        one
+        for one, why in zip(trials, fate, strict=True)
+        if why == SAME and not refuses(one.answer)
+    ]
+    drawn = [fine[int(n)] for n in permutation(len(fine), "unchanged", seed)]
+    chosen = sorted(drawn, key=lambda one: not one.prompt.benign)[:most]
+    return [
+        Record(
+            one.prompt.where,
+            turns=_untrained(one),
+            answers=(one.answer,),
+            fields={"source": UNCHANGED},
+        )
+        for one in chosen
     ]
 
 

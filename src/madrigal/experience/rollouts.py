@@ -18,6 +18,7 @@ from madrigal.experience.answer import Answer, Prompt
 from madrigal.experience.held import Held, aged, held_tensors, read_held
 from madrigal.experience.lessons import Lessons, Written, chosen, lessons
 from madrigal.experience.means import gold_means, means, sampled, watched_means
+from madrigal.experience.paid import drawn_from, paid, row_of
 from madrigal.experience.plan import Plan, Standing, counted, dealt_with
 from madrigal.recipe import policy
 from madrigal.retention import Teacher
@@ -25,7 +26,7 @@ from madrigal.tasks.encoded import Encoded, Example
 from madrigal.training.acting import Sign
 from madrigal.training.lockstep import by_first
 from madrigal.training.record import Rollout, StepRecord, Watched
-from madrigal.training.reference import Asked, token_logps, token_values
+from madrigal.training.reference import Asked, token_logps, token_nuclei, token_values
 
 # How far the ratio of two passes over the same tokens is from 1 by rounding, with room.
 _ROUNDING = {torch.float32: 1e-3, torch.float64: 1e-6}
@@ -137,8 +138,8 @@ class Rollouts:
         repeated = [prompt for prompt in prompts for _ in range(settings.samples)]
         first = self._first(lambda: self._written(task, step, repeated, clock))
         answers, raw = self._read(repeated, first.said), np.array(first.rewards)
-        state, rewards = _paid(settings, counted(task, settings, state, raw), answers, raw)
-        rows = [_row(one) for one in answers]
+        state, rewards = paid(settings, counted(task, settings, state, raw), answers, raw)
+        rows = [row_of(one) for one in answers]
         group = np.repeat(np.arange(len(prompts)), settings.samples)
         since = time.perf_counter()
         written = self._scored(task, plan, rows, group, rewards)
@@ -177,7 +178,7 @@ class Rollouts:
                 [(self._end,)],
                 [(*self._chance, task, step, n // count, n % count) for n in range(len(prompts))],
                 self._batch_tokens,
-                heated(plan.settings.temperature),
+                heated(plan.settings.temperature, plan.settings.top_p),
             )
         answers = self._read(prompts, said)
         clock.spent["writing"] = time.perf_counter() - since
@@ -226,11 +227,15 @@ class Rollouts:
         """The rows with what the model, its reference and the critic say of each token."""
         count = plan.settings.samples
         examples = [tuple(rows[n : n + count]) for n in range(0, len(rows), count)]
-        heated = isinstance(plan.settings, policy.Rloo | policy.Grpo | policy.Ppo)
-        asked = self._asked
-        if heated:  # what is trained is the distribution that was drawn from
+        same = isinstance(plan.settings, policy.Rloo | policy.Grpo | policy.Ppo)
+        asked, kept, drawn = self._asked, None, examples
+        if same:  # what is trained is the distribution that was drawn from
             asked = replace(asked, temperature=plan.settings.temperature)
-        old = token_logps(asked, task, examples, _quiet)
+        if same and plan.settings.top_p < 1:
+            kept = token_nuclei(asked, task, examples, plan.settings.top_p)
+            rows_ = [drawn_from(*one) for one in zip(rows, kept, strict=True)]
+            drawn = [tuple(rows_[n : n + count]) for n in range(0, len(rows_), count)]
+        old = token_logps(asked, task, drawn, _quiet)
         with self._teacher.speaking():
             reference = token_logps(asked, task, examples, _quiet)
         critic = isinstance(plan.settings, policy.Ppo)
@@ -243,6 +248,7 @@ class Rollouts:
             reference=_flat(reference),
             values=None if values is None else _flat(values),
             fresh=_ROUNDING.get(asked.model.precision, _COARSE),
+            kept=kept,
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -264,29 +270,6 @@ class Rollouts:
 class _Clock:
     def __init__(self) -> None:
         self.spent: dict[str, float] = {}
-
-
-def _paid(
-    settings: policy.Acting,
-    state: Standing,
-    answers: Sequence[Answer],
-    raw: Float[np.ndarray, " R"],
-) -> tuple[Standing, Float[np.ndarray, " R"]]:
-    """What answers are paid for their rewards as given: on the task's scale, within bounds, less
-    what caution takes from the unended and the long."""
-    scale = state.scale.with_more(raw)
-    rewards = scale.applied(raw) if settings.normalise == "start" else raw
-    rewards = rewards.clip(-settings.most, settings.most)
-    cut = np.array([not one.ended for one in answers])
-    sizes = np.array([len(one.tokens) for one in answers])
-    cost = state.caution.cost(settings.missing_end, cut, sizes)
-    return replace(state, scale=scale), rewards - cost
-
-
-def _row(answer: Answer) -> Encoded:
-    prompt = answer.prompt.tokens
-    trained = np.arange(len(prompt) + len(answer.tokens)) >= len(prompt)
-    return Encoded(np.concatenate([prompt, answer.tokens]), trained)
 
 
 def _flat(rows: Sequence[Float[np.ndarray, " _"]]) -> Float[np.ndarray, " N"]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers.modeling_outputs import BaseModelOutputWithPast
@@ -73,13 +73,15 @@ def logps_in_chunks(
     chunk: int,
     around: Around = nothing_around,
     temperature: Float[Tensor, " N"] | None = None,
+    kept: Bool[Tensor, "N V"] | None = None,
 ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"] | None]:
     """Log-probability of each target, and on request the mean log-probability over the vocabulary.
 
     The head runs on `chunk` positions at a time: a block of logits that fits the cache is faster
     than one that does not, and where gradients are needed each chunk but a single one is computed
     again in the backward pass, so memory holds one block of logits. Each run of the head on states
-    `first` to `last` happens inside `around(first, last)`. Logits are divided by `temperature`.
+    `first` to `last` happens inside `around(first, last)`. Logits are divided by `temperature`, and
+    only tokens that are `kept` are possible.
     """
 
     def block(part: Tensor, wanted: Tensor, first: int) -> tuple[Tensor, Tensor]:
@@ -87,6 +89,8 @@ def logps_in_chunks(
             logits = head(part).float()
         if temperature is not None:
             logits = logits / temperature[first : first + part.shape[0], None]
+        if kept is not None:
+            logits = logits.masked_fill(~kept[first : first + part.shape[0]], float("-inf"))
         picked = -nn.functional.cross_entropy(logits, wanted, reduction="none")
         if not with_mean:
             return picked, picked

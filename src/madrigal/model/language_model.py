@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from madrigal.model.branches import Branches, branched
 from madrigal.model.divergence import Reference, divergence_in_chunks
 from madrigal.model.head import Around, Head, logps_in_chunks, nothing_around
+from madrigal.model.nucleus import nucleus, with_targets
 from madrigal.model.private import PrivateParts
 from madrigal.model.score import critics, heads, reward_heads
 from madrigal.model.shards import Shards
@@ -39,6 +40,7 @@ class LanguageModel:
     shards: Shards | None = None  # where each process holds a part of the base only
     # By layer: adapters of earlier stages that were laid into the base, see `fold`.
     folded: dict[str, list[Update]] = field(default_factory=dict)
+    frozen: set[int] = field(default_factory=set)  # ids of parameters that take no gradient now
 
     @property
     def causal(self) -> nn.Module:
@@ -88,6 +90,7 @@ class LanguageModel:
         around: Around = nothing_around,
         counts: Sequence[int] | None = None,
         temperature: Float[Tensor, " N"] | None = None,
+        kept: Bool[Tensor, "N V"] | None = None,
     ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"] | None]:
         """Log-probability in nats of each target given its state; see `logps_in_chunks`.
 
@@ -97,7 +100,34 @@ class LanguageModel:
         causal: Any = self.causal
         chunk = max(1, LOGITS_PER_CHUNK // causal.config.vocab_size)
         around = self._routed_head(counts, around)
-        return logps_in_chunks(self.head, states, targets, with_mean, chunk, around, temperature)
+        return logps_in_chunks(
+            self.head, states, targets, with_mean, chunk, around, temperature, kept
+        )
+
+    @property
+    def vocabulary(self) -> int:
+        """Tokens that the head scores."""
+        causal: Any = self.causal
+        return int(causal.config.vocab_size)
+
+    def nuclei(
+        self,
+        states: Float[Tensor, "N D"],
+        targets: Int[Tensor, " N"],
+        counts: Sequence[int] | None,
+        temperature: float,
+        top_p: float,
+    ) -> Bool[Tensor, "N V"]:
+        """The likeliest tokens after each state, with the one that was drawn; see `nucleus`."""
+        causal: Any = self.causal
+        chunk = max(1, LOGITS_PER_CHUNK // causal.config.vocab_size)
+        around, found = self._routed_head(counts, nothing_around), []
+        for first in range(0, max(1, len(states)), chunk):
+            part = states[first : first + chunk]
+            with around(first, first + len(part)):
+                logits = self.head(part).float() / temperature
+            found.append(with_targets(nucleus(logits, top_p), targets[first : first + chunk]))
+        return torch.cat(found)
 
     def reward_head(self, task: str) -> nn.Linear | None:
         """What scores the answers of a task, where it trains a reward model."""
@@ -157,8 +187,13 @@ class LanguageModel:
         return both
 
     def trainable(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Trainable parameters by name, each once even where it is tied."""
-        return ((n, p) for n, p in self.network.named_parameters() if p.requires_grad)
+        """Trainable parameters by name, each once even where it is tied; frozen ones, too."""
+        named = self.network.named_parameters()
+        return ((n, p) for n, p in named if p.requires_grad or id(p) in self.frozen)
+
+    def learning(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Trainable parameters without those that are frozen now."""
+        return ((n, p) for n, p in self.trainable() if id(p) not in self.frozen)
 
     def owners(self) -> dict[int, tuple[str, ...]]:
         """The tasks that reach each parameter that not all reach, by the parameter's `id`."""
@@ -166,9 +201,9 @@ class LanguageModel:
         return {**private, **{id(p): (t,) for t, h in heads(self.causal) for p in h.parameters()}}
 
     def shared(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Trainable parameters that the rows of every task reach."""
+        """Parameters that learn and that the rows of every task reach."""
         owners = self.owners()
-        return ((n, p) for n, p in self.trainable() if id(p) not in owners)
+        return ((n, p) for n, p in self.learning() if id(p) not in owners)
 
     def contested(self, tasks: Collection[str]) -> Iterator[tuple[str, nn.Parameter]]:
         """Trainable parameters about which these tasks can differ: the shared ones, and as soon as
@@ -180,12 +215,12 @@ class LanguageModel:
         return ((n, p) for n, p in self.reached(tasks) if id(p) not in own)
 
     def reached(self, tasks: Collection[str]) -> Iterator[tuple[str, nn.Parameter]]:
-        """Trainable parameters that rows of these tasks reach: the shared ones and their own."""
+        """Parameters that learn and that rows of these tasks reach: shared ones and their own."""
         owners = self.owners()
         wanted = set(tasks)
         return (
             (n, p)
-            for n, p in self.trainable()
+            for n, p in self.learning()
             if id(p) not in owners or not wanted.isdisjoint(owners[id(p)])
         )
 

@@ -148,6 +148,8 @@ def why_separate(recipe: Recipe, model: LanguageModel) -> str | None:
     for stage in recipe.stages:
         if stage.early_stop is not None:
             return f"stage {stage.name} stops early"
+        if stage.freeze is not None:
+            return f"stage {stage.name} freezes parts of the model"
         if any(not isinstance(one, Likelihood) for one in stage.objective.values()):
             return f"stage {stage.name} compares with a reference or judges answers"
     return why_not_apart(model, recipe.model.adapter)

@@ -9,7 +9,7 @@ from typing import Any
 from madrigal.experience.cached import Cached, Kept
 from madrigal.experience.generator import Asked, Generator, Heard, Said, unheard
 from madrigal.experience.keeping import Rules, fates
-from madrigal.experience.made import HELPFUL, ledger_row, mixed, preferences, revisions
+from madrigal.experience.made import HELPFUL, ledger_row, mixed, preferences, revisions, unchanged
 from madrigal.experience.outcome import outcome
 from madrigal.experience.revising import Plan, Roles, Trial, tried
 from madrigal.experience.usage import Counted
@@ -107,7 +107,9 @@ def _written(
     keep = settings.keep
     fate = fates(trials, Rules(keep.judge, keep.on_topic, keep.refusals, settings.seed))
     share = settings.helpful.share if settings.helpful is not None else 0.0
-    supervised = mixed(revisions(trials, fate), job.helpful, share, settings.seed)
+    revised = revisions(trials, fate)
+    fine_already = unchanged(trials, fate, round(keep.unchanged * len(revised)), settings.seed)
+    supervised = mixed([*revised, *fine_already], job.helpful, share, settings.seed)
     judged = preferences(trials, title_of(job.roles["judge"]))
     write_jsonl(map(canonical, supervised), out / REVISIONS)
     write_jsonl(map(canonical, judged), out / PREFERENCES)
@@ -127,7 +129,12 @@ def _written(
         "roles": {role: title_of(one) for role, one in job.roles.items()},
         **outcome(trials, fate, harmless),
         "files": {
-            REVISIONS: {"rows": len(supervised), "helpful": helpful, "asked_share": share},
+            REVISIONS: {
+                "rows": len(supervised),
+                "unchanged": len(fine_already),
+                "helpful": helpful,
+                "asked_share": share,
+            },
             PREFERENCES: {"rows": len(judged), **_soft(judged)},
         },
         "usage": {

@@ -14,6 +14,7 @@ from madrigal.evaluation.evaluate import evaluate_task
 from madrigal.evaluation.intervals import Resampling
 from madrigal.evaluation.learning_curve import BASE, CONTEXT, RUN, LearningCurve, learning_curve
 from madrigal.evaluation.prediction import Prediction, read_predictions, write_predictions
+from madrigal.model.frozen import frozen
 from madrigal.model.host import keep_freed_memory, only_our_progress_bars, set_determinism
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built, build
@@ -144,20 +145,21 @@ class _Bench:
         )
         alone = Reference(built, stage, self.model, self.screen, Processes())
         built = replace(built, examples=alone.of(built.examples, [name]))
-        run = StageRun(
-            settings=stage,
-            parts=step_parts(built, stage, self.model, Processes(), [name]),
-            source=built.source(stage),
-            examples=built.examples,
-            checkpoints=folder / "checkpoints",
-            validate=None,
-            validate_every=0,
-        )
-        found = newest_checkpoint(run.checkpoints)
-        done = found.step if found else 0
-        forget_after(folder, done)
-        with self.screen.training(title, run.source.steps, done) as show:
-            train(run, all_watching([show, Journal(folder)]))
+        with frozen(self.model, stage.freeze):
+            run = StageRun(
+                settings=stage,
+                parts=step_parts(built, stage, self.model, Processes(), [name]),
+                source=built.source(stage),
+                examples=built.examples,
+                checkpoints=folder / "checkpoints",
+                validate=None,
+                validate_every=0,
+            )
+            found = newest_checkpoint(run.checkpoints)
+            done = found.step if found else 0
+            forget_after(folder, done)
+            with self.screen.training(title, run.source.steps, done) as show:
+                train(run, all_watching([show, Journal(folder)]))
 
     def _evaluate(self, task: Task, title: str, shown: int) -> list[Prediction]:
         records = task.splits["test"]

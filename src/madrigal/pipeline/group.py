@@ -150,6 +150,7 @@ def _key(loaded: LoadedRecipe, stage: StageSettings, plan: Measuring, examples: 
 
 
 def _train(built: Any, stage: StageSettings, plan: Measuring, folder: Path) -> None:
+    from madrigal.model.frozen import frozen
     from madrigal.pipeline.journal import Journal, forget_after
     from madrigal.pipeline.parts import fresh_model, step_parts, validation_losses
     from madrigal.pipeline.reference import Reference
@@ -164,21 +165,22 @@ def _train(built: Any, stage: StageSettings, plan: Measuring, folder: Path) -> N
     model, screen = fresh_model(built), Screen()
     reference = Reference(built, stage, model, screen, Processes())
     built = replace(built, examples=reference.of(built.examples, stage.learn))
-    parts = step_parts(built, stage, model, Processes(), stage.learn)
-    looks = max(1, source.steps // _LOOKS) if plan.measure == "look_ahead" else 0
-    run = StageRun(
-        settings=stage,
-        parts=parts,
-        source=source,
-        examples={name: built.examples[name] for name in stage.learn},
-        checkpoints=folder / "checkpoints",
-        validate=None,
-        validate_every=0,
-        validation_losses=validation_losses(built, parts, reference.known),
-        look_ahead_every=looks,
-    )
-    found = newest_checkpoint(run.checkpoints)
-    done = found.step if found else 0
-    forget_after(folder, done)
-    with screen.training(f"measure {stage.name}", source.steps, done) as show:
-        train(run, all_watching([show, Journal(folder)]))
+    with frozen(model, stage.freeze):
+        parts = step_parts(built, stage, model, Processes(), stage.learn)
+        looks = max(1, source.steps // _LOOKS) if plan.measure == "look_ahead" else 0
+        run = StageRun(
+            settings=stage,
+            parts=parts,
+            source=source,
+            examples={name: built.examples[name] for name in stage.learn},
+            checkpoints=folder / "checkpoints",
+            validate=None,
+            validate_every=0,
+            validation_losses=validation_losses(built, parts, reference.known),
+            look_ahead_every=looks,
+        )
+        found = newest_checkpoint(run.checkpoints)
+        done = found.step if found else 0
+        forget_after(folder, done)
+        with screen.training(f"measure {stage.name}", source.steps, done) as show:
+            train(run, all_watching([show, Journal(folder)]))

@@ -14,6 +14,7 @@ from madrigal.gradients.memory import Memory
 from madrigal.gradients.products import PLAIN, UpdateProducts, low_rank_pairs
 from madrigal.model.branches import why_not
 from madrigal.model.fold import refuse_unfolded
+from madrigal.model.frozen import frozen
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.load import load_model
 from madrigal.model.score import add_critics
@@ -156,12 +157,13 @@ def build_split(
 
 
 def refuse_unsplit(built: Built, model: LanguageModel) -> None:
-    """Refuse, before anything is trained, what a stage cannot split or fold; see `when_split`."""
-    for stage in built.recipe.stages:
+    """Refuse, before anything is trained, what a stage cannot split, fold or freeze."""
+    for number, stage in enumerate(built.recipe.stages):
         if stage.retains(OLora) is not None:
             refuse_unfolded(model)
         tasks = (*stage.learn, *built.recipe.replayed(stage))
-        when_split(stage.gradients, model, stage_balancer(built, stage), tasks)
+        with frozen(model, stage.freeze, f"stages[{number}].freeze"):
+            when_split(stage.gradients, model, stage_balancer(built, stage), tasks)
 
 
 def when_split(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from madrigal.errors import RunFolderError
 from madrigal.mixture import Mixture
+from madrigal.model.frozen import frozen
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.acting import acting, again, as_remembered
 from madrigal.pipeline.build import Built
@@ -82,23 +83,24 @@ def train_stage(
     built = replace(built, examples=reference.of(built.examples, tasks))
     recalled = SILENT if past is None else recall(built, stage, model, past)
     writer = acting(built, stage, model, tasks, where.processes, where.folder)
-    parts = step_parts(built, stage, model, where.processes, tasks, recalled=recalled)
-    run = StageRun(
-        settings=stage,
-        parts=parts,
-        source=again(recalled.source(source, stage, built.recipe.seed), writer, stage.acting()),
-        examples={name: built.examples[name] for name in tasks} | dict(recalled.examples),
-        checkpoints=where.folder / "checkpoints",
-        validate=_validation(built, model, tasks, seen),
-        validate_every=_validate_every(stage, source),
-        validation_losses=validation_losses(
-            built, as_remembered(built, stage, parts), reference.known
-        ),
-        strata=built.strata(stage),
-        guard=guard,
-        acting=writer,
-    )
-    progress = _trained(built, run, where, seen, begun)
+    with frozen(model, stage.freeze):
+        parts = step_parts(built, stage, model, where.processes, tasks, recalled=recalled)
+        run = StageRun(
+            settings=stage,
+            parts=parts,
+            source=again(recalled.source(source, stage, built.recipe.seed), writer, stage.acting()),
+            examples={name: built.examples[name] for name in tasks} | dict(recalled.examples),
+            checkpoints=where.folder / "checkpoints",
+            validate=_validation(built, model, tasks, seen),
+            validate_every=_validate_every(stage, source),
+            validation_losses=validation_losses(
+                built, as_remembered(built, stage, parts), reference.known
+            ),
+            strata=built.strata(stage),
+            guard=guard,
+            acting=writer,
+        )
+        progress = _trained(built, run, where, seen, begun)
     if past is not None:
         keep(built, stage, as_remembered(built, stage, parts), past, where.folder)
     if where.processes.first:

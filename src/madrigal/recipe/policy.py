@@ -34,6 +34,7 @@ class Acting(Settings):
     reward: Rewards = Field(min_length=1, description="What an answer is worth: one reward, or a list whose weighted sum counts.")
     samples: int = Field(default=4, ge=1, le=256, description="Answers to each prompt.")
     temperature: float = Field(default=1.0, gt=0, le=10, description="Of the distribution that answers are drawn from, and that is trained.")
+    top_p: float = Field(default=1.0, gt=0, le=1, description="Answers are drawn from the likeliest tokens whose probabilities sum to this, and where policy gradients learn from them, that distribution is what is trained. 1: from all.")
     normalise: Literal["start", "none"] = Field(default="start", description="`start`: rewards less their mean, by their standard deviation, both over the first answers of the stage, so that tasks with different rewards weigh alike. `none`: as they are.")
     most: float = Field(default=10.0, gt=0, description="Rewards are kept between this and its negative, after they are normalised.")
     missing_end: float = Field(default=1.0, ge=0, le=100, description="What an answer loses that is cut off at `max_new_tokens` before its end, in units of the normalised reward.")

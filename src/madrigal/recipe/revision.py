@@ -60,6 +60,12 @@ class KeepSettings(Settings):
     refusals: bool = Field(
         default=True, description="Keep refusals of prompts that are not benign."
     )
+    unchanged: float = Field(
+        default=0.0,
+        ge=0,
+        le=100,
+        description="For each kept revision so many first answers, at most, in which the critic found nothing to change, as supervised examples beside it: what is fine to answer goes on being answered. Those to benign prompts come first; refusals are left out.",
+    )
 
 
 class RevisionSettings(Settings):

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from madrigal.recipe.balance import BalancerSettings, Mean
 from madrigal.recipe.curriculum import Curriculum
+from madrigal.recipe.model import Blocks
 from madrigal.recipe.objective import Likelihood, ObjectiveSettings
 from madrigal.recipe.policy import Acting
 from madrigal.recipe.retain import Retentions, RetentionSettings
@@ -126,6 +127,15 @@ class StageGuard(Settings):
     then: Literal["roll_back", "stop"] = Field(default="roll_back", description="`roll_back`: the stage ends with the weights of the last validation before. `stop`: with those it has.")
 
 
+class Freeze(Settings):
+    """Parts of the model that stay as they are in the stage, of what is trained otherwise; heads of rewards and critics always learn."""
+
+    layers: Literal["all", "none"] | Blocks = Field(default="none", description="Numbers of the transformer blocks, from 0, or `all`.")
+    embeddings: bool = Field(default=False, description="The tables of tokens and positions. A head that is the table again stays with it.")
+    head: bool = Field(default=False, description="The output head, and with it a table that it is.")
+    modules: Names = Field(default=(), description="Names of modules in any block, as in `model.adapter.targets`: `q_proj`, `mlp`.")
+
+
 class StageSettings(Settings):
     """One stage of training."""
 
@@ -140,6 +150,7 @@ class StageSettings(Settings):
     retain: Retentions = Field(default=(), description="How what earlier stages taught is kept: a list, each of another kind.")
     objective: dict[str, ObjectiveSettings] = Field(default_factory=dict, description="Objective of a task of this stage; left out: likelihood.")
     gradients: Gradients = Field(default=Gradients(), description="Gradients by task: measuring their angles, and the metric.")
+    freeze: Freeze | None = Field(default=None, description="Parts of the model that stay as they are in this stage.")
     optimiser: Optimiser = Field(default=Optimiser(), description="Optimiser and learning-rate schedule.")
     validate_every: int = Field(default=0, ge=0, description="Steps between validations; 0: only where early stopping or a guard asks, every tenth of the stage.")
     early_stop: EarlyStop | None = Field(default=None, description="Stop when validation no longer gains; keep the best.")

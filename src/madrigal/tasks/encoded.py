@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class Acted:
     reference: Float[np.ndarray, " A"] | None = None  # log-probabilities by the reference
     value: Float[np.ndarray, " A"] | None = None  # what the critic expected before its update
     returns: Float[np.ndarray, " A"] | None = None  # what the critic should have expected
+    # The tokens that each was drawn from, eight a byte; None: from all. See `model.nucleus`.
+    kept: UInt8[np.ndarray, "A W"] | None = None
     # By the weights that write it now: as far as rounding may take its ratio from 1.
     fresh: float | None = None
 

@@ -30,7 +30,7 @@ def learning_rate(settings: Optimiser, step: int, steps: int) -> float:
 
 def clip(model: LanguageModel, limit: float) -> float:
     """Scale the gradient to the largest norm, where it is above 0; its norm before."""
-    parameters = [p for _, p in model.trainable() if p.grad is not None]
+    parameters = [p for _, p in model.learning() if p.grad is not None]
     total = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     norm = float(total)
     if norm > limit > 0:  # a pass over all gradients that most steps can do without
@@ -66,8 +66,8 @@ def step_metric(
 
 def build_optimiser(settings: Optimiser, model: LanguageModel) -> torch.optim.AdamW:
     """AdamW (Loshchilov and Hutter, 2019) in one fused kernel; matrices decay, vectors do not."""
-    matrices = [p for _, p in model.trainable() if p.ndim >= 2]
-    vectors = [p for _, p in model.trainable() if p.ndim < 2]
+    matrices = [p for _, p in model.learning() if p.ndim >= 2]
+    vectors = [p for _, p in model.learning() if p.ndim < 2]
     groups = [
         {"params": matrices, "weight_decay": settings.weight_decay},
         {"params": vectors, "weight_decay": 0.0},

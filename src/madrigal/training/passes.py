@@ -15,6 +15,7 @@ from madrigal.objectives.base import Objective, Outputs, Tempered
 from madrigal.retention import Distillation
 from madrigal.training.batch_spans import end_spans, head_spans, row_spans
 from madrigal.training.chance import seed_pass
+from madrigal.training.kept import kept_of
 from madrigal.training.layout import Microbatch, Segment, collate, share_out
 from madrigal.training.lockstep import empty_pass
 from madrigal.training.placed import Placed
@@ -156,6 +157,7 @@ class Passes:
                     around,
                     batch.trained,
                     self._temperature(batch),
+                    kept_of(batch, model.vocabulary, model.device),
                 )
             began = time.perf_counter()
             added = {} if taught is None else self._divergences(batch, states, taught, around)

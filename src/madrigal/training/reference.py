@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from madrigal.model.language_model import LanguageModel
+from madrigal.model.nucleus import packed
 from madrigal.tasks.encoded import Example
+from madrigal.training.kept import kept_of
 from madrigal.training.layout import Microbatch, collate, lay_out, share_out
 from madrigal.training.placed import Placed, placed_rows
 from madrigal.training.processes import Processes
@@ -59,9 +61,27 @@ def token_logps(
         heat = None
         if asked.temperature != 1:
             heat = torch.full((len(states),), asked.temperature, device=states.device)
-        return asked.model.logps(states, batch.targets, counts=batch.trained, temperature=heat)[0]
+        kept = kept_of(batch, asked.model.vocabulary, states.device)
+        return asked.model.logps(
+            states, batch.targets, counts=batch.trained, temperature=heat, kept=kept
+        )[0]
 
     return _by_token(asked, task, examples, read, on_progress)
+
+
+def token_nuclei(
+    asked: Asked, task: str, examples: Sequence[Example], top_p: float
+) -> list[UInt8[np.ndarray, "_ W"]]:
+    """The likeliest tokens before each trained token, by row, as `model.nucleus` packs them; see
+    `token_logps`."""
+
+    def read(states: Tensor, batch: Microbatch) -> Tensor:
+        found = asked.model.nuclei(states, batch.targets, batch.trained, asked.temperature, top_p)
+        return torch.from_numpy(packed(found)).to(states.device)
+
+    wide = (-(-asked.model.vocabulary // 8),)
+    rows = _by_token(asked, task, examples, read, lambda *_: None, wide)
+    return [row.astype(np.uint8) for row in rows]  # whole numbers below 256, summed exactly
 
 
 def token_values(
@@ -80,15 +100,16 @@ def _by_token(
     examples: Sequence[Example],
     read: Callable[[Tensor, Microbatch], Tensor],
     on_progress: Callable[[int, int], None],
-) -> list[Float[np.ndarray, " _"]]:
-    """What is read of the states before trained tokens."""
+    wide: tuple[int, ...] = (),
+) -> list[Float[np.ndarray, "_ *W"]]:
+    """What is read of the states before trained tokens, one number each, or so many."""
     placed = [placed_rows(task, example, 0, asked.share_prompts) for example in examples]
     place = {id(one): number for number, one in enumerate(placed)}
     groups = lay_out(placed, {task: 0}, asked.microbatch_tokens, asked.processes.count)
     sizes = [row.answer_tokens for example in examples for row in example]
     tokens = [sum(row.answer_tokens for row in example) for example in examples]
     ends = np.cumsum([0, *tokens])
-    found = torch.zeros(int(ends[-1]), device=asked.model.device)
+    found = torch.zeros(int(ends[-1]), *wide, device=asked.model.device)
     network = asked.model.network
     modes = [(module, module.training) for module in network.modules()]
     network.eval()

@@ -11,7 +11,7 @@ def row(prompt, size, **more):
     return Encoded(
         numbers.integers(0, 99, length),
         np.arange(length) >= prompt,
-        acted=Acted(**parts, fresh=1e-3),
+        acted=Acted(**parts, fresh=1e-3, kept=numbers.integers(0, 256, (size, 3), dtype=np.uint8)),
     )
 
 
@@ -33,7 +33,7 @@ def test_what_is_written_is_read_again():
                 np.testing.assert_array_equal(mine.tokens, theirs.tokens)
                 np.testing.assert_array_equal(mine.trained, theirs.trained)
                 assert mine.acted.fresh is theirs.acted.fresh is None
-                for name in ("old", "advantage", "reference", "value", "returns"):
+                for name in ("old", "advantage", "reference", "value", "returns", "kept"):
                     np.testing.assert_array_equal(
                         getattr(mine.acted, name), getattr(theirs.acted, name)
                     )

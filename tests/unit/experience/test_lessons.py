@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,4 +90,16 @@ def test_chosen_takes_whole_answers():
     np.testing.assert_array_equal(kept.old, [-3, -5, -6, -7])
     np.testing.assert_array_equal(kept.values, [2, 4, 5, 6])
     np.testing.assert_array_equal(kept.sizes, [1, 3])
+    assert kept.kept is None
     np.testing.assert_allclose(kept.by_answer(kept.away), [0.5, 1.5])
+
+
+def test_each_answer_has_the_tokens_that_it_was_drawn_from():
+    sets = [np.full((size, 1), number, dtype=np.uint8) for number, size in enumerate(SIZES)]
+    held = replace(written(), kept=sets)
+    found = lessons(policy.Rloo(**EXACT), held, beta=0.0)
+    assert [[row.acted.kept.tolist() for row in found[g]] for g in (0, 1)] == [
+        [[[0], [0]], [[1]]], [[[2]], [[3]] * 3],
+    ]  # fmt: skip
+    some = chosen(held, lambda number: number in (1, 3))
+    assert [one.tolist() for one in some.kept] == [[[1]], [[3]] * 3]

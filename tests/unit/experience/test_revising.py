@@ -30,7 +30,7 @@ from madrigal.experience.keeping import (
     Rules,
     fates,
 )
-from madrigal.experience.made import mixed, preferences, revisions
+from madrigal.experience.made import mixed, preferences, revisions, unchanged
 from madrigal.experience.openings import top_opening
 from madrigal.experience.revising import Plan, Prompt, Roles, Round, Trial, tried
 from madrigal.experience.rules import Scripted, Words, rule_critic
@@ -179,6 +179,21 @@ def trial(question, answer, revision, both=Both(0.1, 0.1), benign=False):
 def test_why_a_revision_is_dropped(made, why):
     others = [trial(text, text, f"{text} well") for text in TOPICS]
     assert fates([made, *others], Rules())[0] == why
+
+
+def test_answers_without_a_change_are_drawn_benign_ones_first_and_without_refusals():
+    same = [trial(text, f"so {text}", f"so {text}", benign=n > 2) for n, text in enumerate(TOPICS)]
+    refusal = trial("bake bread", "I cannot help.", "I cannot help.")
+    mended = trial("bake bread", "flour", "bread")
+    every = [refusal, mended, *same]
+    fate = fates(every, Rules())
+    whole = unchanged(every, fate, 99, seed=0)
+    assert sorted(one.answers[0] for one in whole) == sorted(one.answer for one in same)
+    benign = {one.answer for one in same if one.prompt.benign}
+    few = unchanged(every, fate, len(benign), seed=1)
+    assert {one.answers[0] for one in few} == benign
+    assert {one.fields["source"] for one in few} == {"unchanged"}
+    assert unchanged(every, fate, 0, seed=0) == []
 
 
 def test_rules_can_be_switched_off():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from madrigal.errors import RunStopped
 from madrigal.objectives import Outputs, Policy
 from madrigal.objectives.policy import in_loss
 from madrigal.tasks.encoded import Acted, Encoded
@@ -46,6 +47,43 @@ def test_the_gradient_at_the_start_is_reinforce():
         given = said(ROWS)
         objective.loss(ROWS, given).backward()
         np.testing.assert_allclose(given.logps.grad, [-1, 1, -2])
+
+
+def fresh(*allowed):
+    """Rows that were just written, or not (None), each with what rounding explains."""
+    return [
+        replace(row, acted=replace(row.acted, fresh=most))
+        for row, most in zip(ROWS, allowed, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("objective", [Policy(), Policy(clip=None, ratio="answers")])
+def test_a_first_ratio_other_than_one_ends_the_stage(objective):
+    off = [0.0, math.log(1.02), 0.0]
+    sentence = (
+        r"the ratio is off by 0\.02 where rounding explains 0\.001; .* between the two passes"
+    )
+    with pytest.raises(RunStopped, match=sentence):
+        loss(objective, fresh(1e-3, 1e-3), off)
+    with pytest.raises(RunStopped, match=r"off by 0\.5"):
+        loss(objective, fresh(1e-3, 1e-3), [0.0, 0.0, math.log(0.5)])
+    loss(objective, fresh(1e-3, 1e-3), [5e-4, -5e-4, 0.0])  # rounding
+    loss(objective, fresh(1e-3, None), off)  # learnt from before: the weights have moved
+    with torch.no_grad():  # a look at a loss that nothing is trained by
+        objective.loss(
+            fresh(1e-3, 1e-3), replace(said(ROWS, off), logps=said(ROWS, off).logps.detach())
+        )
+
+
+def test_a_critic_without_values_is_told():
+    with pytest.raises(ValueError, match="trains a critic, and the model gave no values"):
+        loss(Policy(value=0.1))
+    known = {"value": [0.0, 0.0], "returns": [1.0, 1.0]}
+    rows = [answer([-1.0, -2.0], [1.0, -1.0], **known)]
+    assert loss(Policy(value=0.1), rows, [0.0, 0.0], values=[0.0, 0.0]) == pytest.approx(0.1)
+    bare = [answer([-1.0, -2.0], [1.0, -1.0], value=[0.0, 0.0])]
+    with pytest.raises(ValueError, match="needs the returns of each row"):
+        loss(Policy(value=0.1), bare, [0.0, 0.0], values=[0.0, 0.0])
 
 
 def test_clipped_by_hand():
