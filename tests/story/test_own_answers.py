@@ -190,5 +190,29 @@ def test_a_prompt_that_leaves_no_room_for_an_answer(tmp_path):
         build(load_recipe(path))
     assert "echo.train.jsonl:1: the prompt has " in caught.value.mistakes[0]
     assert caught.value.mistakes[0].endswith(
-        "with a context of 96 they do not fit: shorten it, or lower max_new_tokens"
+        "with a context of 96 they do not fit; shorten it, lower max_new_tokens, or leave such "
+        "records out with `data.on_bad: drop`"
+    )
+    assert caught.value.mistakes[5:] == ("echo: and 35 more",)
+
+
+def test_prompts_that_leave_no_room_are_dropped_where_bad_rows_are(tmp_path):
+    tiny_run.write_data(tmp_path)
+    (row, *others) = (tmp_path / "echo.train.jsonl").read_text().splitlines(keepends=True)
+    long = json.dumps(json.loads(row) | {"prompt": "where? " * 60}) + "\n"
+    (tmp_path / "echo.train.jsonl").write_text(long + "".join(others))
+    held = keys(KINDS["rloo"])
+    held["tasks"]["echo"]["data"]["on_bad"] = "drop"
+    path = tmp_path / "recipe.yaml"
+    path.write_text(json.dumps(held), encoding="utf-8")
+    built = build(load_recipe(path))
+    assert len(built.tasks["echo"].splits["train"]) == len(others) == len(built.examples["echo"])
+    assert "1 bad row was dropped" in built.tasks["echo"].notes[-1]
+    held["tasks"]["echo"]["max_new_tokens"] = 90
+    path.write_text(json.dumps(held), encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        build(load_recipe(path))
+    assert caught.value.mistakes[0] == (
+        "tasks.echo.data: no prompt leaves room for an answer; shorten prompts, lower "
+        "max_new_tokens, or raise `model.context`"
     )

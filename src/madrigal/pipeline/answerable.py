@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from madrigal.errors import UserMistake
+from madrigal.errors import DataError, UserMistake
 from madrigal.experience.verify import found_function
 from madrigal.pipeline.filters import filter_of
 from madrigal.pipeline.judging import judge_of
 from madrigal.pipeline.trained import find_trained
 from madrigal.recipe import reward
 from madrigal.recipe.schema import Recipe
+from madrigal.tasks.bad import CUT, BadRows
 from madrigal.tasks.encode import Coder
+from madrigal.tasks.fit import without
 from madrigal.tasks.record import Record
 from madrigal.tasks.task import Task
 
@@ -29,32 +31,56 @@ def bare(record: Record) -> Record:
     )
 
 
-def unanswerable(
-    recipe: Recipe, tasks: Mapping[str, Task], coder: Coder, root: Path
-) -> Iterator[str]:
-    """Prompts that leave no room for an answer, and rewards that cannot be had."""
+def unrewarded(recipe: Recipe, tasks: Mapping[str, Task], root: Path) -> Iterator[str]:
+    """Rewards that cannot be had."""
     for number, stage in enumerate(recipe.stages):
         for name, settings in stage.acting().items():
             task, where = tasks[name], f"stages[{number}].objective.{name}"
             if task.kind == "text":
                 continue
-            yield from _too_long(task, coder)
             answered = any(record.answers for record in task.splits["train"])
             for key, rewards in (("reward", settings.reward), ("gold", settings.gold)):
                 for problem in _unrewarded(rewards, answered, root):
                     yield f"{where}.{key}: {problem}"
 
 
-def _too_long(task: Task, coder: Coder) -> Iterator[str]:
-    for record in task.splits["train"]:
-        most = limit(task, record, coder)
-        found = coder.prompt_length(bare(record))
-        if found + most > coder.context:
-            yield (
-                f"{record.where}: the prompt has {found} tokens and an answer may have {most}; "
-                f"with a context of {coder.context} they do not fit: shorten it, or lower "
-                "max_new_tokens"
-            )
+def with_room(
+    recipe: Recipe, tasks: Mapping[str, Task], coder: Coder
+) -> tuple[dict[str, Task], list[str]]:
+    """The tasks without training prompts that leave no room for an answer of the model's own, where
+    bad rows may be dropped; and mistakes."""
+    found, mistakes = dict(tasks), []
+    for name in dict.fromkeys(name for stage in recipe.stages for name in stage.acting()):
+        task = tasks[name]
+        bad = BadRows(drop=recipe.tasks[name].data.on_bad == "drop")
+        kept = tuple(record for record in task.splits["train"] if _roomy(task, record, coder, bad))
+        none = (
+            f"tasks.{name}.data: no prompt leaves room for an answer; shorten prompts, lower "
+            "max_new_tokens, or raise `model.context`"
+        )
+        try:
+            bad.settle(len(kept), none)
+        except DataError as problem:
+            mistakes += problem.mistakes
+            continue
+        if bad.count:
+            found[name] = without(task, {"train": kept}, bad)
+    return found, mistakes
+
+
+def _roomy(task: Task, record: Record, coder: Coder, bad: BadRows) -> bool:
+    if not record.turns:  # a text answers nothing, which is told elsewhere
+        return True
+    most = limit(task, record, coder)
+    found = coder.prompt_length(bare(record))
+    if found + most <= coder.context:
+        return True
+    text = (
+        f"{record.where}: the prompt has {found} tokens and an answer may have {most}; with a "
+        f"context of {coder.context} they do not fit{CUT}"
+    )
+    bad.add(record.where, task.name, DataError(text))
+    return False
 
 
 def _unrewarded(settings: reward.Rewards, answered: bool, root: Path) -> Iterator[str]:

@@ -169,6 +169,10 @@ def _fitting(
                 found[name] = fitting(task, coder)
             except DataError as problem:
                 mistakes += problem.mistakes
+    if not mistakes and any(stage.acting() for stage in recipe.stages):
+        from madrigal.pipeline.answerable import with_room  # its room needs torch
+
+        return with_room(recipe, found, coder)
     return found, mistakes
 
 
@@ -207,9 +211,9 @@ def build(loaded: LoadedRecipe, folder: RunFolder | None = None) -> Built:
     mistakes += unasked(recipe, tasks)
     mistakes += unroutable(recipe, tasks)
     if any(stage.acting() for stage in recipe.stages):
-        from madrigal.pipeline.answerable import unanswerable  # looks at earlier runs: needs torch
+        from madrigal.pipeline.answerable import unrewarded  # looks at earlier runs: needs torch
 
-        mistakes += unanswerable(recipe, tasks, coder, loaded.root)
+        mistakes += unrewarded(recipe, tasks, loaded.root)
     for name, task in tasks.items() if not unfit else ():
         try:
             coder.check(task)

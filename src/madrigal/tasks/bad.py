@@ -11,6 +11,9 @@ CURE = "; correct the row, or leave such rows out with `data.on_bad: drop`"
 # Behind an answer that does not fit the model's context.
 SHORTEN = "; shorten it, raise `model.context`, or leave such records out with `data.on_bad: drop`"
 
+# Behind a prompt after which a model is to write, and cannot.
+CUT = "; shorten it, lower max_new_tokens, or leave such records out with `data.on_bad: drop`"
+
 
 @dataclass(slots=True)
 class BadRows:
@@ -56,4 +59,4 @@ class BadRows:
 
 
 def _bare(line: str) -> str:
-    return line.removesuffix(CURE).removesuffix(SHORTEN)
+    return line.removesuffix(CURE).removesuffix(SHORTEN).removesuffix(CUT)

@@ -1,5 +1,6 @@
 """Records whose answers do not fit the model's context, left out where the task says so."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from madrigal.errors import DataError
@@ -28,19 +29,22 @@ def fitting(task: Task, coder: Coder) -> Task:
                 long.add(record.where, task.name, error)
                 here.add(record.where, task.name, error)
         here.settle(len(splits[split]), _none(task, split, coder))
-    if not long.count:
-        return task
+    return without(task, splits, long) if long.count else task
+
+
+def without(task: Task, splits: Mapping[Split, tuple[Record, ...]], bad: BadRows) -> Task:
+    """The task with these splits, from which bad records are gone."""
     trained = splits.get("train", ())
     counts = {split: len(records) for split, records in splits.items()} | {
         "duplicates": len(trained) - len({record.key for record in trained}),
-        "bad": task.counts.get("bad", 0) + long.count,
+        "bad": task.counts.get("bad", 0) + bad.count,
     }
     return replace(
         task,
-        splits=splits,
-        notes=(*task.notes, long.note),
+        splits={**task.splits, **splits},
+        notes=(*task.notes, bad.note),
         counts={**task.counts, **counts},
-        dropped=(*task.dropped, *long.all),
+        dropped=(*task.dropped, *bad.all),
     )
 
 
