@@ -59,6 +59,9 @@ def test_likelihood_of_the_better_answer():
 def test_dpop_counts_the_drop_of_the_better_answer():
     h = 0.3 * (RATIOS[0] - RATIOS[1] - 4.0 * 1.0)
     assert loss(Dpo(0.3, dpop=4.0)) == pytest.approx(softplus(-h))
+    worse = list(pair(0.0, seed=1, reference=[-4.0, -6.0], lengths=[2, 3]))
+    h = 0.3 * (RATIOS[1] - RATIOS[0] - 4.0 * 0.5)  # the better one is the second
+    assert loss(Dpo(0.3, dpop=4.0), worse) == pytest.approx(softplus(-h))
     risen = giving(PAIR, torch.tensor([-3.0, -6.5], dtype=torch.float64))
     assert loss(Dpo(0.3, dpop=4.0), PAIR, risen) == pytest.approx(loss(Dpo(0.3), PAIR, risen))
 
