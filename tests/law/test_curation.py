@@ -17,7 +17,7 @@ from madrigal.curation.work import Shard, look_at_all
 from madrigal.errors import DataError
 
 QUICK = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 SUFFIXES = ("jsonl", "json", "csv", "tsv", "txt", "parquet", "jsonl.gz", "zip", "tar")
 
@@ -57,14 +57,14 @@ def test_random_bytes_give_no_traceback(tmp_path_factory, suffix, content):
     tried(tmp_path_factory.mktemp("a"), f"a.{suffix}", content)
 
 
-@settings(QUICK, max_examples=200)
+@settings(QUICK, max_examples=60)
 @given(suffix=st.sampled_from(["jsonl", "json", "csv", "jsonl.gz"]), content=lines)
 def test_records_of_any_shape_give_no_traceback(tmp_path_factory, suffix, content):
     packed = gzip.compress(content) if suffix.endswith("gz") else content
     tried(tmp_path_factory.mktemp("a"), f"a.{suffix}", packed)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(st.text(), st.text(), st.text())
 def test_any_text_can_be_looked_at(prompt, answer, text):
     for sample in (Sample("a:1", prompt, prompt, (answer,)), Sample("a:1", text=text)):

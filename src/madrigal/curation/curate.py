@@ -1,7 +1,7 @@
 """Everything that is found in some files: the whole of curation but its remedies."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,7 @@ Search = Callable[[Table], Iterator[Finding]]
 CHEAP: tuple[Search, ...] = (
     exact, shared, leaks, near, contradictions, imbalance, lengths, languages, licences,
 )  # fmt: skip
-DEEP: tuple[Search, ...] = (contamination, label_noise)
-DEEP_CHECKS: tuple[CheckName, ...] = ("contamination", "label_noise")
+DEEP: dict[CheckName, Search] = {"contamination": contamination, "label_noise": label_noise}
 
 FINDINGS = "findings.jsonl"
 
@@ -46,18 +45,21 @@ def curate(
     sources: Sources,
     folder: Path,
     work: Path | None = None,
-    deep: bool = False,
+    deep: bool | Collection[CheckName] = False,
     processes: int = 1,
     tell: Tell = silent,
 ) -> Curated:
     """Looks at every record of the sources, then at all of them together.
 
+    `deep` asks for all checks that take longer, or for some of them by name.
     `folder` takes what is found, `work` the stored blocks; where blocks of the same files lie there
     they are not looked at again. The files themselves are only read.
 
     Raises:
         DataError: with every file that cannot be read.
     """
+    asked = tuple(DEEP) if deep is True else deep or ()
+    wanted = [name for name in DEEP if name in asked]
     paths = look_at_all(sources, work or folder / "work", processes, tell=tell)
     table = Table.of(sources, paths)
     tallies = Tallies()
@@ -65,20 +67,20 @@ def curate(
     path = folder / FINDINGS
     aside = path.with_name(f".{FINDINGS}")
     with aside.open("w", encoding="utf-8") as file:
-        for finding in _all(table, deep):
+        for finding in _all(table, wanted):
             tallies.add(finding)
             file.write(json.dumps(finding.as_json(), ensure_ascii=False) + "\n")
     aside.replace(path)
-    checked: list[CheckName] = [name for name in CHECKS if deep or name not in DEEP_CHECKS]
+    checked: list[CheckName] = [name for name in CHECKS if name not in DEEP or name in wanted]
     cards = {task: card(table, task, tallies, checked) for task in sources.tasks}
     return Curated(cards, path, table, sources.notes)
 
 
-def _all(table: Table, deep: bool) -> Iterator[Finding]:
+def _all(table: Table, deep: Collection[CheckName]) -> Iterator[Finding]:
     for _, told in table.told():
         yield from map(Finding.of_json, told["findings"])
     if len(table):
-        for search in (*CHEAP, *(DEEP if deep else ())):
+        for search in (*CHEAP, *(DEEP[name] for name in deep)):
             yield from search(table)
 
 
