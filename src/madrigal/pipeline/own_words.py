@@ -13,7 +13,7 @@ import numpy as np
 from madrigal.errors import RunFolderError
 from madrigal.evaluation.tax import Said
 from madrigal.evaluation.write import answered
-from madrigal.experience.answer import Answer, Prompt, Reward
+from madrigal.experience.answer import Answer, Given, Prompt
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.answerable import bare, limit
 from madrigal.pipeline.build import Built
@@ -70,19 +70,19 @@ def said(
 
 
 def worth(
-    built: Built, task: str, records: Sequence[Record], rows: Sequence[Said], reward: Reward
+    built: Built, task: str, records: Sequence[Record], rows: Sequence[Said], reward: Given
 ) -> list[float | None]:
     """What each answer is worth; None where the reward gave no number."""
     answers = [
         Answer(_prompt(built, task, record), np.array(row.written), row.output, row.ended)
         for record, row in zip(records, rows, strict=True)
     ]
-    return [float(x) if math.isfinite(x) else None for x in np.asarray(reward(answers)).tolist()]
+    return [float(x) if math.isfinite(x) else None for x in reward(answers).rewards.tolist()]
 
 
 def judges(
     built: Built, stage: StageSettings, given: Sequence[tuple[str, Path]], keep: Path
-) -> dict[str, dict[str, Reward]]:
+) -> dict[str, dict[str, Given]]:
     """Who says what answers are worth, by task and name: the rewards in training and the gold ones
     of the stage, and reward models of other runs by the name of their folder. What judges behind
     addresses say is kept in `keep`.

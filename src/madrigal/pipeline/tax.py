@@ -14,7 +14,7 @@ from madrigal.evaluation.intervals import Resampling
 from madrigal.evaluation.prediction import read_predictions
 from madrigal.evaluation.row_files import write_rows
 from madrigal.evaluation.tax import Seen, tax
-from madrigal.experience.answer import Reward
+from madrigal.experience.answer import Given
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built, build
 from madrigal.pipeline.folder import RunFolder, locked, recipe_of, stage_labels
@@ -50,7 +50,7 @@ class _Work:
     stage: StageSettings
     folder: RunFolder  # of the stage's tax
     scorer: Scorer
-    judges: Mapping[str, Mapping[str, Reward]]
+    judges: Mapping[str, Mapping[str, Given]]
     prompts: int
     before: dict[tuple[Path | None, Path], LanguageModel] = field(default_factory=dict)
 
