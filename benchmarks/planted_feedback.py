@@ -4,7 +4,8 @@ Five seeds unless told otherwise. Stated beforehand: of pairs judged by several 
 or 30 % of the verdicts turned round, that share is found within .03 in every seed;
 an annotator who tosses coins among six honest ones is found in every seed, and nobody is accused
 without one; and where people like length twice as much as what they should judge, a plain reward
-model is wrong on most pairs whose better answer is the shorter one, and the debiased is not.
+model is wrong on most pairs whose better answer is the shorter one by eight words or more, and the
+debiased is not.
 
 The last is trained end to end: a transformer of two layers, 600 pairs a seed. An answer is up to 24
 neutral words with three adjectives among them; its quality is how many of these are kind, which has
@@ -36,6 +37,7 @@ RUDE = ("rude", "cold", "vague", "loud")
 PLAIN = ("and", "then", "the", "one", "by", "this", "or", "so", "it", "was", "on", "a")
 LIKES_LENGTH = 2.0  # standard deviations of quality for one of length
 TRAIN, TEST = 600, 200
+SHORTER = 8  # words by which the better answer of a test is the shorter one, or more
 STEPS = 250  # of either model
 DEBIASED = "{kind: reward, length_debias: 2.0}"
 
@@ -101,7 +103,8 @@ def answer(chance: random.Random) -> Answer:
 
 
 def pairs(seed: int, test: bool) -> list[dict[str, str]]:
-    """Of training, by quality and length together; of test, by quality, the better one shorter."""
+    """Of training, by quality and length together; of test, by quality, the better one shorter by
+    `SHORTER` words or more."""
     chance = random.Random(f"{seed} {test}")
     found = []
     while len(found) < (TEST if test else TRAIN):
@@ -109,7 +112,9 @@ def pairs(seed: int, test: bool) -> list[dict[str, str]]:
         ahead = one[1] - other[1]
         longer = (one[2] - other[2]) / 6.92
         liked = ahead if test else ahead + LIKES_LENGTH * longer + chance.gauss(0, 0.3)
-        if liked == 0 or (test and (ahead == 0 or ahead * longer >= 0)):
+        if liked == 0 or (test and (ahead == 0 or ahead * (one[2] - other[2]) > 0)):
+            continue
+        if test and abs(one[2] - other[2]) < SHORTER:
             continue
         best, worst = (one, other) if liked > 0 else (other, one)
         prompt = f"{'asked' if test else 'said'} {len(found)}:"
