@@ -28,6 +28,8 @@ def seen(prompt: str = "What is it?", *answers: str, **more) -> dict[str, str]:
         ("control_characters", "one\u200btwo"),
         ("empty_answer", "N/A"),
         ("empty_answer", "<no output>"),
+        ("empty_answer", "..."),
+        ("empty_answer", "None."),
         ("truncated_answer", "It is dry because the air that comes from the"),
         ("truncated_answer", "The reasons are many: no water, no plants,"),
         ("prompt_in_answer", "No rain.\n\n### Instruction: name a river"),

@@ -38,7 +38,7 @@ def look_at_answers(sample: Sample) -> Iterator[Seen]:
         return
     for answer in sample.answers:
         said = answer.strip()
-        if said.lower().rstrip(".") in _NOTHING or not said:
+        if not said or {said.lower(), said.lower().rstrip(".")} & _NOTHING:
             yield Seen("empty_answer", "warning", f"the answer is {short(answer)!r}")
             continue
         ending = cut_off(said)
