@@ -4,8 +4,8 @@ The recipes of recipes/real/three_steps, through the command line, once a seed (
 otherwise). The reward model learns from the first half of the pairs of hh_harmless; a gold one,
 which no route is trained against, from the second half, with another seed. PPO learns from the
 reward model on these prompts and from a checker on times of day. DPO begins at the same model and
-learns from the pairs, and from the right times and the model's own wrong ones; its steps are as
-many and as large in tokens. Both are measured on the same held-out prompts. Stated beforehand: a
+learns from the pairs, and from the right times and the model's own wrong ones, for as many steps as
+come to the same tokens in all. Both are measured on the same held-out prompts. Stated beforehand: a
 seed has collapsed if the reward in training or the share of right times ends lower than it began,
 or the answers end up more than 10 nats (the guard's limit) from the model before.
 
@@ -103,10 +103,13 @@ def three_steps(place: Place, seed: int, routes: Sequence[str]) -> None:
     for route in routes:
         out = place.of(seed, route)
         if route == "dpo":
-            size = mean_tokens(place.of(seed, "ppo"))
+            ppo, pilot = place.of(seed, "ppo"), place.folder / "pilot"
             times = f"tasks.times.data.train={wrong_times(place, seed)}"
-            steps = len(steps_of(place.of(seed, "ppo")))
-            budget = (f"stages.act.steps={steps}", f"stages.act.batch={{tokens: {size}}}")
+            batch = f"stages.act.batch={{tokens: {mean_tokens(ppo)}}}"
+            # Shared prompts and padding decide how many tokens a step really has.
+            place.run("dpo", pilot, seed, begun, times, batch, "stages.act.steps=4")
+            steps = round(len(steps_of(ppo)) * mean_tokens(ppo) / mean_tokens(pilot))
+            budget = (batch, f"stages.act.steps={steps}")
             place.run("dpo", out, seed, begun, times, *budget)
         else:
             reward = f"stages.act.objective.harmless.reward={{kind: model, run: {judge}, task: harmless}}"  # noqa: E501
@@ -229,7 +232,7 @@ def page(told: Mapping[str, Any], costs: Mapping[str, dict], model: str, seeds: 
         f"{name} {np.mean([c['tokens'] for c in each]):,.0f} tokens in {np.mean([c['seconds'] for c in each]):,.0f} s"  # noqa: E501
         for name, each in costs.items()
     )
-    lines += ["", f"Equal budget means as many steps of as many tokens, on the mean: {spent}. The "
+    lines += ["", f"Equal budget means the same tokens in the steps, on the mean: {spent}. The "
               "seconds hold writing answers and asking for rewards.", ""]  # fmt: skip
     if "ppo less dpo" in head:
         words = [f"{MEASURES[m]}: {verdict(told[m]['ppo less dpo'])}" for m in MEASURES]
