@@ -59,7 +59,7 @@ def curate(
         DataError: with every file that cannot be read.
     """
     asked = tuple(DEEP) if deep is True else deep or ()
-    wanted = [name for name in DEEP if name in asked]
+    wanted: list[CheckName] = [name for name in DEEP if name in asked]
     paths = look_at_all(sources, work or folder / "work", processes, tell=tell)
     table = Table.of(sources, paths)
     tallies = Tallies()
