@@ -16,6 +16,7 @@ BENCHMARKS = (
     "matmul_share",
     "ranking",
     "answer_tuning",
+    "own_answers",
     "per_task_gradients",
     "ride_along",
     "retention",

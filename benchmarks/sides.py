@@ -7,7 +7,7 @@ run its next lap, so laps of several sides can take turns.
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -34,6 +34,7 @@ class Lap:
     processor_seconds: float
     tokens: int  # without padding
     trained: int
+    more: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -42,7 +43,7 @@ class Track:
 
     pipe: Connection
     model: Path
-    rows: Sequence[Encoded]
+    rows: Sequence[Any]
     rows_per_step: int
     laps: int
     _clock: tuple[float, float] = (0.0, 0.0)
@@ -54,9 +55,9 @@ class Track:
         self.pipe.recv()
         self._clock = (time.perf_counter(), time.process_time())
 
-    def end(self, tokens: int, trained: int) -> None:
-        wall, busy = self._clock
-        self.pipe.send(Lap(time.perf_counter() - wall, time.process_time() - busy, tokens, trained))
+    def end(self, tokens: int, trained: int, **more: float) -> None:
+        wall, busy = time.perf_counter() - self._clock[0], time.process_time() - self._clock[1]
+        self.pipe.send(Lap(wall, busy, tokens, trained, more))
 
 
 class Runner:

@@ -1,6 +1,7 @@
 """Answers in batches: keys and values are kept, finished rows leave the batch."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,10 +83,9 @@ def continued(
         rows = enumerate(zip(prompts, room, strict=True))
         return [_without_cache(model, row, *one, ends, pick) for row, one in rows]
     texts: list[list[int]] = [[] for _ in prompts]
-    cache, mask, places, states = known.cache, known.mask, known.lengths, known.last
-    if whose is not None:
-        places, states = places[whose], states[whose]
-        mask = None if mask is None else mask[whose]
+    places, states = known.lengths[whose], known.last[whose]
+    mask = None if known.mask is None else known.mask[whose]
+    cache: Any = None
     active, count = list(range(len(prompts))), 0
     while True:
         following = pick(model.logits(states).float(), active, count)
@@ -99,15 +99,16 @@ def continued(
             break
         if len(kept) < len(active):
             chosen = torch.tensor(kept, device=model.device)
-            if whose is None:
-                cache.batch_select_indices(chosen)
-            else:
+            if cache is None:
                 whose = whose[chosen]
+            else:
+                cache.batch_select_indices(chosen)
             mask = None if mask is None else mask[chosen]
             places, following = places[chosen], following[chosen]
             active = [active[place] for place in kept]
-        if whose is not None:
-            cache, whose = known.branch(whose), None
+        if cache is None:  # only for the rows that go on
+            cache = known.branch(whose, max(room[row] for row in active) - count - 1)
+            known.cache.layers = []  # what it held is needed no more
         states = extend(model, following[:, None], cache, mask, places)[:, 0]
         places = places + 1
         if mask is not None:
@@ -117,13 +118,10 @@ def continued(
 
 def _prefilled(
     model: LanguageModel, prompts: Sequence[Tokens]
-) -> tuple[Prefilled, Int[Tensor, " R"] | None]:
-    """Different prompts through the network once, and which of them each row has; None where no two
-    rows have the same."""
+) -> tuple[Prefilled, Int[Tensor, " R"]]:
+    """Different prompts through the network once, and which of them each row has."""
     first: dict[bytes, int] = {}
     whose = [first.setdefault(prompt.tobytes(), len(first)) for prompt in prompts]
-    if len(first) == len(prompts):
-        return prefill(model, prompts), None
     held = dict(zip(whose, prompts, strict=True))
     known = prefill(model, [held[place] for place in range(len(first))])
     return known, torch.tensor(whose, device=model.device)

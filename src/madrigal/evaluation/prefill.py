@@ -1,7 +1,6 @@
 """Prompts through the network once, with a cache to continue them from."""
 
 import copy
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from madrigal.evaluation.roomy import Roomy
 from madrigal.model.language_model import LanguageModel
 
 
@@ -28,10 +28,13 @@ class Prefilled:
     mask: Int[Tensor, "B T"] | None
     cache: Any
 
-    def branch(self, rows: Int[Tensor, " R"]) -> Any:
-        """A cache of its own with the given prompts, each as often as it is named."""
+    def branch(self, rows: Int[Tensor, " R"], room: int = 0) -> Any:
+        """A cache of its own with the given prompts, each as often as it is named.
+
+        After what is first appended there is `room` for so many further tokens without a copy.
+        """
         twin = copy.copy(self.cache)
-        twin.layers = [_chosen(layer, rows) for layer in self.cache.layers]
+        twin.layers = [_chosen(layer, rows, room) for layer in self.cache.layers]
         return twin
 
 
@@ -96,36 +99,15 @@ def _has_rows(cache: Any) -> bool:
     )
 
 
-def _chosen(layer: Any, rows: Int[Tensor, " R"]) -> Any:
+def _chosen(layer: Any, rows: Int[Tensor, " R"], room: int) -> Any:
     """A twin of a cache layer that holds the given rows."""
     from transformers.cache_utils import DynamicLayer
 
-    twin = copy.copy(layer)
     if type(layer) is DynamicLayer:
-        twin.update = functools.partial(_first_update, twin, rows)
-    else:
-        twin.batch_select_indices(rows)
+        return Roomy(layer, rows, room)
+    twin = copy.copy(layer)
+    twin.batch_select_indices(rows)
     return twin
-
-
-def _first_update(
-    layer: Any, rows: Int[Tensor, " R"], keys: Tensor, values: Tensor, *_: Any, **__: Any
-) -> tuple[Tensor, Tensor]:
-    """Choose rows and append to them in one copy, where choosing first would copy all twice."""
-    del layer.update  # from now on the layer's own
-    layer.keys = _joined(layer.keys, rows, keys)
-    layer.values = _joined(layer.values, rows, values)
-    return layer.keys, layer.values
-
-
-def _joined(
-    before: Float[Tensor, "B H T D"], rows: Int[Tensor, " R"], more: Float[Tensor, "R H A D"]
-) -> Float[Tensor, "R H S D"]:
-    size = before.shape[2]
-    whole = more.new_empty(len(rows), more.shape[1], size + more.shape[2], more.shape[3])
-    torch.index_select(before, 0, rows, out=whole[:, :, :size])
-    whole[:, :, size:] = more
-    return whole
 
 
 def extend(

@@ -61,7 +61,7 @@ def heated(temperature: float, top_p: float = 1.0) -> Choose:
     probabilities then sum to `top_p`."""
 
     def choose(logits: Float[Tensor, "R V"], chance: Sequence[float]) -> Int[Tensor, " R"]:
-        scaled = logits / temperature
+        scaled = logits if temperature == 1 else logits / temperature
         if top_p < 1:
             scaled = scaled.masked_fill(~nucleus(scaled, top_p), float("-inf"))
         return drawn(scaled, chance)
@@ -72,7 +72,8 @@ def heated(temperature: float, top_p: float = 1.0) -> Choose:
 def drawn(logits: Float[Tensor, "R V"], chance: Sequence[float]) -> Int[Tensor, " R"]:
     """A token of each row: the first whose cumulative probability exceeds the row's number, which
     is from 0 to below 1."""
-    upto = logits.double().softmax(dim=-1).cumsum(dim=-1)
+    weights = (logits - logits.amax(dim=-1, keepdim=True)).exp_()
+    upto = weights.cumsum(dim=-1, dtype=torch.float64)
     at = torch.tensor(chance, dtype=torch.float64, device=logits.device) * upto[:, -1]
     found = torch.searchsorted(upto, at[:, None], right=True).squeeze(1)
     return found.clamp(max=logits.shape[-1] - 1)

@@ -170,7 +170,7 @@ class Rollouts:
         plan, model = self._plans[task], self._asked.model
         count = plan.settings.samples
         since = time.perf_counter()
-        with still(model), model.routed(task):
+        with still(model), model.routed(task), model.lean():
             said = sample(
                 model,
                 [one.tokens for one in prompts],

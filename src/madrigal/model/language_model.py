@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from madrigal.model.branches import Branches, branched
 from madrigal.model.divergence import Reference, divergence_in_chunks
 from madrigal.model.head import Around, Head, logps_in_chunks, nothing_around
+from madrigal.model.lora import joined
 from madrigal.model.nucleus import nucleus, with_targets
 from madrigal.model.private import PrivateParts
 from madrigal.model.score import critics, heads, reward_heads
@@ -69,6 +70,10 @@ class LanguageModel:
             return nullcontext()
         routing = self.private.routing
         return routing.following(routing.plan(rows, self.device))
+
+    def lean(self) -> AbstractContextManager[None]:
+        """For many small passes without gradients or dropout; see `joined`."""
+        return nullcontext() if self.shards is not None else joined(self.network)
 
     def states(
         self, tokens: Int[Tensor, "B T"], branches: Branches | None = None

@@ -1,5 +1,7 @@
 """peft's LoRA layer with less work around its products."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -20,6 +22,9 @@ class LeanLinear(lora.Linear):
     """
 
     def forward(self, x: Float[Tensor, "*B I"], *args: Any, **others: Any) -> Float[Tensor, "*B O"]:
+        joined = self.__dict__.get("joined")
+        if joined is not None and not (args or others or self.disable_adapters):
+            return nn.functional.linear(x, joined, self.base_layer.bias)
         active = self.active_adapters
         plain = (
             len(active) == 1
@@ -43,3 +48,41 @@ def lighten(network: nn.Module) -> None:
     for module in network.modules():
         if type(module) is lora.Linear:
             module.__class__ = LeanLinear
+
+
+# Bytes that the products may take beside the model.
+MOST = 1 << 30
+
+
+@contextmanager
+def joined(network: nn.Module) -> Iterator[None]:
+    """Inside, each lean layer has W + s B A as one matrix, as far as copies of these fit `MOST`
+    bytes; nothing of the network itself changes.
+
+    For many passes of few tokens, in which the small products cost most of the time. Dropout must
+    be off and no gradient wanted.
+    """
+    held = [one for one in network.modules() if isinstance(one, LeanLinear) and _joins(one)]
+    if sum(one.base_layer.weight.nbytes for one in held) > MOST:
+        held = []
+    try:
+        for layer in held:
+            (name,) = layer.active_adapters
+            layer.__dict__["joined"] = layer.base_layer.weight + layer.get_delta_weight(name)
+        yield
+    finally:
+        for layer in held:
+            layer.__dict__.pop("joined", None)
+
+
+def _joins(layer: LeanLinear) -> bool:
+    """Whether one matrix says all that a layer does."""
+    active = layer.active_adapters
+    base = layer.base_layer
+    return (
+        type(base) is nn.Linear
+        and base.weight.is_floating_point()
+        and len(active) == 1
+        and active[0] in layer.lora_A
+        and not (layer.merged or layer.lora_variant or "private" in layer._modules)
+    )

@@ -1,11 +1,13 @@
 """The lean LoRA layer computes what peft's does, and is peft's in its files."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from peft.tuners import lora
 
-from madrigal.model.lora import LeanLinear, lighten
+from madrigal.model.lora import LeanLinear, joined, lighten
 from tiny import network
 
 # peft sees by itself that GPT-2 stores its weights transposed, and uses an old name.
@@ -107,3 +109,44 @@ def test_files_are_pefts(tmp_path):
     assert all(isinstance(m, lora.Linear) for m in held.modules() if hasattr(m, "lora_A"))
     held.save_pretrained(tmp_path)
     assert (tmp_path / "adapter_model.safetensors").exists()
+
+
+def test_joined_layers_say_the_same_and_leave_nothing_behind():
+    held = adapted("llama")
+    lighten(held)
+    tokens = torch.arange(1, 15).view(2, 7)
+    before = held.state_dict()
+    with torch.no_grad():
+        plain = held(input_ids=tokens).logits
+        with joined(held), counted(held) as small:
+            whole = held(input_ids=tokens).logits
+            assert not small  # no product with A or B was made
+            with held.disable_adapter():
+                base = held(input_ids=tokens).logits
+        with counted(held) as small:
+            assert torch.equal(held(input_ids=tokens).logits, plain)
+            assert small
+    assert float((plain - base).abs().max()) > 1e-3
+    torch.testing.assert_close(whole, plain, rtol=1e-4, atol=1e-6)
+    assert held.state_dict().keys() == before.keys()
+
+
+def test_what_is_too_large_is_not_joined(monkeypatch):
+    held = adapted("llama")
+    lighten(held)
+    monkeypatch.setattr("madrigal.model.lora.MOST", 100)
+    with torch.no_grad(), joined(held), counted(held) as small:
+        held(input_ids=torch.arange(1, 15).view(2, 7))
+    assert small
+
+
+@contextmanager
+def counted(held):
+    """The names of LoRA's own products that are made inside."""
+    made, hooks = [], []
+    for name, module in held.named_modules():
+        if ".lora_A." in name:
+            hooks.append(module.register_forward_hook(lambda *_, name=name: made.append(name)))
+    yield made
+    for hook in hooks:
+        hook.remove()
