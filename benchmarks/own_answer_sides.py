@@ -89,7 +89,7 @@ def add_end(folder: Path) -> None:
 def madrigal(side: Side, track: Track) -> None:
     """A stage of training as `madrigal run` does it, on prompts in a given order."""
     from madrigal.balancing import Mean
-    from madrigal.experience.answer import Prompt
+    from madrigal.experience.answer import Prompt, Worth
     from madrigal.experience.plan import Plan
     from madrigal.experience.rollouts import Rollouts
     from madrigal.mixture import Draw
@@ -135,7 +135,7 @@ def madrigal(side: Side, track: Track) -> None:
         seen.rewarded += len(answers)
         seen.written += sum(len(one.tokens) for one in answers)
         seen.read += sum(len(one.prompt.tokens) for one in answers)
-        return np.array(worth([one.text for one in answers]))
+        return Worth(np.array(worth([one.text for one in answers])))
 
     def watch(event: Watched) -> None:
         nonlocal seen

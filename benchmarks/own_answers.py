@@ -125,7 +125,7 @@ def cases(part: str) -> list[tuple[str, list[Side]]]:
     if part == "rloo":
         how = work("rloo", 0.05)
         return [
-            ("RLOO, lora", sides_of(how, "lora", *all_three, "Madrigal, prompts apart")),
+            ("RLOO, lora", sides_of(how, "lora", *all_three)),
             ("RLOO, full", sides_of(how, "full", *two)),
         ]
     if part == "grpo":

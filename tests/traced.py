@@ -5,6 +5,7 @@ It is made of what they are handed (weights, schedules, token rows, numbers), ne
 own settings objects: a key that nobody reads leaves no trace.
 """
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -115,6 +116,11 @@ def of_acting(run: Any) -> Any:
     acting = run.acting
     if acting is None:
         return None
+    servers = [plan.server for plan in acting._plans.values() if plan.server is not None]
+    if servers:  # nobody answers there
+        return [[repr(dataclasses.replace(one, handed=str, let_go=str)) for one in servers],
+                [one.patience.key for one in servers],
+                [one.handed("echo")[1] for one in servers]]  # fmt: skip
     chance, found = torch.Generator().manual_seed(0), []
     named = dict(run.parts.model.trainable())
     before = {name: p.detach().clone() for name, p in named.items()}
@@ -134,8 +140,8 @@ def of_acting(run: Any) -> Any:
     with torch.no_grad():
         for name, parameter in named.items():
             parameter.copy_(before[name])
-    # What is obeyed in the long run only: proved in unit/experience/test_guards.py and
-    # story/test_own_answers.py.
+    # What is obeyed in the long run only, or by a server: proved in
+    # unit/experience/test_guards.py, story/test_own_answers.py and story/test_served_answers.py.
     settings = [(s.failures, repr(s.guard)) for s in run.settings.acting().values()]
     return [found, settings, sorted(acting.tensors())]
 

@@ -23,7 +23,7 @@ from madrigal.errors import UserMistake
 from madrigal.pipeline.run import run
 from madrigal.recipe.load import load_recipe
 from madrigal.recipe.objective import ObjectiveSettings
-from madrigal.recipe.policy import Acting, BestOfN, Grpo, OnlineDpo, PolicyGuard, Ppo, Rloo
+from madrigal.recipe.policy import Acting, BestOfN, Grpo, OnlineDpo, PolicyGuard, Ppo, Rloo, Server
 from madrigal.recipe.schema import Recipe
 from madrigal.recipe.shape import kind_of, shapes
 from traced import trace
@@ -370,18 +370,19 @@ def acts(kind, **more):
     return {OWN: {"kind": kind, "reward": [{"kind": "pattern", "pattern": "e"}], **more}}
 
 
+NESTED = {"reward", "gold", "guard", "server"}
 ACTING = {kind.model_fields["kind"].default: kind for kind in (Rloo, Grpo, Ppo, BestOfN, OnlineDpo)}
 for kind in ACTING.values():
     word = kind.model_fields["kind"].default
     place = f"stages[N].objective.NAME({word})"
-    shared = set(Acting.model_fields) if kind is not Rloo else {"reward", "gold", "guard"}
+    shared = set(Acting.model_fields) if kind is not Rloo else NESTED
     ROWS[f"{place}.kind"] = Row(OWN, "likelihood", acts(word))
     for key in [k for k in kind.__annotations__ if k not in ("kind", "method")]:
         assert key not in shared - set(kind.__annotations__)
         beside = {"horizon": {"target": 0.4}, "critic": {"reward": [JUDGE]}}.get(key, {})
         value = None if (word, key) == ("ppo", "target") else OTHERWISE[key]
         ROWS[f"{place}.{key}"] = Row(f"{OWN}.{key}", value, acts(word, **beside))
-for key in [k for k in Acting.model_fields if k not in ("reward", "gold", "guard", "samples")]:
+for key in [k for k in Acting.model_fields if k not in NESTED | {"samples"}]:
     ROWS[f"stages[N].objective.NAME(rloo).{key}"] = Row(
         f"{OWN}.{key}", OTHERWISE[key], acts("rloo")
     )
@@ -399,6 +400,17 @@ ROWS["stages[N].objective.NAME(rloo).gold[N](length).weight"] = Row(
 GUARDS = "stages[N].objective.NAME(rloo).guard"
 for key in PolicyGuard.model_fields:
     ROWS[f"{GUARDS}.{key}"] = Row(f"{OWN}.guard", {key: OTHERWISE[f"guard.{key}"]}, acts("rloo"))
+SERVER = {"url": "http://localhost:9/v1", "model": "there", "adapters": "."}
+SERVERS = {
+    "url": "http://localhost:8/v1", "model": "elsewhere", "adapters": "more", "key": "NOT_SET",
+    "at_once": 3, "tries": 2, "timeout": 5.0, "first_pause": 0.1, "gap": 1.0,
+}  # fmt: skip
+assert set(SERVERS) == set(Server.model_fields)
+for key, value in SERVERS.items():
+    ROWS[f"stages[N].objective.NAME(rloo).server.{key}"] = Row(
+        f"{OWN}.server.{key}", value, LORA | acts("rloo", server=SERVER),
+        {"key": "NOT_SET is not set", "adapters": "more is no folder"}.get(key, ""),
+    )  # fmt: skip
 ROWS["stages[N].batch.share_prompts"] = Row(
     "stages.0.batch.share_prompts",
     False,

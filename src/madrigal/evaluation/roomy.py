@@ -35,11 +35,11 @@ class Roomy(DynamicLayer):
         before = self.get_seq_length()
         after = before + key_states.shape[2]
         if self._rows is not None:
-            self._held = tuple(
-                _opened(old, self._rows, new, self._room)
-                for old, new in ((self.keys, key_states), (self.values, value_states))
-            )
-            self._rows = None
+            assert self.keys is not None
+            assert self.values is not None
+            keys = _opened(self.keys, self._rows, key_states, self._room)
+            values = _opened(self.values, self._rows, value_states, self._room)
+            self._held, self._rows = (keys, values), None
         if self._held is None or after > self._held[0].shape[2]:
             self._held = None
             return super().update(key_states, value_states)

@@ -1,7 +1,7 @@
-"""Answers as rows, and what they are paid."""
+"""What was written and found of answers, answers as rows, and what they are paid."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -10,6 +10,18 @@ from madrigal.experience.answer import Answer
 from madrigal.experience.plan import Standing
 from madrigal.recipe import policy
 from madrigal.tasks.encoded import Acted, Encoded
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Tokens of answers, their rewards, how far ensembles are apart, gold rewards, if any, and
+    what a server said of each token, where one wrote them."""
+
+    said: list[list[int]]
+    rewards: list[float]
+    apart: list[float]
+    gold: list[float]
+    theirs: list[list[float]]
 
 
 def paid(

@@ -12,6 +12,7 @@ from madrigal.experience.answer import Given, Prompt, Scale
 from madrigal.experience.caution import Caution
 from madrigal.experience.guards import alarm
 from madrigal.experience.penalty import Penalty
+from madrigal.experience.served import Served
 from madrigal.recipe import policy
 from madrigal.training.acting import Sign
 
@@ -28,6 +29,7 @@ class Plan:
     prompts: Callable[[int], Prompt]
     reward: Given
     gold: Given | None = None
+    server: Served | None = None  # what writes the answers, where it is not the model here
 
     @property
     def epochs(self) -> int:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from madrigal.experience.answer import Answer, Prompt
 from madrigal.experience.held import Held, aged, held_tensors, read_held
 from madrigal.experience.lessons import Lessons, Written, chosen, lessons
 from madrigal.experience.means import gold_means, means, sampled, watched_means
-from madrigal.experience.paid import drawn_from, paid, row_of
+from madrigal.experience.paid import Found, drawn_from, paid, row_of
 from madrigal.experience.plan import Plan, Standing, counted, dealt_with
 from madrigal.recipe import policy
 from madrigal.retention import Teacher
@@ -31,16 +31,6 @@ from madrigal.training.reference import Asked, token_logps, token_nuclei, token_
 # How far the ratio of two passes over the same tokens is from 1 by rounding, with room.
 _ROUNDING = {torch.float32: 1e-3, torch.float64: 1e-6}
 _COARSE = 0.3
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Tokens of answers, their rewards, how far ensembles are apart, and gold rewards, if any."""
-
-    said: list[list[int]]
-    rewards: list[float]
-    apart: list[float]
-    gold: list[float]
 
 
 class Rollouts:
@@ -144,6 +134,7 @@ class Rollouts:
         since = time.perf_counter()
         written = self._scored(task, plan, rows, group, rewards)
         clock.spent["passes"] = time.perf_counter() - since
+        gap = {} if plan.server is None else plan.server.compared(task, first.theirs, written.old)
         beta = 0.0 if state.penalty is None else state.penalty.beta
         known = chosen(written, lambda number: bool(np.isfinite(rewards[number])))
         found: Lessons = lessons(settings, known, beta)
@@ -153,7 +144,8 @@ class Rollouts:
             task=task,
             means=means(answers, raw, written, beta)
             | gold_means(first.gold)
-            | watched_means(first.apart, state.norms),
+            | watched_means(first.apart, state.norms)
+            | gap,
             samples=sampled(answers, raw, away),
             seconds=clock.spent,
         )
@@ -164,22 +156,18 @@ class Rollouts:
         examples = [found.get(number) for number in range(len(prompts))]
         return told, replace(state, penalty=penalty, caution=caution, norms=()), examples
 
-    def _written(self, task: str, step: int, prompts: Sequence[Prompt], clock: "_Clock") -> _Found:
+    def _written(self, task: str, step: int, prompts: Sequence[Prompt], clock: "_Clock") -> Found:
         """Tokens of an answer to each of the prompts, equal ones adjacent, and their rewards: those
         in training, and the gold ones, if any."""
-        plan, model = self._plans[task], self._asked.model
-        count = plan.settings.samples
+        plan, count = self._plans[task], self._plans[task].settings.samples
         since = time.perf_counter()
-        with still(model), model.routed(task), model.lean():
-            said = sample(
-                model,
-                [one.tokens for one in prompts],
-                [one.limit for one in prompts],
-                [(self._end,)],
-                [(*self._chance, task, step, n // count, n % count) for n in range(len(prompts))],
-                self._batch_tokens,
-                heated(plan.settings.temperature, plan.settings.top_p),
-            )
+        theirs: list[list[float]] = []
+        if plan.server is not None:
+            chance = (*self._chance, task, step)
+            found = plan.server(task, prompts[::count], count, chance)
+            said, theirs = [one.tokens for one in found], [one.logps for one in found]
+        else:
+            said = self._drawn(task, step, prompts)
         answers = self._read(prompts, said)
         clock.spent["writing"] = time.perf_counter() - since
         since = time.perf_counter()
@@ -188,7 +176,22 @@ class Rollouts:
         gold = [] if plan.gold is None else plan.gold(answers).rewards.tolist()
         clock.spent["rewards"] = time.perf_counter() - since
         apart = [] if worth.apart is None else worth.apart.tolist()
-        return _Found(said, rewards.tolist(), apart, gold)
+        return Found(said, rewards.tolist(), apart, gold, theirs)
+
+    def _drawn(self, task: str, step: int, prompts: Sequence[Prompt]) -> list[list[int]]:
+        """Tokens that the model here draws."""
+        plan, model = self._plans[task], self._asked.model
+        count = plan.settings.samples
+        with still(model), model.routed(task), model.lean():
+            return sample(
+                model,
+                [one.tokens for one in prompts],
+                [one.limit for one in prompts],
+                [(self._end,)],
+                [(*self._chance, task, step, n // count, n % count) for n in range(len(prompts))],
+                self._batch_tokens,
+                heated(plan.settings.temperature, plan.settings.top_p),
+            )
 
     def _read(self, prompts: Sequence[Prompt], said: Sequence[list[int]]) -> list[Answer]:
         """Tokens as answers."""
@@ -200,7 +203,7 @@ class Rollouts:
             for prompt, tokens, text, over in zip(prompts, said, texts, ended, strict=True)
         ]
 
-    def _first(self, work: Callable[[], _Found]) -> _Found:
+    def _first(self, work: Callable[[], Found]) -> Found:
         """What the first process finds, in all of them; all stop where it must."""
 
         def careful() -> Any:

@@ -22,9 +22,10 @@ class LeanLinear(lora.Linear):
     """
 
     def forward(self, x: Float[Tensor, "*B I"], *args: Any, **others: Any) -> Float[Tensor, "*B O"]:
-        joined = self.__dict__.get("joined")
-        if joined is not None and not (args or others or self.disable_adapters):
-            return nn.functional.linear(x, joined, self.base_layer.bias)
+        whole = _whole.get(self)
+        if whole is not None and not (args or others or self.disable_adapters):
+            base: Any = self.base_layer
+            return nn.functional.linear(x, whole, base.bias)
         active = self.active_adapters
         plain = (
             len(active) == 1
@@ -52,6 +53,7 @@ def lighten(network: nn.Module) -> None:
 
 # Bytes that the products may take beside the model.
 MOST = 1 << 30
+_whole: dict[nn.Module, Tensor] = {}  # of the layers that are joined now
 
 
 @contextmanager
@@ -62,17 +64,17 @@ def joined(network: nn.Module) -> Iterator[None]:
     For many passes of few tokens, in which the small products cost most of the time. Dropout must
     be off and no gradient wanted.
     """
-    held = [one for one in network.modules() if isinstance(one, LeanLinear) and _joins(one)]
-    if sum(one.base_layer.weight.nbytes for one in held) > MOST:
+    held: list[Any] = [m for m in network.modules() if isinstance(m, LeanLinear) and _joins(m)]
+    if sum(layer.base_layer.weight.nbytes for layer in held) > MOST:
         held = []
     try:
         for layer in held:
             (name,) = layer.active_adapters
-            layer.__dict__["joined"] = layer.base_layer.weight + layer.get_delta_weight(name)
+            _whole[layer] = layer.base_layer.weight + layer.get_delta_weight(name)
         yield
     finally:
         for layer in held:
-            layer.__dict__.pop("joined", None)
+            _whole.pop(layer, None)
 
 
 def _joins(layer: LeanLinear) -> bool:

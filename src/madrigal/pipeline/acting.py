@@ -20,6 +20,7 @@ from madrigal.pipeline.build import Built
 from madrigal.pipeline.parts import shares_prompts
 from madrigal.pipeline.reward import build_reward
 from madrigal.pipeline.save import REWARD
+from madrigal.pipeline.serving import build_server
 from madrigal.pipeline.trained import find_trained
 from madrigal.recipe import policy
 from madrigal.recipe.reward import RewardModel
@@ -52,7 +53,7 @@ def acting(
     if not asking:
         return None
     plans = {
-        task: _plan(built, task, settings, folder / JUDGED / task)
+        task: _plan(built, task, settings, folder / JUDGED / task, model)
         for task, settings in asking.items()
     }
     asked = Asked(
@@ -94,7 +95,9 @@ def again(source: Source, rollouts: Rollouts | None, plans: Mapping[str, policy.
     return Again(source, repeated) if repeated else source
 
 
-def _plan(built: Built, task: str, settings: policy.Acting, keep: Path) -> Plan:
+def _plan(
+    built: Built, task: str, settings: policy.Acting, keep: Path, model: LanguageModel
+) -> Plan:
     coder, held = built.coder, built.tasks[task]
 
     def prompt(index: int) -> Prompt:
@@ -107,7 +110,10 @@ def _plan(built: Built, task: str, settings: policy.Acting, keep: Path) -> Plan:
     gold = None
     if settings.gold:
         gold = build_reward(settings.gold, built.root, tokens, keep / "gold")
-    return Plan(settings, prompt, reward, gold)
+    server = None
+    if settings.server is not None:
+        server = build_server(settings.server, model, built.root, coder.end)
+    return Plan(settings, prompt, reward, gold, server)
 
 
 @torch.no_grad()

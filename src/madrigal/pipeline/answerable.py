@@ -7,6 +7,7 @@ from madrigal.errors import DataError, UserMistake
 from madrigal.experience.verify import found_function
 from madrigal.pipeline.filters import filter_of
 from madrigal.pipeline.judging import judge_of
+from madrigal.pipeline.serving import unserved
 from madrigal.pipeline.trained import find_trained
 from madrigal.recipe import reward
 from madrigal.recipe.schema import Recipe
@@ -42,6 +43,8 @@ def unrewarded(recipe: Recipe, tasks: Mapping[str, Task], root: Path) -> Iterato
             for key, rewards in (("reward", settings.reward), ("gold", settings.gold)):
                 for problem in _unrewarded(rewards, answered, root):
                     yield f"{where}.{key}: {problem}"
+            if settings.server is not None:
+                yield from unserved(settings.server, f"{where}.server", root)
 
 
 def with_room(

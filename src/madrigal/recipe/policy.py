@@ -28,6 +28,20 @@ class PolicyGuard(Settings):
     act: bool = Field(default=True, description="false: signs are told, and nothing is done.")
 
 
+class Server(Settings):
+    """An inference server that writes the answers: vLLM, or what speaks its API. Before each rollout it is handed the adapter as it is then."""
+
+    url: str = Field(pattern=r"^https?://[^@\s]+$", description="Address up to and with `/v1`, `http://localhost:8000/v1`.")
+    model: str = Field(min_length=1, description="Name of the base model there; `/v1/models` lists it.")
+    adapters: str = Field(min_length=1, description="Folder that this machine and the server see under one path. The adapter of a rollout is written there and removed after the next.")
+    key: str | None = Field(default=None, description="NAME of the environment variable with the secret key; left out: none is sent. The key itself stands in no file.")
+    at_once: int = Field(default=8, ge=1, le=1000, description="Requests under way at the same time; one is a prompt with all its answers.")
+    tries: int = Field(default=6, ge=1, le=100, description="Times that a request is made before the stage ends; it goes on with --resume.")
+    timeout: float = Field(default=300.0, gt=0, description="Seconds that a request may take.")
+    first_pause: float = Field(default=1.0, gt=0, description="Seconds of the pause after the first failure, at most; each further one may be twice as long, up to a minute.")
+    gap: float = Field(default=0.2, gt=0, le=100, description="How far the server's log-probabilities may be from the trainer's, in nats a token on the mean, before the stage ends.")
+
+
 class Acting(Settings):
     """What all of them share: how answers are written, and what each is worth."""
 
@@ -41,6 +55,7 @@ class Acting(Settings):
     failures: float = Field(default=0.1, ge=0, lt=1, description="Share of answers without a reward (the function failed, or gave no number) from which on the stage ends. These answers are left out.")
     gold: Rewards = Field(default=(), description="A second opinion on the answers, which is not trained on: when it falls while the reward rises, the model goes back.")
     guard: PolicyGuard | None = Field(default=PolicyGuard(), description="Signs of a reward that is exploited, and what is done about them; null: none.")
+    server: Server | None = Field(default=None, description="An inference server that writes the answers; null: they are written here.")
 
 
 class Rloo(Acting):

@@ -30,12 +30,34 @@ def objective_rules(root: Node) -> Iterator[Mistake]:
                 yield Mistake(node, f"the stage does not learn {name!r}{did_you_mean(name, tasks)}")
             yield from _noise(node)
             yield from _nothing(node)
+            yield from _served(root, node)
 
 
 def _noise(node: Node) -> Iterator[Mistake]:
     if node.get("smoothing").number and node.get("flip_rate").number:
         text = "`smoothing` and `flip_rate` are both given; one regularises, the other corrects"
         yield Mistake(node.get("flip_rate"), f"{text}; keep one")
+
+
+def _served(root: Node, node: Node) -> Iterator[Mistake]:
+    """What a server that writes answers can do."""
+    server = node.get("server")
+    if not server.get("url").present:
+        return
+    for key in ("temperature", "top_p"):
+        if node.get(key).number not in (None, 1):
+            yield Mistake(
+                node.get(key),
+                f"servers tell log-probabilities at {key} 1, and only there they can be compared "
+                "with the trainer's; remove it, or `server`",
+            )
+    adapter = root.get("model").get("adapter")
+    if (adapter.text or adapter.get("kind").text) == "full":
+        yield Mistake(
+            server,
+            "weights are handed to a server as LoRA adapters, and `model.adapter` is full; set it "
+            "to lora, or remove `server`",
+        )
 
 
 def _nothing(node: Node) -> Iterator[Mistake]:

@@ -24,6 +24,7 @@ _CHARTS = (
     ("divergence", "nats from the model before", (("divergence", "c1"),)),
     ("entropy", "nats a token", (("entropy", "c0"),)),
     ("length", "tokens an answer", (("tokens", "c4"),)),
+    ("server and trainer", "nats a token apart", (("gap", "c1"),)),
 )
 
 
