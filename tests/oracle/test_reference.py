@@ -99,6 +99,13 @@ def test_a_model_is_known_by_its_weights():
     assert fingerprint(one) != fingerprint(twin)
 
 
+def test_the_same_weights_may_be_another_model():
+    one, twin = model("llama", None, 0), model("llama", None, 0)
+    assert fingerprint(one) == fingerprint(twin)
+    twin.causal.config.rms_norm_eps *= 10
+    assert fingerprint(one) != fingerprint(twin)
+
+
 def test_an_adapter_that_does_nothing_yet_is_no_part_of_it():
     def fresh(seed, rank=3):
         held = model("llama", LORA.model_copy(update={"rank": rank}), 0)

@@ -51,6 +51,16 @@ def test_judged_answers_that_do_not_fit_are_left_out_and_told(tmp_path, coder):
     ]  # fmt: skip
 
 
+def test_rows_that_could_not_be_read_are_counted_with_those_that_do_not_fit(tmp_path, coder):
+    rows = [pair("a"), pair("b", ""), pair("c", LONG), pair("d", LONG)]
+    write_jsonl(tmp_path / "train.jsonl", rows)
+    write_jsonl(tmp_path / "test.jsonl", [pair("t")])
+    data = {"train": "train.jsonl", "test": "test.jsonl", "split": {"validation": 0.0}}
+    found = fitting(loaded({**data, "on_bad": "drop"}, tmp_path), coder)
+    assert found.counts["bad"] == len(found.dropped) == 3
+    assert found.dropped[0] == "train.jsonl:2: 'chosen' is empty"
+
+
 def test_of_free_answers_only_those_that_are_trained_must_fit(tmp_path, coder):
     rows = [{"prompt": "a", "completion": LONG}, {"prompt": "b", "completion": "x"}]
     task = task_of(tmp_path, rows, [{"prompt": "t", "completion": LONG}])
