@@ -70,6 +70,36 @@ def test_likely_tokens_alone_killed_and_resumed(tmp_path):
     assert retained.untimed(tmp_path / "killed") == retained.untimed(whole)
 
 
+@pytest.mark.parametrize("turns", [True, False])
+def test_a_stage_whose_last_answers_are_paid_for_nothing_ends_where_all_was_well(turns, tmp_path):
+    """One rollout is too few for the guard's window; the clean twin keeps its last step."""
+    tiny_run.write_data(tmp_path)
+    (tmp_path / "late.py").write_text(
+        "calls = [0, 0]\n"
+        "def paid(prompts, answers, accepted):\n"
+        "    calls[0] += 1\n"
+        "    return [calls[0] + n % 2 for n in range(len(answers))]\n"
+        "def right(prompts, answers, accepted):\n"
+        "    calls[1] += 1\n"
+        f"    lost = {turns} and calls[1] == 6\n"
+        "    return [0.0 if lost else float(n % 2) for n in range(len(answers))]\n",
+        encoding="utf-8",
+    )
+    reward, gold = ({"kind": "function", "name": f"late.{name}"} for name in ("paid", "right"))
+    recipe = keys(KINDS["rloo"] | {"reward": [reward], "gold": [gold]})
+    run = retained.train(tmp_path, recipe, tmp_path / "run")
+    events = retained.rows(run / "stages/02-act/events.jsonl") if turns else []
+    told = [event["text"] for event in events if event["kind"] == "sign"]
+    before, after = ((run / "predictions" / s / "echo.jsonl").read_bytes()
+                     for s in ("01-together", "02-act"))  # fmt: skip
+    if turns:
+        assert len(told) == 1
+        assert told[0].startswith("echo: At the end: The gold reward fell from 0.5 to 0 while")
+    else:
+        assert not (run / "stages/02-act/events.jsonl").exists()
+    assert (before == after) is turns  # no step was known to be well but the first
+
+
 def test_what_is_told_of_a_rollout(tmp_path):
     tiny_run.write_data(tmp_path)
     run = retained.train(tmp_path, keys(KINDS["ppo"]), tmp_path / "run")

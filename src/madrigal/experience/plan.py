@@ -13,6 +13,7 @@ from madrigal.experience.caution import Caution
 from madrigal.experience.guards import alarm
 from madrigal.experience.penalty import Penalty
 from madrigal.experience.served import Served
+from madrigal.experience.signs import late
 from madrigal.recipe import policy
 from madrigal.training.acting import Sign
 
@@ -119,6 +120,16 @@ def dealt_with(task: str, plan: Plan, state: Standing) -> tuple[Standing, list[S
         text = "An answer without an end now costs more."
     done = replace(state, penalty=penalty, caution=caution)
     return _struck(done), [Sign(task, f"{found.text} {text}", "say")]
+
+
+def last_look(task: str, plan: Plan, state: Standing) -> list[Sign]:
+    """What the last rollouts of a stage are a sign of, however few: it is to end where all was
+    well."""
+    guard = plan.settings.guard
+    found = None if guard is None else late(guard, state.caution.history)
+    if guard is None or found is None:
+        return []
+    return [Sign(task, f"At the end: {found.text}", "stop" if guard.act else "say")]
 
 
 def _struck(state: Standing) -> Standing:

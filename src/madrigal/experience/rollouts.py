@@ -19,7 +19,7 @@ from madrigal.experience.held import Held, aged, held_tensors, read_held
 from madrigal.experience.lessons import Lessons, Written, chosen, lessons
 from madrigal.experience.means import gold_means, means, sampled, watched_means
 from madrigal.experience.paid import Found, drawn_from, paid, row_of
-from madrigal.experience.plan import Plan, Standing, counted, dealt_with
+from madrigal.experience.plan import Plan, Standing, counted, dealt_with, last_look
 from madrigal.recipe import policy
 from madrigal.retention import Teacher
 from madrigal.tasks.encoded import Encoded, Example
@@ -98,6 +98,11 @@ class Rollouts:
         """See `Acting`."""
         guards = (plan.settings.guard for plan in self._plans.values())
         return max((guard.window for guard in guards if guard is not None), default=1)
+
+    def last_look(self) -> Sequence[Sign]:
+        """See `Acting`."""
+        each = (last_look(task, plan, self._states[task]) for task, plan in self._plans.items())
+        return [sign for signs in each for sign in signs]
 
     def watch(self, seen: Watched) -> None:
         """See `Acting`. Gradients that are far too steep are a sign, too."""

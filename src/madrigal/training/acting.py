@@ -48,6 +48,10 @@ class Acting(Protocol):
         """What the last call's answers are a sign of."""
         ...
 
+    def last_look(self) -> Sequence[Sign]:
+        """What the stage's last answers are a sign of, as it ends."""
+        ...
+
     def watch(self, seen: Watched) -> None:
         """An observer of the stage."""
         ...

@@ -4,7 +4,19 @@ from madrigal.errors import RunStopped
 from madrigal.training.best_parts import BestParts
 from madrigal.training.checkpoint import load_checkpoint, restore
 from madrigal.training.progress import Progress
+from madrigal.training.record import Event, Observer
 from madrigal.training.stage_run import StageRun
+
+
+def last_look(run: StageRun, progress: Progress, observe: Observer) -> None:
+    """Have the stage end where all was well if its last answers are a sign that all is not."""
+    if run.acting is None or progress.stopped:
+        return
+    for sign in run.acting.last_look():
+        text = f"{sign.task}: {sign.text}"
+        observe(Event(progress.step, "sign", text))
+        if sign.then != "say":
+            progress.stopped, progress.guarded = text, True
 
 
 def end_with_result(run: StageRun, progress: Progress, best_parts: BestParts) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 from torch import Tensor
 
-from madrigal.balancing.base import wants_losses_after, wants_validation
 from madrigal.errors import RunStopped
 from madrigal.gradients.memory import Memory
 from madrigal.model.dropout import without_dropout
 from madrigal.training.acting import Acting, Sign
+from madrigal.training.balancer import update_balancer
 from madrigal.training.best_parts import BestParts
 from madrigal.training.checkpoint import (
     Checkpoint,
@@ -26,7 +26,7 @@ from madrigal.training.checkpoint import (
     under,
 )
 from madrigal.training.drawing import Drawn, drawn
-from madrigal.training.ending import end_with_result
+from madrigal.training.ending import end_with_result, last_look
 from madrigal.training.files import flush
 from madrigal.training.guard import Guard
 from madrigal.training.interrupt import finish_step_on_interrupt
@@ -126,7 +126,7 @@ class _Trainer:
         finite = math.isfinite(norm) and all(math.isfinite(x) for x in gradient.loss.values())
         if finite:
             self._apply(rate)
-            self._update_balancer(gradient)
+            update_balancer(self.run, gradient)
             self.progress.bad_steps = 0
         self.optimiser.zero_grad(set_to_none=True)
         spent = time.perf_counter() - began
@@ -188,16 +188,6 @@ class _Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.step()
-
-    def _update_balancer(self, gradient: Gradient) -> None:
-        """Tell the balancer what the step saw, and what it asks for beyond that."""
-        balancer, view = self.run.parts.balancer, gradient.view
-        if wants_losses_after(balancer):
-            view = replace(view, losses_after=gradient.losses_now())
-        if wants_validation(balancer, view.step):
-            assert self.run.validation_losses is not None
-            view = replace(view, validation=self.run.validation_losses(view.step))
-        balancer.update(view)
 
     def _after_bad_step(self, gradient: Gradient) -> None:
         """Skip; after several in a row go back to the last checkpoint's weights; then give up.
@@ -286,6 +276,8 @@ def train(run: StageRun, observe: Observer) -> Progress:
             if run.validate_every and progress.step % run.validate_every == 0:
                 trainer.validate()
                 run.parts.model.network.train()
+            if progress.step == steps:
+                last_look(run, progress, observe)
             last = progress.step == steps or bool(progress.stopped)
             interrupted = run.parts.processes.any_(interrupt.pressed, run.parts.model.device)
             if last or progress.step % run.settings.checkpoint_every == 0:

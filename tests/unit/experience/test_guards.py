@@ -8,6 +8,7 @@ from madrigal.experience.caution import Caution
 from madrigal.experience.guards import alarm
 from madrigal.experience.history import History
 from madrigal.experience.plan import Plan, Standing, dealt_with
+from madrigal.experience.signs import late
 from madrigal.recipe.policy import Grpo, PolicyGuard, Ppo
 
 USUAL = {
@@ -230,6 +231,35 @@ def test_gold_falls_while_the_reward_rises():
     assert "gold reward fell from 1.25 to 0.55" in found.text
     assert sign(*rising, gold(0.6, 0.1), gold(0.5, 0.1)) is None  # both fall: no exploit
     assert sign(*rising, gold(1.1, 1.0), gold(1.0, 1.0)) is None  # within chance
+
+
+def test_the_last_rollouts_are_looked_at_however_few():
+    guard = PolicyGuard(window=4)
+
+    def gold(value, reward):
+        return {"gold": value, "gold_error": 0.1, "reward": reward}
+
+    def told(*last):
+        history = after(*[gold(1.0, 0.1)] * 6, *last, guard=guard, first=4)
+        return alarm(guard, history, True), late(guard, history)
+
+    assert told() == (None, None)
+    window, found = told(gold(0.5, 1.0))
+    assert window is None
+    assert (found.sign, found.action) == ("gold", "roll_back")
+    assert "gold reward fell from 1 to 0.5 while" in found.text
+    assert told(gold(0.5, 0.1))[1] is None  # the reward in training did not rise
+    assert told(gold(0.8, 1.0))[1] is None  # within chance
+    assert told(gold(0.7, 1.0))[1] is None
+    assert told(gold(0.7, 1.0), gold(0.7, 1.0))[1] is not None  # two of them are not
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_end_of_a_clean_run_is_no_sign(seed):
+    guard, history = PolicyGuard(), History()
+    for one in sequence(seed):
+        history = history.with_more(one | {"gold_error": 0.07}, guard.window)
+        assert late(guard, history) is None
 
 
 def test_a_critic_that_is_worse_than_none_is_told():
