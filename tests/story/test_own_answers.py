@@ -94,7 +94,9 @@ def test_a_stage_whose_last_answers_are_paid_for_nothing_ends_where_all_was_well
                      for s in ("01-together", "02-act"))  # fmt: skip
     if turns:
         assert len(told) == 1
-        assert told[0].startswith("echo: At the end: The gold reward fell from 0.5 to 0 while")
+        assert told[0].startswith(
+            "echo: At the end: The gold reward fell from 0.5 to 0 in the last rollout."
+        )
     else:
         assert not (run / "stages/02-act/events.jsonl").exists()
     assert (before == after) is turns  # no step was known to be well but the first

@@ -18,8 +18,8 @@ from madrigal.recipe.policy import PolicyGuard
 
 # A window of means is lower when it is by so many standard errors of the difference.
 _SURE = 2.0
-# The same where several endings of a stage are looked at, each of fewer rollouts.
-_SURELY = 3.0
+# The same where the best of many windows is compared with the luckless end of a stage.
+_SURELY = 4.0
 # More divergence than so many times its running median is a blow-up, where it is nats at all.
 _JUMP, _NATS = 3.0, 1.0
 # Below this norm no gradient is large: by default it is not even clipped.
@@ -72,35 +72,38 @@ def _gold(guard: PolicyGuard, history: History, priced: bool) -> Alarm | None:
     held = history.last[-guard.window :]
     if not history.gold or len(held) < guard.window or "gold" not in held[-1]:
         return None
-    return _unpaid(history, held, _SURE)
-
-
-def late(guard: PolicyGuard, history: History) -> Alarm | None:
-    """What a stage's last rollouts show that are too few for a window, or that a window hides
-    behind better ones: `_gold` of the last one, the last two, and so on."""
-    for count in range(1, min(guard.window, len(history.last)) + 1):
-        held = history.last[-count:]
-        if not history.gold or any("gold" not in one for one in held):
-            return None
-        found = _unpaid(history, held, _SURELY)
-        if found is not None:
-            return found
-    return None
-
-
-def _unpaid(history: History, held: Sequence[Means], errors: float) -> Alarm | None:
-    """The gold reward is below that of its best window by so many standard errors, and the reward
-    in training above the one there."""
-    ((best, variance, reward),) = history.gold
-    now, spread = window_mean(held, "gold"), variance_of(held)
-    paid = window_mean(held, "reward")
-    if not (best - now > errors * math.sqrt(variance + spread) and paid > reward):
+    ((best, _, reward),) = history.gold
+    now, paid = window_mean(held, "gold"), window_mean(held, "reward")
+    if not (_worse(history, held, _SURE) and paid > reward):
         return None
     text = (
         f"The gold reward fell from {best:.3g} to {now:.3g} while the reward in training rose "
         f"from {reward:.3g} to {paid:.3g}."
     )
     return Alarm("gold", text, "roll_back")
+
+
+def late(guard: PolicyGuard, history: History) -> Alarm | None:
+    """The gold reward of the last rollout, of the last two and so on up to a window, is surely
+    below that of the best window. What was learnt since is not worth having, whatever it is paid:
+    nothing that comes later can make up for it once a stage ends."""
+    for count in range(1, min(guard.window, len(history.last)) + 1):
+        held = history.last[-count:]
+        if not history.gold or any("gold" not in one for one in held):
+            return None
+        if _worse(history, held, _SURELY):
+            best, now = history.gold[0][0], window_mean(held, "gold")
+            over = "the last rollout" if count == 1 else f"the last {count} rollouts"
+            text = f"The gold reward fell from {best:.3g} to {now:.3g} in {over}."
+            return Alarm("gold", text, "roll_back")
+    return None
+
+
+def _worse(history: History, held: Sequence[Means], errors: float) -> bool:
+    """The gold reward is below that of its best window by so many standard errors."""
+    ((best, variance, _),) = history.gold
+    spread = math.sqrt(variance + variance_of(held))
+    return best - window_mean(held, "gold") > errors * spread
 
 
 def _dull(guard: PolicyGuard, history: History, priced: bool) -> Alarm | None:

@@ -150,7 +150,7 @@ class _Trainer:
         signs = acting.signs()
         for sign in signs:
             self.observe(Event(step + 1, "sign", f"{sign.task}: {sign.text}"))
-        self.progress.note(len(acting.told()), signs, acting.window)
+        self.progress.note(len(acting.told()), [*signs, *acting.last_look()], acting.window)
         grave = next((sign for sign in signs if sign.then != "say"), None)
         if grave is None:
             return found

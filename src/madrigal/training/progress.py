@@ -41,8 +41,8 @@ class Progress:
         return {step for step in held if step is not None} | {self.regular_step}
 
     def note(self, rollouts: int, signs: Sequence[Sign], window: int) -> None:
-        """Take in rollouts and what they are a sign of: a checkpoint is safe to go back to when
-        `window` rollouts after it gave none."""
+        """Take in rollouts and what they are a sign of, were the stage to end here too: a
+        checkpoint is safe to go back to when `window` rollouts after it gave none."""
         if signs:
             self.calm, self.candidate_step = 0, self.safe_step
             return

@@ -247,19 +247,21 @@ def test_the_last_rollouts_are_looked_at_however_few():
     window, found = told(gold(0.5, 1.0))
     assert window is None
     assert (found.sign, found.action) == ("gold", "roll_back")
-    assert "gold reward fell from 1 to 0.5 while" in found.text
-    assert told(gold(0.5, 0.1))[1] is None  # the reward in training did not rise
-    assert told(gold(0.8, 1.0))[1] is None  # within chance
-    assert told(gold(0.7, 1.0))[1] is None
-    assert told(gold(0.7, 1.0), gold(0.7, 1.0))[1] is not None  # two of them are not
+    assert found.text == "The gold reward fell from 1 to 0.5 in the last rollout."
+    assert told(gold(0.5, 0.0))[1] is not None  # nor is the reward in training worth it
+    assert told(gold(0.6, 1.0))[1] is None  # within chance
+    assert told(gold(0.6, 1.0), gold(0.6, 1.0))[1] is not None  # two of them are not
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_the_end_of_a_clean_run_is_no_sign(seed):
-    guard, history = PolicyGuard(), History()
-    for one in sequence(seed):
-        history = history.with_more(one | {"gold_error": 0.07}, guard.window)
-        assert late(guard, history) is None
+def test_the_end_of_a_clean_run_is_hardly_ever_a_sign():
+    """Wherever it ends, and with the best of many windows to compare with."""
+    guard, told = PolicyGuard(), []
+    for seed in range(50):
+        history = History()
+        for one in sequence(seed):
+            history = history.with_more(one | {"gold_error": 0.07}, guard.window)
+            told.append(late(guard, history) is not None)
+    assert np.mean(told) < 0.01
 
 
 def test_a_critic_that_is_worse_than_none_is_told():
