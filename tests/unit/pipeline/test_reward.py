@@ -27,7 +27,7 @@ def said(*texts):
 
 def rewarded(folder, rewards, texts=TEXTS, keep=None):
     settings = Rloo.model_validate({"reward": rewards}).reward
-    return build_reward(settings, folder, 512, keep)(said(*texts))
+    return build_reward(settings, folder, 512, keep)(said(*texts)).rewards
 
 
 @pytest.fixture
