@@ -114,7 +114,7 @@ def test_a_margin_goes_with_both(tmp_path, coder):
 
 
 def test_edited_tokens_are_emphasised(tmp_path, coder):
-    task = of_rows([{"prompt": "p", "original": "ab cd ef", "corrected": "ab XY ef"}], tmp_path)
+    task = of_rows([{"prompt": "p", "original": "ab cd ef", "corrected": "ab ef XY"}], tmp_path)
     for row, edit in zip(coder.training(task, "test")[0], ("cd", "XY"), strict=True):
         said = row.tokens[row.trained]
         assert row.judged.emphasis.shape == said.shape
