@@ -114,12 +114,15 @@ def test_a_margin_goes_with_both(tmp_path, coder):
 
 
 def test_edited_tokens_are_emphasised(tmp_path, coder):
-    task = of_rows([{"prompt": "p", "original": "ab cd ef", "corrected": "ab ef XY"}], tmp_path)
+    task = of_rows(
+        [{"prompt": "p", "original": "ab cd ef gh", "corrected": "ab ef XY gh"}], tmp_path
+    )
     for row, edit in zip(coder.training(task, "test")[0], ("cd", "XY"), strict=True):
         said = row.tokens[row.trained]
         assert row.judged.emphasis.shape == said.shape
         marked = coder.tokenizer.decode(said[row.judged.emphasis == 1.0].tolist())
-        assert marked.strip() == edit
+        assert edit in marked
+        assert len(marked.strip()) <= len(edit) + 2  # a token may hold a neighbour's letter
         assert set(row.judged.emphasis.tolist()) == {0.0, 1.0}
 
 
