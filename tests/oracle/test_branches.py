@@ -87,6 +87,14 @@ def test_models_that_cannot_are_told_apart(kind):
     assert all(module.training for module in held.network.modules())
 
 
+def test_a_window_that_is_wider_than_what_is_tried_is_told_apart():
+    held = model("llama")
+    held.causal.config.sliding_window = 4096
+    assert why_not(held.network, held.causal) == (
+        "its attention looks back a limited way (`sliding_window`)"
+    )
+
+
 def test_a_model_that_ignores_what_it_may_see_is_told_apart():
     held = model("llama")
     decoder = held.causal.get_decoder()
