@@ -5,12 +5,13 @@ request's seed and the place of an answer."""
 import json
 import threading
 from collections import deque
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
+
+from local_server import running
 
 NAME = "tiny-base"
 
@@ -113,15 +114,6 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
 
-@contextmanager
 def completing(base):
     """A server that runs, with the base model of a folder."""
-    server = Server(base)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return running(Server(base))

@@ -9,8 +9,9 @@ import json
 import threading
 import time
 from collections import Counter, deque
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from local_server import running
 
 KEY = "sk-planted-secret-1234"
 
@@ -123,15 +124,6 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
 
-@contextmanager
 def serving(port=0):
     """A server that runs, on a port of its own unless one is named."""
-    server = Server(port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return running(Server(port))
