@@ -52,7 +52,8 @@ class Finding:
     """One record and what is wrong with it. `record` counts from 0 inside `file`.
 
     `part` counts the examples that one row holds; `other` is where the record stands that this one
-    is compared with; `score` ranks findings of one check, higher is worse.
+    is compared with; `score` ranks findings of one check, higher is worse. `instead` is the label
+    that a check would give, and `chance` how sure it is of that, from 0 to 1.
     """
 
     task: str
@@ -66,12 +67,14 @@ class Finding:
     part: int = 0
     other: str = ""
     score: float = 0.0
+    instead: str = ""
+    chance: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         """Without what says nothing."""
         said = asdict(self)
-        for name, nothing in (("part", 0), ("other", ""), ("score", 0.0)):
-            if said[name] == nothing:
+        for name in ("part", "other", "score", "instead", "chance"):
+            if not said[name]:
                 del said[name]
         return said
 

@@ -14,7 +14,7 @@ words tell too little: less than a quarter of what always saying the most freque
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -72,7 +72,9 @@ def label_noise(table: Table) -> Iterator[Finding]:
                     f"{short(table.text(sample)[0], 120)}"
                 )
                 score = -float(found.margin[place])
-                yield table.finding(sample, "label_noise", "warning", said, score=score)
+                one = table.finding(sample, "label_noise", "warning", said, score=score)
+                chance = round(float(chances[place, instead]), 4)
+                yield replace(one, instead=names[labels[instead]], chance=chance)
 
 
 def suspicions(chances: Float[np.ndarray, "N K"], given: Int[np.ndarray, " N"]) -> Suspicions:
