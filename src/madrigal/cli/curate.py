@@ -175,7 +175,14 @@ def _progress(sources: Sources, parts: int = 1) -> Iterator[Tell]:
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
         task = bar.add_task("records", total=total)
-        yield lambda size: bar.advance(task, size)
+
+        def tell(size: int) -> None:
+            bar.advance(task, size)
+            if bar.finished:
+                # What comes now has no end that is known before.
+                bar.update(task, description="comparing")
+
+        yield tell
 
 
 def _write(found: Curated, out: Path) -> None:

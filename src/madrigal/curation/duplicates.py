@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt64
 
 from madrigal.curation.finding import Finding
-from madrigal.curation.pairs import similar_pairs
+from madrigal.curation.pairs import several, similar_pairs
 from madrigal.curation.shingles import similarity
 from madrigal.curation.table import Table
 
@@ -112,10 +112,10 @@ def _copies(key: UInt64[np.ndarray, " N"], rank: np.ndarray) -> Iterator[tuple[i
 def groups(key: np.ndarray) -> Iterator[Int[np.ndarray, " G"]]:
     """The places of equal values, where there are several; each group and all of them in order."""
     order = np.argsort(key, kind="stable")
-    sorted_ = key[order]
-    border = np.flatnonzero(np.diff(sorted_)) + 1
-    found = [group for group in np.split(order, border) if len(group) > 1]
-    yield from sorted(found, key=lambda group: int(group[0]))
+    starts, ends = several(key[order])
+    first = np.argsort(order[starts], kind="stable")
+    for start, end in zip(starts[first].tolist(), ends[first].tolist(), strict=True):
+        yield order[start:end]
 
 
 def mixed(*columns: np.ndarray) -> UInt64[np.ndarray, " N"]:

@@ -1,7 +1,7 @@
 """What a check found, as a record that says where to look and what to see there."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 # error: harms training or makes scores untrue; warning: look at it; note: good to know.
@@ -72,7 +72,7 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """Without what says nothing."""
-        said = asdict(self)
+        said = {name: getattr(self, name) for name in _FIELDS}
         for name in ("part", "other", "score", "instead", "chance"):
             if not said[name]:
                 del said[name]
@@ -82,6 +82,9 @@ class Finding:
     def of_json(cls, said: Mapping[str, Any]) -> "Finding":
         """What `as_json` told."""
         return cls(**said)
+
+
+_FIELDS = tuple(one.name for one in fields(Finding))
 
 
 def short(text: str, most: int = _EVIDENCE) -> str:

@@ -27,9 +27,11 @@ def contradictions(table: Table) -> Iterator[Finding]:
                 continue
             said = Counter(table.label(int(one)) for one in members)
             told = ", ".join(f"{label!r} {count}×" for label, count in said.most_common(4))
+            first = int(members[0])
+            differs = int(members[np.argmax(answer[members] != answer[first])])
             for one in members:
                 sample = int(one)
-                other = next(int(k) for k in members if answer[k] != answer[one])
+                other = differs if answer[one] == answer[first] else first
                 text = short(table.text(sample)[0], 100)
                 # The rarer label is the more suspicious.
                 share = said[table.label(sample)] / len(members)

@@ -2,17 +2,17 @@
 
 import re
 import zlib
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
-from jaxtyping import UInt32
 
 from madrigal.curation.checks.language import KNOWN, language
 from madrigal.curation.sample import Sample
-from madrigal.curation.shingles import BANDS, bands, normalised
+from madrigal.curation.shingles import bands, normalised
 
 # Of a longer text the beginning is compared.
 COMPARED = 20_000  # characters
@@ -40,13 +40,26 @@ COLUMNS: dict[str, str] = {
 
 
 @dataclass(slots=True)
+class Ragged:
+    """Thirty-two bits of every word of some texts, one text after another, and where each ends."""
+
+    hashes: array = field(default_factory=lambda: array("I"))
+    ends: list[int] = field(default_factory=list)
+
+    def add(self, text: str) -> None:
+        """Words are without case; what is no letter or digit parts them."""
+        self.hashes.extend(map(_word_hash, words_of(text)))
+        self.ends.append(len(self.hashes))
+
+
+@dataclass(slots=True)
 class Marks:
     """The marks of some samples, in their order."""
 
     rows: list[tuple[int, ...]] = field(default_factory=list)
-    bands: list[np.ndarray] = field(default_factory=list)
-    words: list[np.ndarray] = field(default_factory=list)
-    answer_words: list[np.ndarray] = field(default_factory=list)
+    own: list[str] = field(default_factory=list)
+    words: Ragged = field(default_factory=Ragged)
+    answer_words: Ragged = field(default_factory=Ragged)
     texts: list[bytes] = field(default_factory=list)
     labels: dict[str, int] = field(default_factory=dict)
 
@@ -73,10 +86,10 @@ class Marks:
                 CODES.index(language(sample.answers[0]) if sample.free else ""),
             )
         )
-        self.bands.append(bands(own))
+        self.own.append(own)
         everything = own if len(sample.own) <= COMPARED else normalised(sample.own)
-        self.words.append(word_hashes(everything))
-        self.answer_words.append(word_hashes("\n".join(sample.answers)))
+        self.words.add(everything)
+        self.answer_words.add("\n".join(sample.answers))
         self.texts.append(f"{own}\x1e{said}".encode("utf-8", "surrogatepass"))
 
     def _label(self, sample: Sample) -> int:
@@ -91,10 +104,11 @@ class Marks:
             name: np.array(column, dtype=COLUMNS[name])
             for name, column in zip(COLUMNS, columns, strict=True)
         }
-        stored["bands"] = np.array(self.bands, dtype="u8").reshape(len(self.rows), BANDS)
+        # Half of the bits tell as much: what meets in two bands by chance is compared and let go.
+        stored["bands"] = (bands(self.own) >> np.uint64(32)).astype("u4")
         for name, ragged in (("words", self.words), ("answer_words", self.answer_words)):
-            stored[name] = np.concatenate(ragged) if ragged else np.zeros(0, "u4")
-            stored[f"{name}_end"] = np.cumsum([len(one) for one in ragged], dtype="u8")
+            stored[name] = np.array(ragged.hashes, dtype="u4")
+            stored[f"{name}_end"] = np.array(ragged.ends, dtype="u8")
         stored["texts"] = np.frombuffer(b"".join(self.texts), dtype="u1")
         stored["texts_end"] = np.cumsum([len(one) for one in self.texts], dtype="u8")
         return stored
@@ -104,12 +118,6 @@ def digest(text: str) -> int:
     """Sixty-four bits of a text."""
     found = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(found, "little")
-
-
-def word_hashes(text: str) -> UInt32[np.ndarray, " W"]:
-    """Thirty-two bits of every word, without case; what is no letter or digit parts words."""
-    words = words_of(text)
-    return np.fromiter(map(_word_hash, words), dtype="u4", count=len(words))
 
 
 def words_of(text: str) -> Sequence[str]:

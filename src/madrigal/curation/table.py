@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt64
+from jaxtyping import Bool, Int, UInt32
 
 from madrigal.curation.finding import CheckName, Finding, Severity, short
 from madrigal.curation.marks import SPLITS
@@ -43,8 +43,8 @@ class Table:
         """One value a sample."""
         return _joined([_read(path, name) for path in self.paths], name)
 
-    def bands(self) -> UInt64[np.ndarray, "N B"]:
-        """Every band of every signature: 128 bytes a sample."""
+    def bands(self) -> UInt32[np.ndarray, "N B"]:
+        """Every band of every signature: 64 bytes a sample."""
         return np.concatenate([_read(path, "bands") for path in self.paths])
 
     def files(self) -> Int[np.ndarray, " N"]:
@@ -83,6 +83,18 @@ class Table:
             bytes(flat[start : int(ends[at])]).decode("utf-8", "surrogatepass").partition("\x1e")
         )
         return own, said
+
+    def own(self, samples: Int[np.ndarray, " S"]) -> dict[int, str]:
+        """The own words of samples, which are in order: each block is opened once."""
+        found: dict[int, str] = {}
+        for block in np.unique(np.searchsorted(self.starts, samples, side="right") - 1).tolist():
+            start, end = self.starts[block : block + 2].tolist()
+            flat, ends = _texts(self.paths[block])
+            for sample in samples[(samples >= start) & (samples < end)].tolist():
+                at = sample - start
+                text = bytes(flat[int(ends[at - 1]) if at else 0 : int(ends[at])])
+                found[sample] = text.partition(b"\x1e")[0].decode("utf-8", "surrogatepass")
+        return found
 
     def where(self, sample: int) -> str:
         """`reviews.jsonl:41`."""

@@ -1,12 +1,15 @@
 """Copies within a split, between tasks and across splits."""
 
 import itertools
+import random
 
+import numpy as np
 import pytest
 
 from curated import curated, told, write
 from madrigal.curation import curate, of_files
-from madrigal.curation.shingles import normalised, similarity
+from madrigal.curation.pairs import candidates
+from madrigal.curation.shingles import bands, normalised, signature, similarity
 
 LONG = (
     "the quick brown fox jumps over the lazy dog while the old man watches from his chair number "
@@ -76,3 +79,36 @@ def test_near_copies_are_those_of_comparing_all_with_all(tmp_path, seed):
         mine, kept = (int(one.split(":")[1]) - 1 for one in (where, other))
         assert similarity(plain[mine], plain[kept]) >= 0.8
         assert kept not in gone
+
+
+def test_bands_of_many_texts_are_those_of_each():
+    dice = random.Random(0)
+    texts = ["".join(dice.choices("abc dé\U0001f600", k=dice.choice([0, 1, 4, 5, 6, 60, 40_000])))
+             for _ in range(60)]  # fmt: skip
+    together = bands(texts)
+    for text, band in zip(texts, together, strict=True):
+        assert (bands([text])[0] == band).all()
+    # A band is four values of the signature: two texts agree in it where they agree in those.
+    signs = np.array([signature(text).reshape(16, 4) for text in texts])
+    for a, b in itertools.combinations(range(len(texts)), 2):
+        same = (signs[a] == signs[b]).all(axis=1)
+        assert ((together[a] == together[b]) == same).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_candidates_are_all_pairs_that_agree_in_two_bands(seed):
+    """Also where so many meet in a band that they are compared by another one, too."""
+    random = np.random.default_rng(seed)
+    values = random.integers(0, 12 + 90 * seed, (300, 16)).astype("u4")
+    values[:250, 0] = 7
+    one, other = candidates(values)
+    agree = (values[:, None] == values[None]).sum(axis=2)
+    wanted = {(a, b) for a, b in itertools.combinations(range(300), 2) if agree[a, b] >= 2}
+    found = [*zip(one.tolist(), other.tolist(), strict=True)]
+    assert found == sorted(found)
+    assert set(found) == wanted
+
+
+def test_a_crowd_that_agrees_in_every_band_is_compared_with_the_next_few():
+    one, other = candidates(np.zeros((400, 16), dtype="u4"))
+    assert set((other - one).tolist()) == set(range(1, 17))

@@ -84,8 +84,8 @@ def language(text: str) -> str:
     small = _small()
     scores: defaultdict[str, float] = defaultdict(float)
     seen: Counter[str] = Counter()
-    for word, count in Counter(words).items():
-        for code in small.get(word, ()):
+    for word, count in Counter(word for word in words if word in small).items():
+        for code in small[word]:
             scores[code] += count / len(small[word])
             seen[code] += 1
     ranked = sorted(scores.items(), key=lambda pair: -pair[1])[:2]

@@ -31,7 +31,7 @@ def offence(text: str) -> tuple[int, int] | None:
     words, prefixes, expression = _known()
     lowered = text.lower()
     said = set(_WORD.findall(lowered))
-    if said.isdisjoint(words) and not any(one[:3] in prefixes for one in said):
+    if said.isdisjoint(words) and prefixes.isdisjoint({one[:3] for one in said}):
         return None
     match = expression.search(lowered)
     return match.span() if match else None

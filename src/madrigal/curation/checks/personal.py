@@ -29,6 +29,7 @@ ADDRESS = re.compile(
 _SOCIAL = re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")
 # Kinds in the order in which they take a stretch of text: a card is no phone.
 _NUMBERS = ("iban", "card", "phone", "address")
+_DIGIT = re.compile("[0-9]")
 _NAMES = {"address": "internet address"}
 _RESERVED = re.compile(r"@(?:[\w-]+\.)*example\.(?:com|org|net)$|@example$", re.IGNORECASE)
 
@@ -77,7 +78,6 @@ def _look(sample: Sample, find, check, severity) -> Iterator[Seen]:
 
 def people(text: str) -> list[Span]:
     """Stretches of a text that point to a person, and what each is; none covers another."""
-    digits = not text.isalpha() and any("0" <= one <= "9" for one in text)
     spans: list[Span] = []
     if "@" in text:
         pattern, _ = KNOWN["email"]
@@ -86,7 +86,7 @@ def people(text: str) -> list[Span]:
             for match in pattern.finditer(text)
             if not _RESERVED.search(match[0])
         ]
-    if digits:
+    if _DIGIT.search(text):
         for kind in _NUMBERS:
             pattern, holds = KNOWN[kind]
             name = _NAMES.get(kind, kind)
