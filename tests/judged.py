@@ -95,9 +95,23 @@ def at_reference(rows):
     return giving(rows, known.requires_grad_())
 
 
+# What a kind cannot be without.
+NAMED = {"align": {"to": "echo"}}
+
+
+def plain(settings, **keys):
+    """Settings of a kind with its defaults, but for these keys."""
+    return settings(**NAMED.get(settings.model_fields["kind"].default, {}) | keys)
+
+
 # Of each key of the objectives' settings, another value than the default.
 OTHER = {
     "likelihood.normalise": "examples",
+    "align.normalise": "examples",
+    "align.to": "mood",
+    "how": "mmd",
+    "strength": 5.0,
+    "pool": "mean",
     "normalise": "tokens",
     "beta": 0.35,
     "smoothing": 0.1,
@@ -130,4 +144,4 @@ def other(settings, key):
 def variants(settings):
     """Each key of some settings with another value, alone."""
     keys = [key for key in settings.model_fields if key != "kind"]
-    return {key: settings(**{key: other(settings, key)}) for key in keys}
+    return {key: plain(settings, **{key: other(settings, key)}) for key in keys}

@@ -3,14 +3,15 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
-from judged import KINDS, flat, pair, ranked, said, variants
-from madrigal.objectives import Likelihood, Objective, Surveys, build_objective
+from judged import KINDS, flat, pair, plain, ranked, said, variants
+from madrigal.objectives import Likelihood, Meets, Met, Objective, Surveys, build_objective
 from madrigal.tasks.task import Task
 
-NEEDS = {"logps", "mean_logps", "scores", "reference"}
+NEEDS = {"logps", "mean_logps", "scores", "states", "reference"}
 TASK = {"name": "t", "kind": "answer", "metric": "exact_match", "splits": {}}
 
 EXAMPLES = [
@@ -26,7 +27,7 @@ ROWS = flat(EXAMPLES)
 def objectives():
     """Each kind by default, and with every one of its keys at another value."""
     for kind in KINDS:
-        for key, settings in {"default": kind(), **variants(kind)}.items():
+        for key, settings in {"default": plain(kind), **variants(kind)}.items():
             for smoothing in (0.0, 0.2) if settings.kind == "likelihood" else (0.0,):
                 made = build_objective(settings, Task(**TASK, label_smoothing=smoothing))
                 yield pytest.param(made, id=f"{settings.kind}-{key}-{smoothing}")
@@ -46,12 +47,22 @@ def surveyed(objective, examples):
     return objective.survey(held, outputs(objective, held))
 
 
+def states(rows):
+    """What stands for a row: the same for the same row."""
+    drawn = [np.random.default_rng(int(one.tokens.sum())).normal(size=4) for one in rows]
+    return torch.tensor(np.array(drawn).reshape(-1, 4))
+
+
 def outputs(objective, rows, survey=None, better=0.0):
     """What a model says; `better` raises the first row."""
     held = said(rows, heads=getattr(objective, "heads", 1))
     logps = held.logps + better * (held.row == 0)
     first = torch.arange(len(rows)) == 0
     scores = held.scores + better * first[:, None]
+    if isinstance(objective, Meets):
+        others = states(flat([pair(seed=7), pair(seed=8)]))
+        met = Met(states(ROWS), 2 * others, objective.count(ROWS))
+        held = replace(held, states=states(rows), met=met)
     return replace(held, logps=logps, mean_logps=2 * logps - 1, scores=scores, survey=survey)
 
 

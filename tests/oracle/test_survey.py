@@ -9,7 +9,7 @@ import torch
 from madrigal.objectives.base import Outputs, Surveys
 from madrigal.retention import Teacher
 from madrigal.tasks.encoded import Encoded, Judged
-from madrigal.training.step import compute_gradient, place, surveys_of
+from madrigal.training.step import compute_gradient, place, surveyor
 from tiny import LORA, VOCABULARY, gradients, model, parts
 
 NAN = float("nan")
@@ -114,7 +114,7 @@ def test_a_model_that_has_learnt_nothing_has_gone_nowhere_and_dropout_is_off():
 
 def test_tasks_without_a_survey_are_asked_nothing():
     held = model("llama", LORA)
-    assert surveys_of(parts(held), []) == {}
+    assert surveyor(parts(held)).ask([]) == {}
 
 
 class Silent(Drift):
@@ -127,7 +127,7 @@ class Silent(Drift):
 def test_where_there_is_nothing_to_ask_the_objective_is_told_so():
     held = model("llama", LORA)
     ours = parts(held, ("a",), objectives={"a": Silent()}, reference=Teacher(held))
-    assert surveys_of(ours, place(ours, thumbs(3)))["a"].tolist() == [0.0, 0.0]
+    assert surveyor(ours).ask(place(ours, thumbs(3)))["a"].tolist() == [0.0, 0.0]
 
 
 def test_without_rows_the_sums_are_zeros():

@@ -358,6 +358,18 @@ MISTAKES = {
         "recipe.yaml:16: stages[0].objective.tlak: the stage does not learn 'tlak'; "
         "did you mean 'talk'?",
     ),
+    "aligned with a task that is not there": (
+        "batch: {rows: 8}",
+        "objective: {talk: {kind: align, to: modo}}",
+        "recipe.yaml:16: stages[0].objective.talk.to: the stage does not learn 'modo'; "
+        "did you mean 'mood'?; both tasks must be in it",
+    ),
+    "aligned with itself": (
+        "batch: {rows: 8}",
+        "objective: {talk: {kind: align, to: talk}}",
+        "recipe.yaml:16: stages[0].objective.talk.to: a task is near to itself; name another task "
+        "of the stage",
+    ),
     "two cures of noise at once": (
         "batch: {rows: 8}",
         "objective: {talk: {kind: dpo, smoothing: 0.1, flip_rate: 0.2}}",

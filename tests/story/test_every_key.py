@@ -17,7 +17,7 @@ import yaml
 
 import tiny
 import tiny_run
-from judged import other
+from judged import NAMED, other
 from madrigal.cli.app import main
 from madrigal.errors import UserMistake
 from madrigal.pipeline.run import run
@@ -317,9 +317,10 @@ for kind in get_args(get_args(ObjectiveSettings)[0]):
     word = kind.model_fields["kind"].default
     if word == "likelihood" or issubclass(kind, Acting):
         continue
-    prefers = learning({"kind": word}, JUDGED_BY.get(word, VOTED["tasks.voted"]))
+    named = {"kind": word, **NAMED.get(word, {})}
+    prefers = learning(named, JUDGED_BY.get(word, VOTED["tasks.voted"]))
     for key in kind.model_fields:
-        value = {"kind": word, key: other(kind, key)} if key != "kind" else {"kind": "likelihood"}
+        value = {**named, key: other(kind, key)} if key != "kind" else {"kind": "likelihood"}
         refused = "has no effect" if (word, key) == ("reward", "scale") else ""
         ROWS[f"stages[N].objective.NAME({word}).{key}"] = Row(
             "stages.0.objective.voted", value, prefers, refused

@@ -14,10 +14,16 @@ from safetensors.torch import load_file
 import tiny
 import tiny_run
 
+ALIGNED = {
+    "mood": {"kind": "align", "to": "echo", "strength": 20.0},
+    "echo": {"kind": "align", "to": "mood", "how": "mmd", "pool": "mean"},
+}
 
-def write(folder, adapter, balance="mean"):
+
+def write(folder, adapter, balance="mean", objective=None):
     """Two stages without dropout, whose masks follow the microbatches."""
     keys = tiny_run.keys()
+    keys["stages"][0]["objective"] = objective or {}
     keys["stages"][0]["balance"] = balance
     keys["stages"][0]["gradients"] = {"measure_every": 2}
     keys["evaluate"] = {"base": False, "draws": 200}
@@ -85,9 +91,10 @@ def assert_agree(ours, theirs):
             torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-6, msg=name)
 
 
-@pytest.mark.parametrize("balance", ["mean", "upgrad"])
-def test_two_are_as_one(forker, tmp_path, balance):
-    recipe = write(tmp_path, "full", balance)
+@pytest.mark.parametrize(("balance", "objective"), [("mean", None), ("upgrad", ALIGNED)])
+def test_two_are_as_one(forker, tmp_path, balance, objective):
+    """Also where a loss is of two tasks' rows in the whole step."""
+    recipe = write(tmp_path, "full", balance, objective)
     running = torchrun(recipe, tmp_path / "two")
     answer = forker.madrigal("run", recipe, "--out", tmp_path / "one")
     assert answer["code"] == 0, answer["said"]

@@ -26,6 +26,7 @@ def view(found: Curated, width: int) -> Group:
 def _card(card: Mapping[str, Any], width: int) -> Iterator[Text | Table]:
     yield Text.from_markup(f"[bold]{escape(card['task'])}[/bold]: {escape(_head(card))}")
     found = _ranked(card)
+    yield from (Text(f"  {one['line']}", style="dim") for one in card["shift"])
     if not found:
         yield Text("  nothing found\n", style="dim")
         return
@@ -79,6 +80,10 @@ def cards_markdown(found: Curated) -> str:
             f"{_head(card)}. Files: {', '.join(card['files'])}.",
             "",
         ]
+        for one in card["shift"]:
+            lines += [f"- {_inert(one['line'])}"]
+        if card["shift"]:
+            lines.append("")
         ranked = _ranked(card)
         if not ranked:
             lines += ["Nothing found.", ""]

@@ -11,6 +11,7 @@ import numpy as np
 from madrigal.curation.finding import CHECKS, CheckName, Finding
 from madrigal.curation.marks import CODES, SPLITS
 from madrigal.curation.meaning import MEANINGS
+from madrigal.curation.shift import Shift
 from madrigal.curation.table import TASK, Table
 
 VERSION = 1
@@ -65,7 +66,13 @@ class Tallies:
         return {name: found[name] for name in CHECKS if name in found}
 
 
-def card(table: Table, task: str, tallies: Tallies, checked: Iterable[CheckName]) -> dict[str, Any]:
+def card(
+    table: Table,
+    task: str,
+    tallies: Tallies,
+    checked: Iterable[CheckName],
+    apart: Iterable[Shift] = (),
+) -> dict[str, Any]:
     """The content of `cards/TASK.json`; every number follows from the files alone."""
     mine = table.of_task(task)
     side = table.column("side")[mine]
@@ -88,6 +95,7 @@ def card(table: Table, task: str, tallies: Tallies, checked: Iterable[CheckName]
         },
         "labels": _labels(table, mine),
         "licences": dict(sorted(table.licences()[task].items())),
+        "shift": [one.as_json(table) for one in apart if one.concerns(task)],
         "found": {name: _told(name, tally, int(mine.sum())) for name, tally in found.items()},
     }
 

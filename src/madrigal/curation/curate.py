@@ -13,6 +13,7 @@ from madrigal.curation.finding import CHECKS, CheckName, Finding
 from madrigal.curation.labels import contradictions, imbalance
 from madrigal.curation.lengths import languages, lengths, licences
 from madrigal.curation.noise import label_noise
+from madrigal.curation.shift import Shift, shifts
 from madrigal.curation.sources import Sources
 from madrigal.curation.table import Table
 from madrigal.curation.work import Shard, Tell, look_at_all, silent
@@ -23,6 +24,8 @@ CHEAP: tuple[Search, ...] = (
     exact, shared, leaks, near, contradictions, imbalance, lengths, languages, licences,
 )  # fmt: skip
 DEEP: dict[CheckName, Search] = {"contamination": contamination, "label_noise": label_noise}
+# What else is asked for by name, and stands on the card with its numbers.
+_PORTRAYED: tuple[CheckName, ...] = ("shift",)
 
 FINDINGS = "findings.jsonl"
 
@@ -58,30 +61,34 @@ def curate(
     Raises:
         DataError: with every file that cannot be read.
     """
-    asked = tuple(DEEP) if deep is True else deep or ()
-    wanted: list[CheckName] = [name for name in DEEP if name in asked]
+    longer = (*DEEP, *_PORTRAYED)
+    asked = longer if deep is True else deep or ()
+    wanted: list[CheckName] = [name for name in longer if name in asked]
     paths = look_at_all(sources, work or folder / "work", processes, tell=tell)
     table = Table.of(sources, paths)
+    apart = shifts(table) if "shift" in wanted and len(table) else []
     tallies = Tallies()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FINDINGS
     aside = path.with_name(f".{FINDINGS}")
     with aside.open("w", encoding="utf-8") as file:
-        for finding in _all(table, wanted):
+        for finding in _all(table, wanted, apart):
             tallies.add(finding)
             file.write(json.dumps(finding.as_json(), ensure_ascii=False) + "\n")
     aside.replace(path)
-    checked: list[CheckName] = [name for name in CHECKS if name not in DEEP or name in wanted]
-    cards = {task: card(table, task, tallies, checked) for task in sources.tasks}
+    checked: list[CheckName] = [name for name in CHECKS if name not in longer or name in wanted]
+    cards = {task: card(table, task, tallies, checked, apart) for task in sources.tasks}
     return Curated(cards, path, table, sources.notes)
 
 
-def _all(table: Table, deep: Collection[CheckName]) -> Iterator[Finding]:
+def _all(table: Table, deep: Collection[CheckName], apart: Collection[Shift]) -> Iterator[Finding]:
     for _, told in table.told():
         yield from map(Finding.of_json, told["findings"])
     if len(table):
-        for search in (*CHEAP, *(DEEP[name] for name in deep)):
+        for search in (*CHEAP, *(DEEP[name] for name in deep if name in DEEP)):
             yield from search(table)
+    for one in apart:
+        yield from one.findings(table)
 
 
 def read_findings(path: Path) -> Iterator[Finding]:

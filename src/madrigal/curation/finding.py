@@ -32,6 +32,7 @@ CheckName = Literal[
     "contamination",
     "imbalance",
     "label_noise",
+    "shift",
 ]
 CHECKS: tuple[CheckName, ...] = get_args(CheckName)
 

@@ -76,4 +76,9 @@ MEANINGS: Mapping[CheckName, Meaning] = {
     "label_noise": Meaning(
         "suspicious labels", "wrong labels lower what can be reached", "looked at, worst first"
     ),
+    "shift": Meaning(
+        "unlike the training data",
+        "held-out scores tell of other data than the model learnt from",
+        "more of such data, nearer raw text (`data.select`), or `align`",
+    ),
 }

@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_matrix
 
+from madrigal.curation.bag import bag_of
 from madrigal.curation.finding import Finding, short
 from madrigal.curation.table import Table
 
@@ -57,7 +58,7 @@ def label_noise(table: Table) -> Iterator[Finding]:
         labels, given = np.unique(placed[mine], return_inverse=True)
         if len(mine) < LEAST or not 2 <= len(labels) <= _MOST_LABELS:
             continue
-        chances = out_of_fold(_features(table, mine), given, table.column("prompt")[mine])
+        chances = out_of_fold(bag_of(table, mine).weighted, given, table.column("prompt")[mine])
         found = suspicions(chances, given)
         usual = float(np.bincount(given).max()) / len(given)
         if found.right < usual + _TELLS * (1 - usual):
@@ -126,33 +127,3 @@ def out_of_fold(
         told[:, places] = model.predict_proba(features[test])
         found[test] = told
     return found
-
-
-def _features(table: Table, mine: Int[np.ndarray, " M"]) -> csr_matrix:
-    """Tf-idf of the words and pairs of words that at least two records have, rows of length 1."""
-    wanted = np.zeros(len(table), dtype=bool)
-    wanted[mine] = True
-    rows: list[np.ndarray] = []
-    for block in range(len(table.paths)):
-        start, end = int(table.starts[block]), int(table.starts[block + 1])
-        if wanted[start:end].any():
-            words = table.ragged("words", block)
-            rows += [_terms(words[k]) for k in np.flatnonzero(wanted[start:end]).tolist()]
-    ends = np.cumsum([0, *map(len, rows)])
-    terms, places = np.unique(np.concatenate(rows), return_inverse=True)
-    counts = csr_matrix((np.ones(len(places)), places, ends), shape=(len(rows), len(terms)))
-    counts.sum_duplicates()
-    records = np.bincount(counts.indices, minlength=len(terms))
-    counts = csr_matrix(counts[:, records >= 2])
-    records = records[records >= 2]
-    counts.data = 1.0 + np.log(counts.data)
-    weighted = counts.multiply(1.0 + np.log((1 + len(rows)) / (1 + records))).tocsr()
-    norms = np.sqrt(weighted.multiply(weighted).sum(axis=1)).A1
-    return csr_matrix(weighted.multiply(1 / np.maximum(norms, 1e-12)[:, None]))
-
-
-def _terms(words: np.ndarray) -> np.ndarray:
-    """Numbers of words and of pairs of words."""
-    one = words.astype(np.uint64)
-    pairs = (one[:-1] * np.uint64(0x9E3779B1) + one[1:]) | np.uint64(1 << 63)
-    return np.concatenate([one, pairs])

@@ -23,7 +23,7 @@ def add_reward_heads(causal: Any, heads: Mapping[str, int], seed: int) -> None:
         return
     held = _container(causal)
     for task, outputs in heads.items():
-        width = _width(causal)
+        width = width_of(causal)
         text = f"{seed}:reward:{task}".encode()
         number = int.from_bytes(hashlib.sha256(text).digest()[:7], "big")
         generator = torch.Generator().manual_seed(number)
@@ -38,7 +38,7 @@ def add_critics(causal: Any, tasks: Sequence[str]) -> None:
     It is trained and kept as reward heads are, and is no part of a stage's result.
     """
     for task in tasks:
-        head = nn.Linear(_width(causal), 1)
+        head = nn.Linear(width_of(causal), 1)
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
         _container(causal)[_CRITIC + task] = head
@@ -58,7 +58,7 @@ def put_reward_heads(causal: Any, weights: Mapping[str, Tensor]) -> None:
             head.weight.copy_(weights[task])
 
 
-def _width(causal: Any) -> int:
+def width_of(causal: Any) -> int:
     """Of the states that the output head reads."""
     head = causal.get_output_embeddings()
     weight = getattr(getattr(head, "base_layer", head), "weight", None)

@@ -1,6 +1,7 @@
 """Objectives: what a good output costs."""
 
-from madrigal.objectives.base import Need, Objective, Outputs, Scored, Surveys
+from madrigal.objectives.align import Align
+from madrigal.objectives.base import Meets, Met, Need, Objective, Outputs, Scored, Surveys
 from madrigal.objectives.build import build_objective
 from madrigal.objectives.correction import Correction
 from madrigal.objectives.dpo import Dpo
@@ -14,11 +15,14 @@ from madrigal.objectives.reward import Reward
 from madrigal.objectives.simpo import Simpo
 
 __all__ = [
+    "Align",
     "Correction",
     "Dpo",
     "Ipo",
     "Kto",
     "Likelihood",
+    "Meets",
+    "Met",
     "Need",
     "Objective",
     "Orpo",

@@ -10,7 +10,19 @@ from torch import Tensor
 from madrigal.tasks.encoded import Encoded, Example
 
 # "reference" is not of the model's outputs: the rows' `judged.reference` is to be known.
-Need = Literal["logps", "mean_logps", "scores", "values", "reference"]
+Need = Literal["logps", "mean_logps", "scores", "values", "states", "reference"]
+# Which state stands for a row: the one that its answer begins from, or the mean before the answer.
+Pool = Literal["last", "mean"]
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """The states of all rows of a step, without gradients: of an objective's own task, and of the
+    task that it is compared with. `units` are the own task's, over the whole step."""
+
+    own: Float[Tensor, "R D"]
+    other: Float[Tensor, "Q D"]
+    units: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +42,8 @@ class Outputs:
     scores: Float[Tensor, "R H"] | None = None
     values: Float[Tensor, " N"] | None = None
     survey: Float[Tensor, " S"] | None = None
+    states: Float[Tensor, "R D"] | None = None
+    met: Met | None = None
 
 
 @runtime_checkable
@@ -93,3 +107,21 @@ class Surveys(Protocol):
     def survey(self, rows: Sequence[Encoded], outputs: Outputs) -> Float[Tensor, " S"]:
         """Sums over some of these rows. What the rows and the outputs hold is as for `loss`."""
         ...
+
+
+@runtime_checkable
+class Meets(Protocol):
+    """An objective that compares its task's rows with another task's, over the whole step.
+
+    Before the passes of a step the model sees the rows of both tasks without gradients or dropout;
+    their states stand in `outputs.met`. It is None where one of the tasks has fewer than two rows
+    in the step. The loss of some rows is then again a function of these rows alone.
+    """
+
+    @property
+    def to(self) -> str:
+        """The other task."""
+        ...
+
+    @property
+    def pool(self) -> Pool: ...

@@ -2,6 +2,7 @@
 
 from typing import Any, assert_never
 
+from madrigal.objectives.align import Align
 from madrigal.objectives.base import Objective
 from madrigal.objectives.correction import Correction
 from madrigal.objectives.dpo import Dpo
@@ -24,6 +25,8 @@ def build_objective(settings: recipe.ObjectiveSettings, task: Task) -> Objective
     match settings:
         case recipe.Likelihood():
             return Likelihood(settings.normalise, task.label_smoothing)
+        case recipe.Align():
+            return Align(label_smoothing=task.label_smoothing, **_fields(settings))
         case recipe.Dpo():
             return Dpo(**_fields(settings))
         case recipe.Ipo():

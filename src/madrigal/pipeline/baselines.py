@@ -151,7 +151,7 @@ def why_separate(recipe: Recipe, model: LanguageModel) -> str | None:
         if stage.freeze is not None:
             return f"stage {stage.name} freezes parts of the model"
         if any(not isinstance(one, Likelihood) for one in stage.objective.values()):
-            return f"stage {stage.name} compares with a reference or judges answers"
+            return f"stage {stage.name} compares with a reference or a task, or judges answers"
     return why_not_apart(model, recipe.model.adapter)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 
 from madrigal.recipe.model import LoraAdapter
-from madrigal.recipe.objective import Likelihood, Reward
+from madrigal.recipe.objective import Align, Likelihood, Reward
 from madrigal.recipe.policy import Acting
 from madrigal.recipe.retain import Distill, Replay
 from madrigal.recipe.schema import Recipe
@@ -40,7 +40,7 @@ def misfit(recipe: Recipe, tasks: Mapping[str, Task]) -> Iterator[str]:
                         f"{where}.{name}: {said.kind!r} answers prompts, and raw text has none; "
                         "choose `likelihood`, or name other data"
                     )
-            elif not judged and said is not None and not isinstance(said, Likelihood):
+            elif not judged and said is not None and not isinstance(said, Likelihood | Align):
                 yield (
                     f"{where}.{name}: {said.kind!r} learns from judged answers, and the data are "
                     f"{tasks[name].format or 'others'}; choose `likelihood`, or name other data"

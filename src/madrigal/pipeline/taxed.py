@@ -6,7 +6,7 @@ from pathlib import Path
 from madrigal.errors import RunFolderError
 from madrigal.pipeline.folder import recipe_of, stage_labels
 from madrigal.pipeline.former import finished_stages
-from madrigal.recipe.objective import Likelihood, Reward
+from madrigal.recipe.objective import Align, Likelihood, Reward
 from madrigal.recipe.stage import StageSettings
 from madrigal.recipe.suggest import did_you_mean
 from madrigal.training.files import write_whole
@@ -46,7 +46,7 @@ def taxed(run: Path, stage: str | None = None) -> tuple[str, StageSettings]:
 def own_tasks(stage: StageSettings) -> tuple[str, ...]:
     """The tasks by which a stage learns what is better: not by likelihood, and not a head alone."""
     held = {task: stage.objective_of(task) for task in stage.learn}
-    return tuple(t for t, kind in held.items() if not isinstance(kind, Likelihood | Reward))
+    return tuple(t for t, kind in held.items() if not isinstance(kind, Likelihood | Align | Reward))
 
 
 def note_choice(run: Path, label: str, share: float, task: str | None, out: Path) -> None:

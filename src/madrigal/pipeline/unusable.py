@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from madrigal.recipe.objective import (
+    Align,
     Correction,
     Kto,
     Likelihood,
@@ -30,7 +31,7 @@ def noted(recipe: Recipe, tasks: Mapping[str, Task]) -> tuple[dict[str, Task], l
             if tasks[name].kind != "feedback" or settings is None:
                 continue
             # Learns the best answer, of one as of several; or needs the prompts alone.
-            if isinstance(settings, Likelihood | Acting):
+            if isinstance(settings, Likelihood | Align | Acting):
                 continue
             held = _usable(settings, tasks[name])
             notes = [f"{settings.kind} in stage {stage.name}: {one}" for one in held.reasons]

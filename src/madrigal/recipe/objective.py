@@ -20,6 +20,19 @@ class Likelihood(Settings):
     normalise: Literal["tokens", "examples"] = Field(default="tokens", description="`tokens`: mean over answer tokens. `examples`: mean over examples of their token means.")
 
 
+class Align(Settings):
+    """Likelihood of the answer, and the states of prompts are brought near to another task's (CORAL: Sun and Saenko, 2016; MMD: Long et al., 2015)."""
+
+    method: ClassVar[Method] = Method("Sun and Saenko, 2016", needs="another task in the stage", cost="two passes without gradients, of both tasks' rows")
+    kind: Literal["align"] = "align"
+    to: str = Field(min_length=1, description="Name of the other task of the stage. Its rows stand still; written for both tasks, both move.")
+    how: Literal["coral", "mmd"] = Field(default="coral", description="`coral`: distance of the covariances. `mmd`: maximum mean discrepancy, of whole distributions, with five Gaussian kernels around the median distance.")
+    strength: float = Field(default=1.0, ge=0, le=1e6, description="Weight of the distance, beside the loss by unit.")
+    likelihood: float = Field(default=1.0, ge=0, le=100, description="Weight of the likelihood. 0: the task's answers are not learnt, only its prompts are used.")
+    pool: Literal["last", "mean"] = Field(default="last", description="What stands for a row: the state that its answer begins from, or the mean over the tokens before. Of raw text: at its end, or over all.")
+    normalise: Literal["tokens", "examples"] = Field(default="tokens", description="As of `likelihood`.")
+
+
 class Dpo(Settings):
     """The better answer becomes more likely than the worse, beyond what a reference model thinks (DPO; Rafailov et al., 2023)."""
 
@@ -112,7 +125,7 @@ class Reward(Settings):
 
 
 ObjectiveSettings = Annotated[
-    Likelihood | Dpo | Ipo | Kto | Orpo | Simpo | RatingDifference | Correction | Reward | Rloo | Grpo | Ppo | BestOfN | OnlineDpo,
+    Likelihood | Align | Dpo | Ipo | Kto | Orpo | Simpo | RatingDifference | Correction | Reward | Rloo | Grpo | Ppo | BestOfN | OnlineDpo,
     Field(discriminator="kind"),
     KindShort,
 ]

@@ -1,6 +1,6 @@
 """Contradictions in the objectives of a stage."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from madrigal.recipe.node import Mistake, Node
 from madrigal.recipe.rules_stage import learnt
@@ -18,7 +18,11 @@ _WANT: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
 }
 # Of a kind: weights of which one must be above 0.
-_SOME = {"correction": ("preference", "likelihood"), "reward": ("compare", "regress")}
+_SOME = {
+    "align": ("strength", "likelihood"),
+    "correction": ("preference", "likelihood"),
+    "reward": ("compare", "regress"),
+}
 
 
 def objective_rules(root: Node) -> Iterator[Mistake]:
@@ -31,6 +35,18 @@ def objective_rules(root: Node) -> Iterator[Mistake]:
             yield from _noise(node)
             yield from _nothing(node)
             yield from _served(root, node)
+            yield from _aligned(node, name, tasks)
+
+
+def _aligned(node: Node, name: str, tasks: Sequence[str]) -> Iterator[Mistake]:
+    to = node.get("to")
+    if node.get("kind").text != "align" or to.text is None:
+        return
+    if to.text == name:
+        yield Mistake(to, "a task is near to itself; name another task of the stage")
+    elif to.text not in tasks:
+        more = did_you_mean(to.text, [task for task in tasks if task != name])
+        yield Mistake(to, f"the stage does not learn {to.text!r}{more}; both tasks must be in it")
 
 
 def _noise(node: Node) -> Iterator[Mistake]:

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from madrigal.recipe.balance import BalancerSettings, Mean
 from madrigal.recipe.curriculum import Curriculum
 from madrigal.recipe.model import Blocks
-from madrigal.recipe.objective import Likelihood, ObjectiveSettings
+from madrigal.recipe.objective import Align, Likelihood, ObjectiveSettings
 from madrigal.recipe.policy import Acting
 from madrigal.recipe.retain import Retentions, RetentionSettings
 from madrigal.recipe.settings import KindShort, Method, Names, Settings
@@ -163,9 +163,10 @@ class StageSettings(Settings):
 
     def remembered_by(self, task: str) -> ObjectiveSettings:
         """By what later stages remember the task: its objective, or likelihood of the answers in
-        its data where it learns from answers of the model's own, which are not kept."""
+        its data where it learns from answers of the model's own, which are not kept, or is aligned
+        with a task that they need not learn."""
         found = self.objective_of(task)
-        return Likelihood() if isinstance(found, Acting) else found
+        return Likelihood() if isinstance(found, Acting | Align) else found
 
     def acting(self) -> dict[str, Acting]:
         """The objectives that learn from answers of the model's own, by task."""

@@ -20,7 +20,7 @@ from madrigal.training.chance import derive
 from madrigal.training.layout import Microbatch, lay_out
 from madrigal.training.passes import Passes
 from madrigal.training.placed import Placed
-from madrigal.training.step import StepParts, place, surveys_of
+from madrigal.training.step import StepParts, place, surveyor
 
 Labels = Literal["model", "data"]
 
@@ -81,7 +81,7 @@ def _squares(
         pad=parts.pad,
         chance=(parts.seed, parts.stage, -1),
         processes=parts.processes,
-        surveys=surveys_of(parts, placed),
+        surveys=surveyor(parts).ask(placed),
     )
     sums = {name: torch.zeros_like(p, dtype=torch.float32) for name, p in named.items()}
     if together > 1:

@@ -11,7 +11,7 @@ from torch import Tensor
 from madrigal.gradients import Ledger, Spans
 from madrigal.model.head import Around, nothing_around
 from madrigal.model.language_model import LanguageModel
-from madrigal.objectives.base import Objective, Outputs, Tempered
+from madrigal.objectives.base import Meets, Met, Objective, Outputs, Tempered
 from madrigal.retention import Distillation
 from madrigal.training.batch_spans import end_spans, head_spans, row_spans
 from madrigal.training.chance import seed_pass
@@ -20,6 +20,7 @@ from madrigal.training.layout import Microbatch, Segment, collate, share_out
 from madrigal.training.lockstep import empty_pass
 from madrigal.training.placed import Placed
 from madrigal.training.processes import Processes
+from madrigal.training.row_states import row_states
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Passes:
     processes: Processes
     distillation: Distillation | None = None
     surveys: Mapping[str, Tensor] = field(default_factory=dict)  # of the whole step, by task
+    met: Mapping[str, Met] = field(default_factory=dict)  # of objectives that compare two tasks
 
     def own(self) -> list[int]:
         """Numbers of the microbatches that this process takes."""
@@ -172,6 +174,8 @@ class Passes:
                 scores=self._scores(segment, whole, batch, around_ends),
                 values=self._values(segment, states, around),
                 survey=self.surveys.get(segment.task),
+                states=self._row_states(segment, whole, batch),
+                met=self.met.get(segment.task),
             )
             losses[segment.task] = self.objectives[segment.task].loss(segment.rows, outputs)
         return Losses(losses, added, spent)
@@ -185,6 +189,15 @@ class Passes:
         first, last = segment.first_row, segment.first_row + len(segment.rows)
         with around(first, last):
             return self.model.scores(segment.task, at_ends(states, batch)[first:last])
+
+    def _row_states(
+        self, segment: Segment, states: Tensor, batch: Microbatch
+    ) -> Float[Tensor, "R D"] | None:
+        """What stands for each of the segment's rows, where its task is compared with another."""
+        objective = self.objectives[segment.task]
+        if segment.task not in self.met or not isinstance(objective, Meets):
+            return None
+        return row_states(states, batch, segment, objective.pool)
 
     def _values(
         self, segment: Segment, states: Tensor, around: Around

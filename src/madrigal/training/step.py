@@ -277,13 +277,14 @@ def _passes(parts: StepParts, step: int, placed: Sequence[Placed]) -> Passes:
         chance=(parts.seed, parts.stage, step),
         processes=parts.processes,
         distillation=parts.distillation,
-        surveys=surveys_of(parts, placed),
+        surveys=surveyor(parts).ask(placed),
+        met=surveyor(parts).meet(placed),
     )
 
 
-def surveys_of(parts: StepParts, placed: Sequence[Placed]) -> dict[str, Tensor]:
-    """What objectives want to know of all these examples together."""
-    asker = Surveyor(
+def surveyor(parts: StepParts) -> Surveyor:
+    """What looks at all examples of a step before its passes."""
+    return Surveyor(
         parts.model,
         parts.objectives,
         parts.microbatch_tokens,
@@ -291,7 +292,6 @@ def surveys_of(parts: StepParts, placed: Sequence[Placed]) -> dict[str, Tensor]:
         parts.processes,
         parts.reference,
     )
-    return asker.ask(placed)
 
 
 def _known(parts: StepParts, view: StepView) -> dict[str, float]:

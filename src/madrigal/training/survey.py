@@ -1,6 +1,7 @@
 """What objectives find out about a whole step before its passes; see `objectives.Surveys`."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
@@ -8,13 +9,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from madrigal.model.language_model import LanguageModel
-from madrigal.objectives.base import Objective, Outputs, Scored, Surveys
+from madrigal.model.score import width_of
+from madrigal.objectives.base import Meets, Met, Objective, Outputs, Pool, Scored, Surveys
 from madrigal.retention import Teacher
 from madrigal.tasks.encoded import Encoded
 from madrigal.training.layout import Microbatch, collate, lay_out, share_out
 from madrigal.training.passes import at_ends
 from madrigal.training.placed import Placed, placed_rows
 from madrigal.training.processes import Processes
+from madrigal.training.row_states import row_states
+
+_LEAST = 2  # rows of a task that have a spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +49,55 @@ class Surveyor:
         return found
 
     @torch.no_grad()
+    def meet(self, placed: Sequence[Placed]) -> dict[str, Met]:
+        """The states of all rows of a step, by the tasks whose objectives compare them."""
+        found: dict[str, Met] = {}
+        seen: dict[tuple[str, Pool], Tensor] = {}
+        for task, objective in self.objectives.items():
+            if not isinstance(objective, Meets):
+                continue
+            sides = [[row for one in placed if one.task == t for row in one.rows]
+                     for t in (task, objective.to)]  # fmt: skip
+            if min(map(len, sides)) < _LEAST:
+                continue
+            for of, rows in zip((task, objective.to), sides, strict=True):
+                if (of, objective.pool) not in seen:
+                    seen[of, objective.pool] = self._states(of, rows, objective.pool)
+            own, other = seen[task, objective.pool], seen[objective.to, objective.pool]
+            found[task] = Met(own, other, objective.count(sides[0]) or 1.0)
+        return found
+
+    def _states(self, task: str, rows: Sequence[Encoded], pool: Pool) -> Float[Tensor, "R D"]:
+        """What stands for each row, over all processes; without dropout."""
+        model = self.model
+        placed = [Placed(task, (row,)) for row in rows]  # one row may be drawn twice
+        numbers = {id(one): number for number, one in enumerate(placed)}
+        groups = lay_out(placed, {task: 0}, self.microbatch_tokens, self.processes.count)
+        total: Tensor | None = None
+        with _at_rest(model):
+            for index in self._own(groups):
+                batch = collate(groups[index], self.pad, model.device)
+                with model.routed(task), model.autocast():
+                    states = model.states(batch.tokens)
+                told = row_states(states, batch, batch.segments[0], pool)
+                total = told.new_zeros(len(rows), told.shape[1]) if total is None else total
+                total[[numbers[id(one)] for one in groups[index]]] = told
+        if total is None:  # no pass fell to this process
+            total = torch.zeros(len(rows), width_of(model.causal), device=model.device)
+        if model.shards is None:
+            self.processes.sum_([total])
+        return total
+
+    @torch.no_grad()
     def _ask(self, task: str, objective: Surveys, rows: Sequence[Encoded]) -> Float[Tensor, " S"]:
         model = self.model
         # A process without a row of its own adds zeros, as many as there are sums.
         total = objective.survey((), _nothing(model, objective))
         if not rows:
             return total
-        modes = [(module, module.training) for module in model.network.modules()]
-        model.network.eval()
-        try:
+        with _at_rest(model):
             for held, said in self._said(task, rows):
                 total = total + objective.survey(held, said)
-        finally:
-            for module, training in modes:
-                module.training = training
         if model.shards is None:
             self.processes.sum_([total])
         return total
@@ -92,6 +132,18 @@ class Surveyor:
             scored = "scores" in needs
             scores = self.model.scores(task, at_ends(states, batch)) if scored else None
         return Outputs(batch.row, logps, scores=scores)
+
+
+@contextmanager
+def _at_rest(model: LanguageModel) -> Iterator[None]:
+    """Inside, nothing is dropped out."""
+    modes = [(module, module.training) for module in model.network.modules()]
+    model.network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def _unparted(rows: Sequence[Encoded]) -> list[tuple[Encoded, ...]]:
