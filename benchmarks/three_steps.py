@@ -1,13 +1,14 @@
 """Instruct, reward model, PPO; and DPO beside it: python benchmarks/three_steps.py [MODEL] [SEEDS]
 
 The recipes of recipes/real/three_steps, through the command line, once a seed (five unless told
-otherwise). The reward model learns from the first half of the pairs of hh_harmless; a gold one,
-which no route is trained against, from the second half, with another seed. PPO learns from the
-reward model on these prompts and from a checker on times of day. DPO begins at the same model and
-learns from the pairs, and from the right times and the model's own wrong ones, for as many steps as
-come to the same tokens in all. Both are measured on the same held-out prompts. Stated beforehand: a
-seed has collapsed if the reward in training or the share of right times ends lower than it began,
-or the answers end up more than 10 nats (the guard's limit) from the model before.
+otherwise, from 1 on: on 0 the settings were chosen). The reward model learns from the first half of
+the pairs of hh_harmless; a gold one, which no route is trained against, from the second half, with
+another seed. PPO learns from the reward model on these prompts and from a checker on times of day.
+DPO begins at the same model and learns from the pairs, and from the right times and the model's own
+wrong ones, for as many steps as come to the same tokens in all. Both are measured on the same
+held-out prompts. Stated beforehand: a seed has collapsed if the reward in training or the share of
+right times ends lower than it began, or the answers end up more than 10 nats (the guard's limit)
+from the model before.
 
 `... remedies` also trains PPO with snips mixed in and with EWC, and writes what each remedy of the
 alignment tax does (alignment_tax.json). MODEL is a folder, left out the bundled base. Runs stay
@@ -37,7 +38,7 @@ ROOT = Path(__file__).parents[1]
 RECIPES = ROOT / "recipes" / "real" / "three_steps"
 PAIRS = Path(os.environ.get("MADRIGAL_DATA", "data")) / "preferences" / "hh_harmless"
 RESAMPLING = Resampling()
-SEEDS, PROMPTS, ASKED, LIMIT = 5, 60, 400, 10.0
+FIRST, SEEDS, PROMPTS, ASKED, LIMIT = 1, 5, 60, 400, 10.0
 ROUTES = ("ppo", "dpo")
 REMEDIES = {
     "mixed": ("stages.act.learn=[harmless, clock, snips]",),
@@ -289,9 +290,10 @@ def main() -> None:
     seeds = next((int(word) for word in words if word.isdigit()), SEEDS)
     place = Place(model)
     routes = (*ROUTES, *(REMEDIES if "remedies" in words else ()))
-    for seed in range(seeds):
+    numbers = range(FIRST, FIRST + seeds)
+    for seed in numbers:
         three_steps(place, seed, routes)
-    runs = {route: [place.of(seed, route) for seed in range(seeds)] for route in routes}
+    runs = {route: [place.of(seed, route) for seed in numbers] for route in routes}
     main_runs = {route: runs[route] for route in ROUTES}
     told = compared(main_runs)
     costs = {route: [cost(run) for run in some] for route, some in main_runs.items()}

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import tiny
-from madrigal.evaluation.sample import drawn, sample
+from madrigal.evaluation.sample import drawn, heated, sample, spoken
 from madrigal.mixture.chance import bits
 
 END = 7
@@ -17,11 +17,11 @@ def test_evenly_spread_numbers_draw_each_token_as_often_as_it_is_likely():
     logits[0, [0, 12, 39]] = -torch.inf
     count = 20_000
     grid = [(n + 0.5) / count for n in range(count)]
-    found = torch.bincount(drawn(logits.expand(count, -1), grid), minlength=40)
+    found = torch.bincount(drawn(logits.expand(count, -1), grid)[0], minlength=40)
     wanted = count * logits[0].double().softmax(-1)
     assert (found - wanted).abs().max() <= 1
-    assert drawn(logits, [0.0]) != 0, "a token without probability is never drawn"
-    assert drawn(logits, [1 - 2.0**-53]) == 38
+    assert drawn(logits, [0.0])[0] != 0, "a token without probability is never drawn"
+    assert drawn(logits, [1 - 2.0**-53])[0] == 38
 
 
 def plain(held, prompt, limit, ends, key):
@@ -52,3 +52,24 @@ def test_a_row_is_the_same_in_any_batch(kind, batch_tokens):
     assert wanted[0][-1:] == list(ends[0])
     assert wanted[3][-2:] == list(ends[1])
     assert [len(text) for text in wanted[2:]] == [0, 4, 4, 0]
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (0.7, 1.0), (1.3, 0.8)])
+def test_tokens_come_with_their_log_probability_in_what_they_were_drawn_from(temperature, top_p):
+    held = tiny.model()
+    chance = np.random.default_rng(4)
+    prompts = [chance.integers(1, tiny.VOCABULARY, n) for n in (3, 3, 9)]
+    limits, keys = [5, 1, 7], [(4, "mood", n) for n in range(3)]
+    how = heated(temperature, top_p)
+    said, known = spoken(held, prompts, limits, [(END,)], keys, 4096, how)
+    assert [len(one) for one in known] == [len(one) for one in said]
+    for prompt, tokens, found in zip(prompts, said, known, strict=True):
+        whole = torch.tensor([[*map(int, prompt), *tokens]])
+        logits = held.network(input_ids=whole).logits[0, len(prompt) - 1 : -1] / temperature
+        logps = logits.double().log_softmax(-1)
+        for row, token, value in zip(logps, tokens, found, strict=True):
+            order = row.exp().sort(descending=True)
+            kept = order.indices[: int((order.values.cumsum(0) < top_p).sum()) + 1]
+            assert token in kept
+            assert value == pytest.approx(float(row[token] - row[kept].logsumexp(0)), abs=1e-5)

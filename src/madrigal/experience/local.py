@@ -8,7 +8,7 @@ from torch import Tensor
 
 from madrigal.evaluation.evaluate import still
 from madrigal.evaluation.rank import rank, told_apart
-from madrigal.evaluation.sample import drawn, sample
+from madrigal.evaluation.sample import Drawn, drawn, sample
 from madrigal.experience.generator import Asked, Heard, Said, Sampling, unheard
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.nucleus import nucleus
@@ -105,15 +105,13 @@ class Local:
         return Said(cut.strip(), ended or bool(places), len(prompt), len(tokens))
 
 
-def picked(
-    logits: Float[Tensor, "R V"], chance: Sequence[float], how: Sampling
-) -> Int[Tensor, " R"]:
+def picked(logits: Float[Tensor, "R V"], chance: Sequence[float], how: Sampling) -> Drawn:
     """A token of each row at a temperature, among the likeliest whose probabilities sum to `top_p`.
 
     The token that reaches the sum still counts; `chance` is from 0 to below 1.
     """
     if how.temperature == 0:
-        return logits.argmax(dim=-1)
+        return logits.argmax(dim=-1), logits.new_zeros(len(logits))
     scaled = logits.double() / how.temperature
     if how.top_p < 1:
         scaled = scaled.masked_fill(~nucleus(scaled, how.top_p), float("-inf"))

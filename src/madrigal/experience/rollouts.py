@@ -13,13 +13,14 @@ from torch import Tensor
 
 from madrigal.errors import RunStopped
 from madrigal.evaluation.evaluate import still
-from madrigal.evaluation.sample import heated, sample
+from madrigal.evaluation.sample import heated, spoken
 from madrigal.experience.answer import Answer, Prompt
 from madrigal.experience.held import Held, aged, held_tensors, read_held
 from madrigal.experience.lessons import Lessons, Written, chosen, lessons
 from madrigal.experience.means import gold_means, means, sampled, watched_means
 from madrigal.experience.paid import Found, drawn_from, paid, row_of
 from madrigal.experience.plan import Plan, Standing, counted, dealt_with, last_look
+from madrigal.objectives.build import learnt_once
 from madrigal.recipe import policy
 from madrigal.retention import Teacher
 from madrigal.tasks.encoded import Encoded, Example
@@ -30,6 +31,8 @@ from madrigal.training.reference import Asked, token_logps, token_nuclei, token_
 
 # How far the ratio of two passes over the same tokens is from 1 by rounding, with room.
 _ROUNDING = {torch.float32: 1e-3, torch.float64: 1e-6}
+# The same on the mean, of a pass and of writing, whose sums have another order.
+_APART = {torch.float32: 1e-2, torch.float64: 1e-5}
 _COARSE = 0.3
 
 
@@ -39,7 +42,7 @@ class Rollouts:
 
     Token t of answer j to the prompt at place p of step s follows from seed, stage, task, s, p, j
     and t alone. The first process writes and asks; all score what was written. Log-probabilities
-    come from passes laid out as those of training are, never from the writing.
+    that are trained with come from passes laid out as those of training are, never from writing.
     """
 
     def __init__(
@@ -137,7 +140,7 @@ class Rollouts:
         rows = [row_of(one) for one in answers]
         group = np.repeat(np.arange(len(prompts)), settings.samples)
         since = time.perf_counter()
-        written = self._scored(task, plan, rows, group, rewards)
+        written = self._scored(task, plan, rows, group, rewards, first.theirs)
         clock.spent["passes"] = time.perf_counter() - since
         gap = {} if plan.server is None else plan.server.compared(task, first.theirs, written.old)
         beta = 0.0 if state.penalty is None else state.penalty.beta
@@ -172,7 +175,7 @@ class Rollouts:
             found = plan.server(task, prompts[::count], count, chance)
             said, theirs = [one.tokens for one in found], [one.logps for one in found]
         else:
-            said = self._drawn(task, step, prompts)
+            said, theirs = self._drawn(task, step, prompts)
         answers = self._read(prompts, said)
         clock.spent["writing"] = time.perf_counter() - since
         since = time.perf_counter()
@@ -183,12 +186,14 @@ class Rollouts:
         apart = [] if worth.apart is None else worth.apart.tolist()
         return Found(said, rewards.tolist(), apart, gold, theirs)
 
-    def _drawn(self, task: str, step: int, prompts: Sequence[Prompt]) -> list[list[int]]:
-        """Tokens that the model here draws."""
+    def _drawn(
+        self, task: str, step: int, prompts: Sequence[Prompt]
+    ) -> tuple[list[list[int]], list[list[float]]]:
+        """Tokens that the model here draws, and their log-probabilities."""
         plan, model = self._plans[task], self._asked.model
         count = plan.settings.samples
         with still(model), model.routed(task), model.lean():
-            return sample(
+            return spoken(
                 model,
                 [one.tokens for one in prompts],
                 [one.limit for one in prompts],
@@ -231,8 +236,13 @@ class Rollouts:
         rows: Sequence[Encoded],
         group: Int[np.ndarray, " R"],
         rewards: Float[np.ndarray, " R"],
+        theirs: Sequence[Sequence[float]],
     ) -> Written:
-        """The rows with what the model, its reference and the critic say of each token."""
+        """The rows with what the model, its reference and the critic say of each token.
+
+        Where a step takes the ratio to itself, what was said of tokens as they were drawn is
+        enough: it is only watched and compared.
+        """
         count = plan.settings.samples
         examples = [tuple(rows[n : n + count]) for n in range(0, len(rows), count)]
         same = isinstance(plan.settings, policy.Rloo | policy.Grpo | policy.Ppo)
@@ -243,7 +253,8 @@ class Rollouts:
             kept = token_nuclei(asked, task, examples, plan.settings.top_p)
             rows_ = [drawn_from(*one) for one in zip(rows, kept, strict=True)]
             drawn = [tuple(rows_[n : n + count]) for n in range(0, len(rows_), count)]
-        old = token_logps(asked, task, drawn, _quiet)
+        once = learnt_once(plan.settings) and plan.server is None
+        old = [np.array(one) for one in theirs] if once else token_logps(asked, task, drawn, _quiet)
         with self._teacher.speaking():
             reference = token_logps(asked, task, examples, _quiet)
         critic = isinstance(plan.settings, policy.Ppo)
@@ -255,7 +266,7 @@ class Rollouts:
             old=_flat(old),
             reference=_flat(reference),
             values=None if values is None else _flat(values),
-            fresh=_ROUNDING.get(asked.model.precision, _COARSE),
+            fresh=(_APART if once else _ROUNDING).get(asked.model.precision, _COARSE),
             kept=kept,
         )
 

@@ -14,6 +14,7 @@ from madrigal.model.divergence import Reference, divergence_in_chunks
 from madrigal.model.head import Around, Head, logps_in_chunks, nothing_around
 from madrigal.model.lora import joined
 from madrigal.model.nucleus import nucleus, with_targets
+from madrigal.model.packed import packed
 from madrigal.model.private import PrivateParts
 from madrigal.model.score import critics, heads, reward_heads
 from madrigal.model.shards import Shards
@@ -71,9 +72,15 @@ class LanguageModel:
         routing = self.private.routing
         return routing.following(routing.plan(rows, self.device))
 
-    def lean(self) -> AbstractContextManager[None]:
-        """For many small passes without gradients or dropout; see `joined`."""
-        return nullcontext() if self.shards is not None else joined(self.network)
+    @contextmanager
+    def lean(self) -> Iterator[None]:
+        """For many small passes without gradients or dropout; see `joined` and `packed`."""
+        if self.shards is not None:
+            yield
+            return
+        causal: Any = self.causal
+        with joined(self.network), packed(causal.get_output_embeddings()):
+            yield
 
     def states(
         self, tokens: Int[Tensor, "B T"], branches: Branches | None = None

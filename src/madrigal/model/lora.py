@@ -9,6 +9,7 @@ from jaxtyping import Float
 from peft.tuners import lora
 from torch import Tensor, nn
 
+from madrigal.model.packed import Product, product
 from madrigal.model.private import PrivateLora
 
 
@@ -24,8 +25,7 @@ class LeanLinear(lora.Linear):
     def forward(self, x: Float[Tensor, "*B I"], *args: Any, **others: Any) -> Float[Tensor, "*B O"]:
         whole = _whole.get(self)
         if whole is not None and not (args or others or self.disable_adapters):
-            base: Any = self.base_layer
-            return nn.functional.linear(x, whole, base.bias)
+            return whole(x)
         active = self.active_adapters
         plain = (
             len(active) == 1
@@ -53,7 +53,7 @@ def lighten(network: nn.Module) -> None:
 
 # Bytes that the products may take beside the model.
 MOST = 1 << 30
-_whole: dict[nn.Module, Tensor] = {}  # of the layers that are joined now
+_whole: dict[nn.Module, Product] = {}  # of the layers that are joined now
 
 
 @contextmanager
@@ -70,7 +70,8 @@ def joined(network: nn.Module) -> Iterator[None]:
     try:
         for layer in held:
             (name,) = layer.active_adapters
-            _whole[layer] = layer.base_layer.weight + layer.get_delta_weight(name)
+            base = layer.base_layer
+            _whole[layer] = product(base.weight + layer.get_delta_weight(name), base.bias)
         yield
     finally:
         for layer in held:

@@ -37,6 +37,8 @@ class Policy:
       model back too little. k1 belongs into the reward: in the loss its expected gradient is 0.
     - `value`: weight of half the squared error of the critic, which may move by `value_clip` from
       what it said before; the larger error of the two counts.
+    - `once`: the weights that learn are those that wrote, so pi_old is pi itself and rho is 1 but
+      for its gradient. What the rows know of pi_old is only compared, on the mean.
     - `sampling_temperature` is that of the distribution that answers were drawn from: this one is
       trained.
 
@@ -56,6 +58,7 @@ class Policy:
     value: float = 0.0
     value_clip: float | None = 0.2
     sampling_temperature: float = 1.0
+    once: bool = False
 
     @property
     def needs(self) -> frozenset[Need]:
@@ -72,7 +75,9 @@ class Policy:
     def loss(self, rows: Sequence[Encoded], outputs: Outputs) -> Float[Tensor, ""]:
         acted, logps = _acted(rows), outputs.logps
         moved = (logps - _flat([a.old for a in acted], logps)).clamp(-FARTHEST, FARTHEST)
-        _check_fresh(acted, moved)
+        _check_fresh(acted, moved, self.once)
+        if self.once:
+            moved = logps - logps.detach()
         advantage = _flat([a.advantage for a in acted], logps)
         cost = self._surrogate(rows, outputs, moved, advantage)
         if self.penalty != "none":
@@ -132,12 +137,14 @@ def _acted(rows: Sequence[Encoded]) -> list[Acted]:
     return [one for one in found if one is not None]
 
 
-def _check_fresh(acted: Sequence[Acted], moved: Float[Tensor, " N"]) -> None:
-    """Answers that the weights as they are have written are as likely as they were."""
+def _check_fresh(acted: Sequence[Acted], moved: Float[Tensor, " N"], mean: bool) -> None:
+    """Answers that the weights as they are have written are as likely as they were: each token, or
+    on the mean, where what is known of them has another rounding."""
     allowed = [a.fresh for a in acted if a.fresh is not None]
     if len(allowed) < len(acted) or not allowed or not moved.requires_grad or not len(moved):
         return
-    farthest = float(moved.detach().exp().sub(1).abs().max())
+    off = moved.detach().exp().sub(1).abs()
+    farthest = float(off.mean() if mean else off.max())
     if farthest > max(allowed):  # what is not a number is told by the step
         raise RunStopped(
             f"answers were written with other probabilities than they are trained with: the ratio "

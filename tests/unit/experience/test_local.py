@@ -23,7 +23,7 @@ def asked(text, seed=0, **more):
 def shares(how, logits, draws=20000):
     chance = (np.arange(draws) + 0.5) / draws
     rows = torch.tensor([logits]).expand(draws, -1)
-    found = picked(rows, chance.tolist(), how)
+    found, _ = picked(rows, chance.tolist(), how)
     return torch.bincount(found, minlength=len(logits)).double() / draws
 
 
