@@ -335,6 +335,7 @@ OTHERWISE = {
     "epochs": 2, "clip": 0.3, "clip_high": 0.9, "dual_clip": 5.0, "discount": 0.5, "trace": 0.5,
     "whiten": False, "value": 0.5, "value_clip": 0.9, "critic": "zero",
     "guard.divergence": 3.0, "guard.entropy": 0.5, "guard.distinct": 0.5, "guard.length": 2.0,
+    "guard.short": 0.9,
     "guard.cut": 0.5, "guard.repeated": 0.5, "guard.correlation": 0.9,
     "guard.disagreement": 3.0, "guard.gradient": 99.0,
     "guard.window": 2, "guard.strikes": 1, "guard.act": False,

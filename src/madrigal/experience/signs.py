@@ -3,6 +3,7 @@ seen of a task's rollouts to an alarm, or nothing."""
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -117,12 +118,18 @@ def _alike(guard: PolicyGuard, history: History, priced: bool) -> Alarm | None:
     return _fell(guard, history, "distinct_2", guard.distinct, what)
 
 
+def _short(guard: PolicyGuard, history: History, priced: bool) -> Alarm | None:
+    del priced
+    found = _fell(guard, history, "tokens", guard.short, "number of tokens of an answer")
+    return None if found is None else replace(found, sign="short")
+
+
 def _fell(
     guard: PolicyGuard, history: History, name: str, least: float | None, what: str
 ) -> Alarm | None:
-    """Variety went. Where few answers are right, learning them takes variety as well: a gold reward
-    that does not fall excuses it. Without one, a reward in training that rises may be either, so
-    that is told."""
+    """Variety went, or length. Where few answers are right, learning them takes variety as well,
+    and the right ones may be short: a gold reward that does not fall excuses it. Without one, a
+    reward in training that rises may be either, so that is told."""
     start, now = history.mean(name, guard.window, True), history.mean(name, guard.window)
     if least is None or not now < least * start:
         return None
@@ -231,6 +238,6 @@ def _hopeless(guard: PolicyGuard, history: History, priced: bool) -> Alarm | Non
 
 
 SIGNS: tuple[Sign, ...] = (
-    _broken, _jumped, _far, _gold, _repeats, _dull, _alike, _steep, _disagreed, _long,
+    _broken, _jumped, _far, _gold, _repeats, _dull, _alike, _short, _steep, _disagreed, _long,
     _paid_by_length, _endless, _hopeless,
 )  # fmt: skip

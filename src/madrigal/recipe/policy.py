@@ -19,6 +19,7 @@ class PolicyGuard(Settings):
     distinct: float | None = Field(default=0.7, gt=0, lt=1, description="The same of variety: different pairs of tokens by all pairs, over the answers of a rollout.")
     repeated: float | None = Field(default=0.2, gt=0, lt=1, description="How much more of an answer's pairs of tokens may have stood in it before than at first, before the model goes back; null: any.")
     length: float | None = Field(default=1.5, gt=1, description="How many times their first length answers may have, before length costs reward; null: any.")
+    short: float | None = Field(default=0.5, gt=0, lt=1, description="Share of their first length below which answers that became shorter are told, or, unless the reward in training rose or a gold reward holds, the model goes back; null: any.")
     correlation: float | None = Field(default=0.5, gt=0, lt=1, description="Correlation of reward and length above which answers that grow are told, or, where a gold reward falls with it, length costs reward; null: any.")
     disagreement: float | None = Field(default=2.0, gt=1, description="How many times their first distance the members of an ensemble may be apart (standard deviation of their scores of an answer), before a nat gets dearer, or, where it has no price, the model goes back; null: any.")
     gradient: float | None = Field(default=10.0, gt=1, description="How many times their median before the norm of gradients may have, before the model goes back; norms below 1 are never too large. null: any.")

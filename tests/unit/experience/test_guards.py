@@ -36,6 +36,7 @@ TRIPS = {
     "distinct_2": ({"distinct_2": 0.4}, "roll_back", "different pairs .* from 0.6 to 0.4"),
     "repeated": ({"repeated": 0.35}, "roll_back", "35% of an answer's pairs .*, 10% at the start"),
     "tokens": ({"tokens": 16.0}, "shorten", "Answers grew from 10 to 16 tokens, more than 1.5"),
+    "short": ({"tokens": 4.0}, "roll_back", "tokens of an answer fell from 10 to 4, below 0.5"),
     "disagreement": (
         {"disagreement": 0.7},
         "raise",
@@ -59,13 +60,23 @@ def test_a_sign_needs_a_whole_window(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["divergence", "entropy", "distinct", "length", "cut", "repeated", "disagreement", "gradient"],
+    [
+        "divergence",
+        "entropy",
+        "distinct",
+        "length",
+        "short",
+        "cut",
+        "repeated",
+        "disagreement",
+        "gradient",
+    ],
 )
 def test_each_can_be_left_out(name):
     worst = {"divergence": 9e9, "entropy": 0.0, "distinct_2": 0.0, "tokens": 9e9, "cut": 1.0,
-             "repeated": 1.0, "disagreement": 9e9, "gradient": 9e9}  # fmt: skip
-    key = {"distinct": "distinct_2", "length": "tokens"}.get(name, name)
-    one = {key: worst[key]}
+             "repeated": 1.0, "disagreement": 9e9, "gradient": 9e9, "short": 0.1}  # fmt: skip
+    key = {"distinct": "distinct_2", "length": "tokens", "short": "tokens"}.get(name, name)
+    one = {key: worst[name if name in worst else key]}
     assert sign(*[one] * 4) is not None
     assert sign(*[one] * 4, guard=GUARD.model_copy(update={name: None})) is None
 
@@ -80,6 +91,7 @@ FAULTS = {
     "distinct_2": {"distinct_2": 0.2},
     "repeated": {"repeated": 0.6},
     "length": {"tokens": 25.0},
+    "short": {"tokens": 1.5, "gold": 0.1},
     "correlation": {"tokens": 13.0, "reward_length": 0.8},
     "disagreement": {"disagreement": 1.2},
     "gradient": {"gradient": 30.0},
