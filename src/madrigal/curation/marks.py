@@ -48,7 +48,7 @@ class Ragged:
 
     def add(self, text: str) -> None:
         """Words are without case; what is no letter or digit parts them."""
-        self.hashes.extend(map(_word_hash, words_of(text)))
+        self.hashes.extend(map(word_hash, words_of(text)))
         self.ends.append(len(self.hashes))
 
 
@@ -126,7 +126,8 @@ def words_of(text: str) -> Sequence[str]:
 
 
 @lru_cache(maxsize=1 << 16)
-def _word_hash(word: str) -> int:
+def word_hash(word: str) -> int:
+    """Thirty-two bits of a word of `words_of`."""
     return zlib.crc32(word.encode("utf-8", "surrogatepass"))
 
 

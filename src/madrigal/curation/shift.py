@@ -25,7 +25,7 @@ from scipy.sparse import csr_matrix
 
 from madrigal.curation.bag import Bag, bag_of
 from madrigal.curation.finding import Finding, Severity, short
-from madrigal.curation.marks import SPLITS, word_hashes, words_of
+from madrigal.curation.marks import SPLITS, word_hash, words_of
 from madrigal.curation.table import Table, about_task
 
 MOST = 1000  # records of a set; of a larger one every k-th
@@ -257,8 +257,7 @@ def _spelt(table: Table, mine: np.ndarray, wanted: set[int]) -> dict[int, str]:
     for sample in mine.tolist():
         if len(found) == len(wanted):
             break
-        text = table.text(sample)[0]
-        for word, number in zip(words_of(text), word_hashes(text).tolist(), strict=True):
-            if number in wanted:
-                found.setdefault(number, word)
+        for word in words_of(table.text(sample)[0]):
+            if word_hash(word) in wanted:
+                found.setdefault(word_hash(word), word)
     return {number: found.get(number, "?") for number in wanted}
