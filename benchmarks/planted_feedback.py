@@ -1,11 +1,11 @@
 """Planted noise in feedback: found, and withstood?: python benchmarks/planted_feedback.py [SEEDS]
 
-Five seeds unless told otherwise. Stated beforehand: of pairs judged by several people, with 10, 20
-or 30 % of the verdicts turned round, that share is found within .03 in every seed;
-an annotator who tosses coins among six honest ones is found in every seed, and nobody is accused
-without one; and where people like length twice as much as what they should judge, a plain reward
-model is wrong on most pairs whose better answer is the shorter one by eight words or more, and the
-debiased is not.
+Five seeds unless told otherwise, from 5 on: the first five shaped the test of length. Stated
+beforehand: of pairs judged by several people, with 10, 20 or 30 % of the verdicts turned round,
+that share is found within .03 in every seed; an annotator who tosses coins among six honest ones is
+found in every seed, and nobody is accused without one; and where people like length twice as much
+as what they should judge, a plain reward model is wrong on most pairs whose better answer is the
+shorter one by eight words or more, and the debiased is not.
 
 The last is trained end to end: a transformer of two layers, 600 pairs a seed. An answer is up to 24
 neutral words with three adjectives among them; its quality is how many of these are kind, which has
@@ -39,6 +39,7 @@ LIKES_LENGTH = 2.0  # standard deviations of quality for one of length
 TRAIN, TEST = 600, 200
 SHORTER = 8  # words by which the better answer of a test is the shorter one, or more
 STEPS = 250  # of either model
+FIRST = 5  # the seeds before it shaped the test of length
 DEBIASED = "{kind: reward, length_debias: 2.0}"
 
 Answer = tuple[str, float, int]  # text, quality, words
@@ -197,7 +198,7 @@ def rows(found: Mapping[str, list[dict[str, float]]]) -> list[Line]:
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     found: dict[str, list[dict[str, float]]] = {}
-    for seed in range(count):
+    for seed in range(FIRST, FIRST + count):
         for rate in RATES:
             found.setdefault(f"flips {rate}", []).append(flips(rate, seed))
         found.setdefault("spammer", []).append(spammer(seed))

@@ -1,14 +1,14 @@
 """Instruct, reward model, PPO; and DPO beside it: python benchmarks/three_steps.py [MODEL] [SEEDS]
 
 The recipes of recipes/real/three_steps, through the command line, once a seed (five unless told
-otherwise, from 1 on: on 0 the settings were chosen). The reward model learns from the first half of
-the pairs of hh_harmless; a gold one, which no route is trained against, from the second half, with
-another seed. PPO learns from the reward model on these prompts and from a checker on times of day.
-DPO begins at the same model and learns from the pairs, and from the right times and the model's own
-wrong ones, for as many steps as come to the same tokens in all. Both are measured on the same
-held-out prompts. Stated beforehand: a seed has collapsed if the reward in training or the share of
-right times ends lower than it began, or the answers end up more than 10 nats (the guard's limit)
-from the model before.
+otherwise, from 2 on: on 0 and 1 the settings were chosen). The reward model learns from the first
+half of the pairs of hh_harmless; a gold one, which no route is trained against, from the second
+half, with another seed. PPO learns from the reward model on these prompts and from a checker on
+times of day. DPO begins at the same model and learns from the pairs, and from the right times and
+the model's own wrong ones, for as many steps as come to the same tokens in all. Both are measured
+on the same held-out prompts. Stated beforehand: a seed has collapsed if the reward in training or
+the share of right times ends lower than it began, or the answers end up more than 10 nats (the
+guard's limit) from the model before, or with less than a quarter of their length.
 
 `... remedies` also trains PPO with snips mixed in and with EWC, and writes what each remedy of the
 alignment tax does (alignment_tax.json). MODEL is a folder, left out the bundled base. Runs stay
@@ -38,7 +38,7 @@ ROOT = Path(__file__).parents[1]
 RECIPES = ROOT / "recipes" / "real" / "three_steps"
 PAIRS = Path(os.environ.get("MADRIGAL_DATA", "data")) / "preferences" / "hh_harmless"
 RESAMPLING = Resampling()
-FIRST, SEEDS, PROMPTS, ASKED, LIMIT = 1, 5, 60, 400, 10.0
+FIRST, SEEDS, PROMPTS, ASKED, LIMIT, SHORT = 2, 5, 60, 400, 10.0, 0.25
 ROUTES = ("ppo", "dpo")
 REMEDIES = {
     "mixed": ("stages.act.learn=[harmless, clock, snips]",),
@@ -52,6 +52,7 @@ MEASURES = {
     "clock": "right times, points",
     "snips": "snips (not trained), points",
     "nats": "nats from the model before",
+    "tokens": "tokens of an answer",
 }
 
 
@@ -167,6 +168,8 @@ def values(run: Path, measure: str, share: float) -> dict[str, float]:
     said = [json.loads(line) for line in lines]
     if measure == "nats":
         return {row["id"]: row["nats"] for row in said}
+    if measure == "tokens":
+        return {row["id"]: float(len(row["written"])) for row in said}
     worth = json.loads((tax / "worth" / at / "harmless" / f"{measure}.json").read_text())
     return {row["id"]: value for row, value in zip(said, worth, strict=True) if value is not None}
 
@@ -211,7 +214,9 @@ def cost(run: Path) -> dict[str, float]:
 
 def collapsed(run: Path) -> bool:
     ends = {measure: float(changes(run, measure, 1.0).mean()) for measure in MEASURES}
-    return ends["judge"] < 0 or ends["clock"] < 0 or ends["nats"] > LIMIT
+    left = float(np.mean(list(values(run, "tokens", 1.0).values())))
+    short = left < SHORT * (left - ends["tokens"])
+    return ends["judge"] < 0 or ends["clock"] < 0 or ends["nats"] > LIMIT or short
 
 
 def cell(one: SeedScore) -> str:
