@@ -3,10 +3,12 @@
 import json
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from madrigal.curation.card import Tallies, card
+from madrigal.curation.chances import States
 from madrigal.curation.contamination import contamination
 from madrigal.curation.duplicates import exact, leaks, near, shared
 from madrigal.curation.finding import CHECKS, CheckName, Finding
@@ -51,10 +53,12 @@ def curate(
     deep: bool | Collection[CheckName] = False,
     processes: int = 1,
     tell: Tell = silent,
+    states: States | None = None,
 ) -> Curated:
     """Looks at every record of the sources, then at all of them together.
 
-    `deep` asks for all checks that take longer, or for some of them by name.
+    `deep` asks for all checks that take longer, or for some of them by name. With `states` of a
+    model, labels are judged by what it makes of the texts, too.
     `folder` takes what is found, `work` the stored blocks; where blocks of the same files lie there
     they are not looked at again. The files themselves are only read.
 
@@ -72,7 +76,7 @@ def curate(
     path = folder / FINDINGS
     aside = path.with_name(f".{FINDINGS}")
     with aside.open("w", encoding="utf-8") as file:
-        for finding in _all(table, wanted, apart):
+        for finding in _all(table, wanted, states, apart):
             tallies.add(finding)
             file.write(json.dumps(finding.as_json(), ensure_ascii=False) + "\n")
     aside.replace(path)
@@ -81,11 +85,14 @@ def curate(
     return Curated(cards, path, table, sources.notes)
 
 
-def _all(table: Table, deep: Collection[CheckName], apart: Collection[Shift]) -> Iterator[Finding]:
+def _all(
+    table: Table, deep: Collection[CheckName], states: States | None, apart: Collection[Shift]
+) -> Iterator[Finding]:
     for _, told in table.told():
         yield from map(Finding.of_json, told["findings"])
     if len(table):
-        for search in (*CHEAP, *(DEEP[name] for name in deep if name in DEEP)):
+        known = DEEP | {"label_noise": partial(label_noise, states=states)}
+        for search in (*CHEAP, *(known[name] for name in deep if name in known)):
             yield from search(table)
     for one in apart:
         yield from one.findings(table)
