@@ -190,3 +190,24 @@ def test_a_copy_has_the_shape_of_its_file(tmp_path, monkeypatch, name, content):
     assert ('"version": 2' in copy) == (name == "a.json")
     assert main(["curate", str(tmp_path / "out" / "clean" / "a" / name), "--out", "again"]) == 0
     assert "exact_duplicate" not in found(tmp_path / "again")
+
+
+def test_deep_checks_of_a_recipe_hear_its_model(faulty, monkeypatch):
+    """The states of the bundled model reach the check: what is told names both voices."""
+    rows = [
+        {"text": f"{'a fine warm film' if i % 2 else 'a dull cold film'} with scene {i}",
+         "label": "good" if (i % 2) ^ (i in (20, 61)) else "bad"}
+        for i in range(80)
+    ]  # fmt: skip
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (faulty / "mood.jsonl").write_text(lines)
+    (faulty / "recipe.yaml").write_text(
+        "name: a\nmodel: {base: madrigal/base-xs}\ntasks: {mood: {data: mood.jsonl}}\n"
+        "stages: [{name: s, learn: [mood], steps: 1}]\n"
+    )
+    assert main(["curate", "recipe.yaml", "--deep", "--out", "out"]) == 0
+    lines = (faulty / "out" / "findings.jsonl").read_text().splitlines()
+    found = [json.loads(line) for line in lines]
+    said = {one["where"]: one["evidence"] for one in found if one["check"] == "label_noise"}
+    assert set(said) == {"mood.jsonl:21", "mood.jsonl:62"}
+    assert all("words and the model say" in one for one in said.values())

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from madrigal.cli.curate_view import cards_markdown, view
+from madrigal.curation.chances import States
 from madrigal.curation.clean import Cleaned, clean
 from madrigal.curation.curate import Curated, look_at_shard
 from madrigal.curation.curate import curate as curate_sources
@@ -24,7 +25,7 @@ from madrigal.curation.sources import Sources, of_files, of_recipe
 from madrigal.curation.stream import fingerprint
 from madrigal.curation.work import Shard, Tell
 from madrigal.errors import UserMistake
-from madrigal.recipe.load import load_recipe
+from madrigal.recipe.load import LoadedRecipe, load_recipe
 from madrigal.recipe.suggest import did_you_mean
 from madrigal.recipe.task import FormatName
 
@@ -58,7 +59,7 @@ def curate(wish: Wish) -> None:
     """
     shard = _shard(wish)
     drop, change = _remedies(wish)
-    sources = _sources(wish)
+    sources, loaded = _sources(wish)
     _check_out(wish.out, sources)
     if wish.out is not None and shard is not None:
         with _progress(sources, shard.of) as tell:
@@ -69,7 +70,13 @@ def curate(wish: Wish) -> None:
         folder = wish.out or Path(aside)
         with _progress(sources) as tell:
             found = curate_sources(
-                sources, folder, folder / _WORK, wish.deep, _processes(wish, sources), tell
+                sources,
+                folder,
+                folder / _WORK,
+                wish.deep,
+                _processes(wish, sources),
+                tell,
+                _states(wish, loaded),
             )
         console = Console(highlight=False)
         console.print(view(found, console.width))
@@ -83,7 +90,16 @@ def curate(wish: Wish) -> None:
             console.print(told, markup=False, soft_wrap=True)
 
 
-def _sources(wish: Wish) -> Sources:
+def _states(wish: Wish, loaded: LoadedRecipe | None) -> States | None:
+    """What the recipe's model makes of texts, for the checks that take longer."""
+    if not wish.deep or loaded is None:
+        return None
+    from madrigal.pipeline.states import text_states
+
+    return text_states(loaded.recipe, loaded.root)
+
+
+def _sources(wish: Wish) -> tuple[Sources, LoadedRecipe | None]:
     recipes = [path for path in wish.paths if path.endswith(_RECIPES)]
     if recipes and len(wish.paths) > 1:
         raise UserMistake(f"{recipes[0]}: a recipe stands alone; give it, or data files")
@@ -91,14 +107,14 @@ def _sources(wish: Wish) -> Sources:
         if wish.format != "auto":
             raise UserMistake("--format: a recipe says the format of each task; leave it out")
         loaded = load_recipe(recipes[0], wish.settings)
-        return of_recipe(loaded.recipe, loaded.root)
+        return of_recipe(loaded.recipe, loaded.root), loaded
     if wish.settings:
         raise UserMistake(f"--set {wish.settings[0]}: only a recipe has keys to set")
     formats = get_args(FormatName)
     if wish.format not in formats:
         hint = did_you_mean(wish.format, formats, "there are")
         raise UserMistake(f"--format {wish.format}: unknown{hint}")
-    return of_files(wish.paths, Path.cwd(), cast("FormatName", wish.format))
+    return of_files(wish.paths, Path.cwd(), cast("FormatName", wish.format)), None
 
 
 def _remedies(wish: Wish) -> tuple[list[CheckName], list[CheckName]]:

@@ -20,8 +20,8 @@ States = Callable[[Sequence[str]], Float[np.ndarray, "N D"]]  # what a model mak
 
 FOLDS = 5
 _BY_WORDS = 10.0  # inverse of L2
-# As much pull for each record, and stronger, since all features of states speak in each record.
-_BY_STATES = 0.003
+# Stronger, since all features of states speak in each record; of few records it would hide all.
+_BY_STATES, _OF_FEW = 0.003, 6.0
 
 
 def chances_by_words(
@@ -38,7 +38,7 @@ def chances_by_states(
     """The same by a model's states of the texts; `prompt` tells texts that belong together."""
     wide = states.astype(np.float64)
     scaled = (wide - wide.mean(axis=0)) / np.maximum(wide.std(axis=0), 1e-9)
-    return out_of_fold(scaled, given, prompt, _BY_STATES)
+    return out_of_fold(scaled, given, prompt, max(_BY_STATES, _OF_FEW / len(given)))
 
 
 def out_of_fold(

@@ -3,14 +3,14 @@
 Out-of-sample chances p(j | x) of every label come from a bag of words, and, where a model is at
 hand, from its states of the texts, too: then from the mean of both (`chances`). With t_j the mean
 of p(j | x) over the records labelled j, a record labelled i is suspicious where the likeliest j of
-those with p(j | x) >= t_j is not i. The share of the records that this counts, each row of the table scaled to
-the label's own count, estimates how many labels are wrong (Northcutt, Jiang and Chuang, 2021,
-Confident Learning, section 3). Suspicious records are ranked by p(i | x) - max_j p(j | x), the
-lowest first.
+those with p(j | x) >= t_j is not i. The share of the records that this counts, each row of the
+table scaled to the label's own count, estimates how many labels are wrong (Northcutt, Jiang and
+Chuang, 2021, Confident Learning, section 3). Suspicious records are ranked by
+p(i | x) - max_j p(j | x), the lowest first.
 
 Differs from the paper: records are only ranked, and none is called suspicious in a task where the
 chances tell too little: less than 0.15 of what always saying the most frequent label leaves. Up to
-a quarter a finding is a note: about one in three of them is right (see the log of measurements).
+a quarter a finding is a note, since most of what is suspicious there is right.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from curated import curated, told
+from curated import curated, told, write
+from madrigal.curation import curate, of_files
 from madrigal.curation.noise import suspicions
 
 GOOD, BAD = ["fine", "bright", "warm", "witty", "kind"], ["dull", "cold", "loud", "bleak", "cruel"]
@@ -65,3 +66,27 @@ def test_suspicions_are_those_of_a_naive_count(seed):
     counts = np.bincount(given, minlength=3)
     scaled = joint / joint.sum(axis=1, keepdims=True) * counts[:, None]
     assert found.rate == pytest.approx(1 - np.trace(scaled) / scaled.sum())
+
+
+def test_a_model_is_heard_beside_the_words_and_reads_the_text_as_it_stands(tmp_path):
+    """Words that tell nothing, and states that know the truth: only with them is anything said."""
+    random = np.random.default_rng(0)
+    flipped = set(range(4, 200, 9))
+    rows = [{"text": f"The film N{i}", "label": "ab"[(i % 2) ^ (i in flipped)]} for i in range(200)]
+    write(tmp_path / "a.jsonl", rows)
+
+    def states(texts):
+        assert texts == [row["text"] for row in rows]
+        right = np.array([int(text.split("N")[1]) % 2 for text in texts])
+        return np.stack([right + random.normal(0, 0.1, 200), random.normal(0, 1, 200)], axis=1)
+
+    sources = of_files(["a.jsonl"], tmp_path)
+    found = curate(sources, tmp_path / "out", deep=["label_noise"], states=states)
+    said = {one.where: one for one in found.read() if one.check == "label_noise"}
+    assert set(said) <= {f"a.jsonl:{i + 1}" for i in flipped}
+    assert len(said) >= 6
+    first = next(iter(said.values()))
+    assert f"words and the model say {first.instead!r}" in first.evidence
+    assert "the model 0." in first.evidence
+    quiet = curate(sources, tmp_path / "other", deep=["label_noise"])
+    assert not [one for one in quiet.read() if one.check == "label_noise"]
