@@ -9,6 +9,7 @@ from rich.text import Text
 
 from madrigal.report.folder import read_run
 from madrigal.report.forgetting import Forgetting, forgetting
+from madrigal.report.own_answers import rewarded
 from madrigal.report.preferences import fallen
 from madrigal.report.retention import stage_costs
 from madrigal.report.scoreboard import FEW_SHOT, Scoreboard, read_scores
@@ -27,8 +28,14 @@ def closing_table(run: Path) -> RenderableType:
         return Text("No scores in this run.")
     told = forgetting(board, stage_costs(folder))
     liked = [Text(f"▼ {what} {cure.replace('`', '')}") for what, cure in fallen(folder, board)]
+    paid = rewarded(folder.stages)
     return Group(
-        _table(board), *_verdict(board), *(_forgotten(told) if told else ()), *liked, _key()
+        _table(board),
+        *_verdict(board),
+        *(_forgotten(told) if told else ()),
+        *liked,
+        *([Text(paid)] if paid else ()),
+        _key(),
     )
 
 

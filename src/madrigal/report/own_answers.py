@@ -9,7 +9,7 @@ import numpy as np
 from madrigal.report.curves import Chart
 from madrigal.report.figures import Line, line_chart
 from madrigal.report.folder import Json, StageLog
-from madrigal.report.numbers import compact, mapping, number
+from madrigal.report.numbers import compact, counted, mapping, number
 from madrigal.report.outputs import middle_out
 from madrigal.report.scoreboard import label
 
@@ -54,6 +54,31 @@ def own_answers(stages: Sequence[StageLog]) -> tuple[Acted, ...]:
     return tuple(found)
 
 
+def rewarded(stages: Sequence[StageLog]) -> str:
+    """What became of each task's reward, in one sentence; empty where the model wrote nothing."""
+    found = []
+    for stage in stages:
+        for task in dict.fromkeys(str(row.get("task")) for row in stage.rollouts):
+            rows = [row for row in stage.rollouts if row.get("task") == task]
+            ends = _ends(rows, "reward")
+            if ends is None:
+                continue
+            nats = _series(rows, "divergence")
+            away = [f"{compact(nats[-1][1])} nats away"] if nats else []
+            signs = sum(row.get("kind") == "sign" for row, _ in _told(stage, task))
+            away += [f"{counted(signs, 'sign')} told by its guard"] if signs else []
+            more = f" ({', '.join(away)})" if away else ""
+            found.append(f"{_moved(task, ends)}{more}")
+    return f"The reward of {', that of '.join(found)}." if found else ""
+
+
+def _moved(task: str, ends: tuple[float, float, float]) -> str:
+    first, last, width = ends
+    moved = "rose" if last - first > width else "fell" if first - last > width else None
+    verb = moved or "did not clearly move"
+    return f"{task} {verb}: from {compact(first)} to {compact(last)}"
+
+
 def _series(rows: Sequence[Json], name: str) -> list[tuple[float, float]]:
     """The means of each rollout by step."""
     found = ((number(row.get("step")), number(mapping(row.get("means")).get(name))) for row in rows)
@@ -77,10 +102,7 @@ def _said(task: str, rows: Sequence[Json]) -> str:
     ends = _ends(rows, "reward")
     if ends is None:
         return f"{task}: too few rollouts to compare the first with the last."
-    first, last, width = ends
-    moved = "rose" if last - first > width else "fell" if first - last > width else None
-    verb = moved or "did not clearly move"
-    parts = [f"The reward of {task} {verb}: from {compact(first)} to {compact(last)}"]
+    parts = [f"The reward of {_moved(task, ends)}"]
     for name, words in (("gold", "the gold reward"), ("tokens", "tokens an answer")):
         more = _ends(rows, name)
         if more is not None:

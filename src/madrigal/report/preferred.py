@@ -49,7 +49,9 @@ class Preferred:
 def preferred(run: RunFolder, board: Scoreboard) -> tuple[Preferred, ...]:
     """Every preference stage and task, in order; empty where nothing was learnt from judgements.
 
-    A task whose reward head was trained is left out: that says nothing of what the model says.
+    A task whose reward head was trained is left out: that says nothing of what the model says. So
+    is one that learnt from what its own answers were worth: of the answers that people judged it
+    learnt nothing, and that they become less likely is no fault.
     """
     summary = board.summary
     stored = mapping(summary.get("preferences"))
@@ -59,7 +61,7 @@ def preferred(run: RunFolder, board: Scoreboard) -> tuple[Preferred, ...]:
         for task, body in mapping(stored.get(stage)).items():
             objective = objectives.get((label(stage), str(task)), {})
             one = _one(summary, stage, str(task), mapping(body), objective)
-            if one is not None and objective.get("kind") != REWARD:
+            if one is not None and objective.get("kind") != REWARD and "reward" not in objective:
                 found.append(one)
     return tuple(found)
 

@@ -5,6 +5,7 @@ from typing import Any
 from madrigal.report import numbers
 from madrigal.report.folder import RunFolder
 from madrigal.report.numbers import counted
+from madrigal.report.own_answers import rewarded
 from madrigal.report.scoreboard import BASE, SINGLE, Scoreboard
 from madrigal.report.verdict import EARLIER, judgements
 
@@ -21,6 +22,7 @@ def story(run: RunFolder, board: Scoreboard) -> tuple[str, ...]:
     gave = "; ".join(told)
     found = (
         _done(run, board),
+        rewarded(run.stages),
         f"{gave[:1].upper()}{gave[1:]}." if gave else "",
         _by_validation(run),
     )

@@ -1,7 +1,7 @@
 import pytest
 
 from madrigal.report.folder import StageLog
-from madrigal.report.own_answers import own_answers
+from madrigal.report.own_answers import own_answers, rewarded
 
 
 def rollout(step, reward, task="sums", **means):
@@ -62,3 +62,13 @@ def test_nothing_was_written_or_the_file_is_odd():
     (one,) = own_answers([StageLog("a", rollouts=odd)])
     assert one.charts == ()
     assert one.said.startswith("t: too few")
+
+
+def test_the_summary_says_what_became_of_each_reward():
+    rows = [*(rollout(n, r) for n, r in enumerate(RISING, 1)), rollout(1, 0.5, "other")]
+    events = ({"step": 4, "kind": "sign", "text": "sums: Answers grew from 4 to 9 tokens."},)
+    stages = [StageLog("act", rollouts=tuple(rows), events=events), StageLog("plain")]
+    assert rewarded(stages) == (
+        "The reward of sums rose: from 0.11 to 0.89 (1 nats away, 1 sign told by its guard)."
+    )
+    assert rewarded([StageLog("plain")]) == ""
