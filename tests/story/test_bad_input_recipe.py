@@ -364,6 +364,30 @@ MISTAKES = {
         "recipe.yaml:16: stages[0].objective.talk.to: the stage does not learn 'modo'; "
         "did you mean 'mood'?; both tasks must be in it",
     ),
+    "text near to no task": (
+        "{train: talk.txt, format: text}",
+        "{train: talk.txt, format: text, select: modo}",
+        "recipe.yaml:10: tasks.talk.data.select.near: no task is called 'modo'; did you mean "
+        "'mood'?",
+    ),
+    "text near to itself": (
+        "{train: talk.txt, format: text}",
+        "{train: talk.txt, format: text, select: talk}",
+        "recipe.yaml:10: tasks.talk.data.select.near: all text is near to itself; name another "
+        "task",
+    ),
+    "text chosen by two measures": (
+        "{train: talk.txt, format: text}",
+        "{train: talk.txt, format: text, select: {near: mood, share: 0.1, characters: 9}}",
+        "recipe.yaml:10: tasks.talk.data.select.characters: `share` and `characters` are both "
+        "given; keep one",
+    ),
+    "a choice of text that nobody learns": (
+        "watch: {data: watch.txt}",
+        "watch: {data: {train: watch.txt, select: mood}}",
+        "recipe.yaml:11: tasks.watch.data.select: has no effect: no stage learns 'watch'; remove "
+        "it",
+    ),
     "aligned with itself": (
         "batch: {rows: 8}",
         "objective: {talk: {kind: align, to: talk}}",

@@ -70,6 +70,11 @@ WATCHED = {
     "tasks.more": {"data": {"train": "more.jsonl"}},
     "evaluate.general": ["watched", "more"],
 }
+BOOK = {
+    "tasks.book": {"data": {"train": "book.txt", "select": {"near": "echo", "share": 0.3,
+                                                            "passage": 200}}},
+    "stages.0.learn": ["mood", "echo", "book"],
+}  # fmt: skip
 HOLES = {"tasks.mood.data.train": "holes.jsonl", "tasks.mood.data.on_bad": "drop"}
 
 
@@ -192,6 +197,12 @@ ROWS = {
     "tasks.NAME.feedback.aggregate": Row(
         "tasks.voted.feedback.aggregate", "mace", VOTED, refused="without annotator"
     ),
+    "tasks.NAME.data.select.near": Row("tasks.book.data.select.near", "mood", BOOK),
+    "tasks.NAME.data.select.share": Row("tasks.book.data.select.share", 0.5, BOOK),
+    "tasks.NAME.data.select.characters": Row(
+        "tasks.book.data.select", {"near": "echo", "characters": 900}, BOOK
+    ),
+    "tasks.NAME.data.select.passage": Row("tasks.book.data.select.passage", 400, BOOK),
     "tasks.NAME.data.max_train": Row("tasks.mood.data.max_train", 20),
     "tasks.NAME.data.max_validation": Row("tasks.mood.data.max_validation", 3),
     "tasks.NAME.data.max_test": Row("tasks.mood.data.max_test", 3),
@@ -581,6 +592,11 @@ def folder(tmp_path_factory):
     for name, row in judged.items():
         rows = [{"prompt": f"p {i}", **row} for i in range(30)]
         (place / f"{name}.jsonl").write_text("".join(f"{json.dumps(r)}\n" for r in rows))
+    lines = [
+        f"{['where', 'a', 'warm', 'cold', 'door', 'at'][i % 6]} the {i} mill\n\n"
+        for i in range(300)
+    ]
+    (place / "book.txt").write_text("".join(lines), encoding="utf-8")
     (place / "rules.json").write_text(json.dumps(RULES_FILE), encoding="utf-8")
     for name, seed in (("base", 0), ("base2", 1), ("chat", 0)):
         held = tiny.model(seed=seed)

@@ -43,8 +43,8 @@ class Align(Likelihood):
 
     @property
     def needs(self) -> frozenset[Need]:
-        wanted: set[Need] = {"states", "logps"}
-        return frozenset(wanted | {"mean_logps"} if self.label_smoothing else wanted)
+        spread = self.label_smoothing
+        return frozenset({"logps", "mean_logps", "states"} if spread else {"logps", "states"})
 
     def loss(self, rows: Sequence[Encoded], outputs: Outputs) -> Float[Tensor, ""]:
         cost = self.likelihood * Likelihood.loss(self, rows, outputs)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from madrigal.recipe.node import Mistake, Node
 from madrigal.recipe.rules_stage import learnt
 from madrigal.recipe.settings import Settings
-from madrigal.recipe.suggest import short
+from madrigal.recipe.suggest import did_you_mean, short
 from madrigal.recipe.task import InstructionSettings, SplitShares, TaskSettings
 
 _SOURCES = ("train", "hub", "bundled")
@@ -27,6 +27,7 @@ def task_rules(root: Node) -> Iterator[Mistake]:
             yield Mistake(task, "another task has this name in other capitals; rename one")
         yield from _source(task.get("data"), name in trained)
         yield from _split(task.get("data"))
+        yield from _select(root, task.get("data", "select"), name, name in trained)
         yield from _format(task)
         yield from _labels(task.get("labels"))
         yield from _scale(task.get("feedback", "scale"))
@@ -43,6 +44,8 @@ def unused_rules(root: Node) -> Iterator[Mistake]:
     lists = [stage.get("learn") for stage in root.get("stages").elements()]
     before = root.get("start_from", "learned")
     named = [name for part in (*lists, general, before) for name in part.elements()]
+    nears = (task.get("data", "select", "near") for _, task in tasks.entries())
+    named += [node for node in nears if node.text is not None]
     misspelt = any(name.text not in tasks.names() for name in named)
     narrowed = any(node.set_path for part in lists for node in part.walk())
     if not lists or misspelt or narrowed or not all(part.elements() for part in lists):
@@ -70,6 +73,22 @@ def _source(data: Node, trained: bool) -> Iterator[Mistake]:
     for key in ("train", "validation", "test"):
         if data.get(key).value in ("", []):
             yield Mistake(data.get(key), "no path is named; write a file, a pattern or a folder")
+
+
+def _select(root: Node, select: Node, name: str, trained: bool) -> Iterator[Mistake]:
+    near, tasks = select.get("near"), root.get("tasks").names()
+    if select.value is None:
+        return
+    if not trained:
+        yield Mistake(select, f"has no effect: no stage learns {name!r}; remove it")
+    if near.text == name:
+        yield Mistake(near, "all text is near to itself; name another task")
+    elif near.text is not None and near.text not in tasks:
+        more = did_you_mean(near.text, tasks, "tasks")
+        yield Mistake(near, f"no task is called {near.text!r}{more}")
+    if select.get("share").value is not None and select.get("characters").value is not None:
+        text = "`share` and `characters` are both given; keep one"
+        yield Mistake(select.get("characters"), text)
 
 
 def _split(data: Node) -> Iterator[Mistake]:

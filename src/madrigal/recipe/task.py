@@ -41,6 +41,16 @@ class SplitShares(Settings):
     seed: int = Field(default=0, ge=0, description="Another number holds out other examples, also where `max_validation` and `max_test` draw some.")
 
 
+class Select(Short):
+    """Which passages of raw text are trained on: those nearest to a task (DSIR; Xie et al., 2023)."""
+
+    short: ClassVar[str] = "near"
+    near: str = Field(min_length=1, description="Name of the task whose training records the text shall be like.")
+    share: float | None = Field(default=None, gt=0, le=1, description="Share of the training text that is chosen, in characters. Left out, with `characters` too: 0.1.")
+    characters: int | None = Field(default=None, ge=1, description="So much text is chosen, instead of a share.")
+    passage: int = Field(default=1000, ge=100, le=1000000, description="Characters of a passage, at least; it ends at the next paragraph, line or space.")
+
+
 class DataSettings(Short):
     """Where the examples are. A path may be a file, a glob pattern, or a folder of text files."""
 
@@ -54,6 +64,7 @@ class DataSettings(Short):
     format: FormatName = Field(default="auto", description="Record format; `auto` detects it from the fields.")
     columns: dict[str, str] = Field(default_factory=dict, description="Renames fields before detection: `{text: review, label: stars}`.")
     split: SplitShares = Field(default=SplitShares(), description="Shares to hold out where validation or test is not given.")
+    select: Select | None = Field(default=None, description="Of raw text, train only on what is nearest to a task; left out: on all of it.")
     on_bad: Literal["error", "drop"] = Field(default="error", description="What becomes of rows that cannot be read as records, or whose answer does not fit the context: `error` lists them and stops, `drop` leaves them out and says how many and which.")
     max_train: int | None = Field(default=None, ge=1, description="At most so many training examples, drawn by the recipe's seed.")
     max_validation: int | None = Field(default=200, ge=1, description="At most so many validation examples, drawn by content alone, so that runs with other seeds are judged by the same.")

@@ -43,6 +43,7 @@ def data_card(task: Task, examples: Sequence[Example], coder: Coder) -> dict[str
         "histogram": _histogram(np.array([row.length for row in rows], dtype=np.int64)),
         "samples": [_sample(row, coder) for row in _spread(described)],
         "notes": list(task.notes),
+        **({"selected": dict(task.selected)} if task.selected else {}),
         **({"bad_rows": list(task.dropped)} if task.dropped else {}),
     }
 

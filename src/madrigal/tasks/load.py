@@ -15,6 +15,7 @@ from madrigal.tasks.formats.natural_instructions import has_test_slice
 from madrigal.tasks.leakage import without_leakage
 from madrigal.tasks.metric import resolve_metric
 from madrigal.tasks.row import Row
+from madrigal.tasks.select import selections
 from madrigal.tasks.shots import with_shots
 from madrigal.tasks.sources import read_sources, with_bundled_settings
 from madrigal.tasks.task import Task
@@ -48,6 +49,10 @@ def load_tasks(recipe: Recipe, root: Path, known: Mapping[str, Task] = NOTHING) 
             for name in recipe.tasks
             if name in learnt and not tasks[name].splits["train"]
         ]
+    if not mistakes:
+        rules = {name: task.data.select for name, task in recipe.tasks.items() if name not in known}
+        chosen = {name: rule for name, rule in rules.items() if rule is not None}
+        tasks, mistakes = selections(tasks, chosen, recipe.seed)
     tasks, more = _with_shots(tasks, recipe) if not mistakes else (tasks, [])
     mistakes += more
     if mistakes:

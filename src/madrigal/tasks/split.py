@@ -102,10 +102,13 @@ def draw(records: Sequence[Record], limit: int | None, seed: int) -> tuple[Recor
     return tuple(records[i] for i in sorted(chosen))
 
 
-def passages(record: Record) -> list[Record]:
-    """A document cut at paragraphs, lines or spaces into pieces that together are the document."""
+def passages(record: Record, size: int | None = None) -> list[Record]:
+    """A document cut at paragraphs, lines or spaces into pieces that together are the document.
+
+    Of `size` characters and up to as many more; left out: so that there are about twenty.
+    """
     text = record.text
-    size = max(500, min(4000, len(text) // 20))
+    size = max(500, min(4000, len(text) // 20)) if size is None else size
     pieces: list[str] = []
     start = 0
     while start < len(text):

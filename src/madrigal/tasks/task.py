@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from madrigal.tasks.record import Record
 
@@ -50,6 +50,8 @@ class Task:
     trust: Mapping[str, float] = field(default_factory=dict)
     format: str = ""  # the record format, as detected or given
     files: tuple[DataFile, ...] = ()
+    # Of raw text that was chosen by its nearness to a task: what was chosen, and how near it is.
+    selected: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def answered(self) -> bool:
