@@ -364,6 +364,17 @@ MISTAKES = {
         "recipe.yaml:16: stages[0].objective.talk.to: the stage does not learn 'modo'; "
         "did you mean 'mood'?; both tasks must be in it",
     ),
+    "records made of nothing": (
+        "labels: [sad, happy]",
+        "labels: [sad, happy]\n    augment: {edits: 0}",
+        "recipe.yaml:10: tasks.mood.augment: `edits` and `swaps` are both 0, so nothing is made; "
+        "raise one",
+    ),
+    "a rate of edits that are not made": (
+        "labels: [sad, happy]",
+        "labels: [sad, happy]\n    augment: {swaps: 0.5, rate: 0.2}",
+        "recipe.yaml:10: tasks.mood.augment.rate: has no effect without `edits`; remove it",
+    ),
     "text near to no task": (
         "{train: talk.txt, format: text}",
         "{train: talk.txt, format: text, select: modo}",

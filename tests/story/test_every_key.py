@@ -70,6 +70,7 @@ WATCHED = {
     "tasks.more": {"data": {"train": "more.jsonl"}},
     "evaluate.general": ["watched", "more"],
 }
+EDITS = {"tasks.mood.augment": {"edits": 0.9}}
 BOOK = {
     "tasks.book": {"data": {"train": "book.txt", "select": {"near": "echo", "share": 0.3,
                                                             "passage": 200}}},
@@ -203,6 +204,11 @@ ROWS = {
         "tasks.book.data.select", {"near": "echo", "characters": 900}, BOOK
     ),
     "tasks.NAME.data.select.passage": Row("tasks.book.data.select.passage", 400, BOOK),
+    "tasks.NAME.augment.edits": Row("tasks.mood.augment.edits", 0.5, EDITS),
+    "tasks.NAME.augment.swaps": Row(
+        "tasks.mood.augment.swaps", 0.5, EDITS | {"tasks.mood.data": {"train": "people.jsonl"}}
+    ),
+    "tasks.NAME.augment.rate": Row("tasks.mood.augment.rate", 0.4, EDITS),
     "tasks.NAME.data.max_train": Row("tasks.mood.data.max_train", 20),
     "tasks.NAME.data.max_validation": Row("tasks.mood.data.max_validation", 3),
     "tasks.NAME.data.max_test": Row("tasks.mood.data.max_test", 3),

@@ -7,10 +7,10 @@ from madrigal.recipe.node import Mistake, Node
 from madrigal.recipe.rules_stage import learnt
 from madrigal.recipe.settings import Settings
 from madrigal.recipe.suggest import did_you_mean, short
-from madrigal.recipe.task import InstructionSettings, SplitShares, TaskSettings
+from madrigal.recipe.task import Augment, InstructionSettings, SplitShares, TaskSettings
 
 _SOURCES = ("train", "hub", "bundled")
-_TRAINING_ONLY = ("weight", "max_epochs", "label_smoothing", "pull_to_start")
+_TRAINING_ONLY = ("weight", "max_epochs", "label_smoothing", "pull_to_start", "augment")
 _ANSWERS_ONLY = (
     "prompt", "answer", "system", "labels", "normalise_choices", "max_new_tokens", "shots"
 )  # fmt: skip
@@ -32,6 +32,7 @@ def task_rules(root: Node) -> Iterator[Mistake]:
         yield from _labels(task.get("labels"))
         yield from _scale(task.get("feedback", "scale"))
         yield from _role(task, name in trained)
+        yield from _augment(task.get("augment"))
         yield from _shots(task, name, name in trained or shown)
         if name not in trained:
             for node in _changed(task, TaskSettings, _TRAINING_ONLY):
@@ -73,6 +74,16 @@ def _source(data: Node, trained: bool) -> Iterator[Mistake]:
     for key in ("train", "validation", "test"):
         if data.get(key).value in ("", []):
             yield Mistake(data.get(key), "no path is named; write a file, a pattern or a folder")
+
+
+def _augment(augment: Node) -> Iterator[Mistake]:
+    if augment.value is None:
+        return
+    edits, swaps, rate = (augment.get(key) for key in ("edits", "swaps", "rate"))
+    if not edits.number and not swaps.number:
+        yield Mistake(augment, "`edits` and `swaps` are both 0, so nothing is made; raise one")
+    elif not edits.number and rate.number not in (None, Augment.model_fields["rate"].default):
+        yield Mistake(rate, "has no effect without `edits`; remove it")
 
 
 def _select(root: Node, select: Node, name: str, trained: bool) -> Iterator[Mistake]:

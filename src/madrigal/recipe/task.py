@@ -91,6 +91,14 @@ class FeedbackSettings(Settings):
     aggregate: Literal["mean", "dawid_skene", "mace"] = Field(default="mean", description="How several people's judgements become one: all count alike, or each as reliable as Dawid and Skene's model or MACE finds them.")
 
 
+class Augment(Settings):
+    """Further training records made from those there are, with the same answers."""
+
+    edits: float = Field(default=0.0, ge=0, le=1, description="Copies with small edits of words (slips of the keyboard, words left out, case, commas), as a share of the training records.")
+    swaps: float = Field(default=0.0, ge=0, le=1, description="Copies with names, places and words of gender exchanged, as a share of the training records; at most those that have one.")
+    rate: float = Field(default=0.1, gt=0, le=0.5, description="Share of the words that `edits` changes, at least one.")
+
+
 class TaskSettings(Settings):
     """One task: what is learnt, and how it is judged."""
 
@@ -113,6 +121,7 @@ class TaskSettings(Settings):
     shots: int | None = Field(
         default=None, ge=1, description="Train on only so many examples, evenly over the choices where the task has them, drawn by the recipe's seed and `draw`. Those of a smaller number are among those of a larger one. Left out: all."
     )
+    augment: Augment | None = Field(default=None, description="Make further training records; left out: none. Held-out ones are never touched.")
     draw: int = Field(default=0, ge=0, description="Which draw of `shots`: another number takes other examples.")
     weight: float = Field(default=1.0, gt=0, le=1000, description="Fixed factor of this task's loss.")
     max_epochs: float | None = Field(default=None, gt=0, description="No training example of this task is seen more often than this.")

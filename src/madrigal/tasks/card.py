@@ -44,6 +44,7 @@ def data_card(task: Task, examples: Sequence[Example], coder: Coder) -> dict[str
         "samples": [_sample(row, coder) for row in _spread(described)],
         "notes": list(task.notes),
         **({"selected": dict(task.selected)} if task.selected else {}),
+        **({"augmented": [dict(one) for one in task.augmented]} if task.augmented else {}),
         **({"bad_rows": list(task.dropped)} if task.dropped else {}),
     }
 

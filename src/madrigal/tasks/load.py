@@ -8,6 +8,7 @@ from typing import Literal, TypedDict
 from madrigal.errors import DataError
 from madrigal.recipe.schema import Recipe
 from madrigal.recipe.task import TaskSettings
+from madrigal.tasks.augment import with_augmentation
 from madrigal.tasks.cluster import check_cluster, passage_field
 from madrigal.tasks.divide import divide
 from madrigal.tasks.formats.detect import choose_format
@@ -55,6 +56,12 @@ def load_tasks(recipe: Recipe, root: Path, known: Mapping[str, Task] = NOTHING) 
         tasks, mistakes = selections(tasks, chosen, recipe.seed)
     tasks, more = _with_shots(tasks, recipe) if not mistakes else (tasks, [])
     mistakes += more
+    for name, settings in recipe.tasks.items() if not mistakes else ():
+        if settings.augment is not None and name not in known:
+            try:
+                tasks[name] = with_augmentation(tasks[name], settings.augment, recipe.seed)
+            except DataError as error:
+                mistakes += error.mistakes
     if mistakes:
         # Two tasks of one file would say everything twice.
         raise DataError(dict.fromkeys(mistakes))

@@ -52,6 +52,8 @@ class Task:
     files: tuple[DataFile, ...] = ()
     # Of raw text that was chosen by its nearness to a task: what was chosen, and how near it is.
     selected: Mapping[str, Any] = field(default_factory=dict)
+    # Training records that were made from others: of each which, how, and how it reads.
+    augmented: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def answered(self) -> bool:
