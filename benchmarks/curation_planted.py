@@ -1,9 +1,11 @@
 """What curation finds of faults that were planted: python benchmarks/curation_planted.py [SEEDS]
 
 A fault of each kind goes into records drawn by seed, in the training part of real sets of
-$MADRIGAL_DATA. Recall: planted records that the check names. Precision: planted records among
-those that it names and did not name before planting, so what the sets contain by themselves counts
-neither for it nor against it. Wilson intervals, all seeds together.
+$MADRIGAL_DATA, each record or held-out record used once. Recall: planted records that the check
+names. Precision: records with a fault that the check is there for among those that it names and
+did not name before planting, so what the sets contain by themselves counts neither for it nor
+against it. A fault may be there for several checks: a held-out record in training is a leak and a
+contamination (`ALSO`). Wilson intervals, all seeds together. Wrong labels: `curation_labels.py`.
 """
 
 import json
@@ -79,14 +81,34 @@ CHANGES: dict[str, Callable[[str, random.Random], str]] = {
 ANSWERS: dict[str, Callable[[str, random.Random], str]] = {
     "empty_answer": lambda _, dice: dice.choice(["N/A", "<no output>", "none", "..."]),
     "truncated_answer": lambda text, _: " ".join(text.split()[: max(8, len(text.split()) // 2)]),
+    # Worded as assistants word it; not all of them are among the phrases that are looked for.
     "refusal": lambda _, dice: dice.choice(
-        ["As an AI language model, I cannot do that.", "I'm sorry, but I can't help with this."]
+        ["As an AI language model, I cannot do that.", "I'm sorry, but I can't help with this.",
+         "I apologize, but I must decline this request.", "Sorry, I am not able to answer that.",
+         "I cannot provide an answer to this question.", "Unfortunately I can't assist with that.",
+         "I'm just an AI, so I have no way of knowing.", "It would not be appropriate to answer."]
     ),
+    "boilerplate": lambda text, dice: (
+        f"{text} " + dice.choice(
+            ["I hope this helps!", "Let me know if you have any other questions.",
+             "Feel free to reach out if anything is unclear.", "Is there anything else you need?",
+             "Click here to subscribe.", "Copyright 2021 by the author. All rights reserved.",
+             "Thanks for asking, happy to explain more.", "Here is the answer you asked for."]
+        )
+    ),
+    "length": lambda text, _: " ".join([text] * 2 + ["and then we add up all of it again"] * 60),
     "repetition": lambda text, _: f"{text} " + " ".join(text.split()[:4] * 5),
     "language": lambda _, dice: dice.choice(
         ["Das ist nicht so einfach, wie man sich das vorstellt, und es dauert auch lange.",
          "Ce n'est pas aussi simple que vous le pensez, et cela prend beaucoup de temps."]
     ),
+}  # fmt: skip
+
+
+# What one fault is there for besides its own check.
+ALSO = {
+    "contamination": {"leak", "near_leak"}, "near_leak": {"contamination"},
+    "repetition": {"length"}, "exact_duplicate": {"contradiction"},
 }  # fmt: skip
 
 
@@ -102,14 +124,15 @@ def found(folder: Path, train: list[Row], test: list[Row]) -> Found:
     return told
 
 
-def one_set(name: str, seed: int) -> dict[str, tuple[set[str], set[str]]]:
-    """For each check: places where a fault was planted, and places that are new among its finds."""
+def one_set(name: str, seed: int) -> dict[str, tuple[set[str], ...]]:
+    """For each check: where a fault was planted, those found, right finds, and all new ones."""
     written = name in WRITTEN
     home = DATA / ("instructions" if written else "classification") / name
     train, test = (read(home / f"{part}.jsonl") for part in ("train", "test"))
     prompt, answer = WRITTEN[name] if written else (CHOSEN[name], "label")
     dice = random.Random(seed)
-    places = dice.sample(range(len(train)), COUNT * 9)
+    places = dice.sample(range(len(train)), len(train))
+    tests = dice.sample([row for row in test if len(row[prompt].split()) > 12], 3 * COUNT)
     planted: dict[str, set[str]] = defaultdict(set)
     rows = [dict(row) for row in train]
 
@@ -122,29 +145,48 @@ def one_set(name: str, seed: int) -> dict[str, tuple[set[str], set[str]]]:
             place = places.pop()
             rows[place][field] = change(rows[place][field], dice)
             plant(check, place)
-    sources = [i for i in range(len(train)) if i in set(places)]
-    for check in ("exact_duplicate", "near_duplicate", "leak", "contamination"):
-        for _ in range(COUNT):
-            at = len(rows)
-            if check == "exact_duplicate":
-                rows.append(dict(rows[dice.choice(sources)]))
-            elif check == "near_duplicate":
-                like = rows[dice.choice([i for i in sources if len(rows[i][prompt].split()) > 12])]
-                rows.append(like | {prompt: edited(like[prompt], dice)})
-            else:
-                like = dice.choice([row for row in test if len(row[prompt].split()) > 12])
-                more = (
-                    {} if check == "leak" else {prompt: f"As was said: {like[prompt]} And so on."}
-                )
-                rows.append(like | more)
-            plant(check, at)
+    for place in [places.pop() for _ in range(COUNT)] if written else ():
+        rows[place][answer] = f"{rows[place][prompt]} {rows[place][answer]}"
+        plant("prompt_in_answer", place)
+    long = [place for place in places if len(rows[place][prompt].split()) > 12]
+    short = [place for place in places if len(rows[place][prompt].split()) <= 12] or long[COUNT:]
+    labels = sorted({row[answer] for row in train})
+    for _ in range(COUNT):
+        for check, like in (
+            ("exact_duplicate", rows[short.pop()]), ("near_duplicate", rows[long.pop()]),
+            ("contradiction", rows[long.pop()]), ("leak", tests.pop()),
+            ("near_leak", tests.pop()), ("contamination", tests.pop()),
+        ):  # fmt: skip
+            if check == "contradiction" and written:
+                continue
+            more = {}
+            if check in ("near_duplicate", "near_leak"):
+                more = {prompt: edited(like[prompt], dice)}
+            elif check == "contradiction":
+                other = [one for one in labels if one != like[answer]]
+                more = {answer: dice.choice(other)}
+            elif check == "contamination":
+                more = {prompt: f"As was said: {like[prompt]} And so on."}
+            rows.append(like | more)
+            plant(check, len(rows) - 1)
     with tempfile.TemporaryDirectory() as folder:
         before = found(Path(folder) / "before", train, test)
         after = found(Path(folder) / "after", rows, test)
-    return {
-        check: (there, {w for w in after[check] - before[check] if w.startswith("train")})
-        for check, there in planted.items()
-    }
+    told = {}
+    for check, there in planted.items():
+        new = {where for where in after[check] - before[check] if where.startswith("train")}
+        also = set().union(*(planted[one] for one in ALSO.get(check, ())))
+        # Either side of a contradiction is named, and of the two copies of a held-out record.
+        if check == "contradiction":
+            also |= {where for where in new if rows_alike(rows, where, there, prompt)}
+        told[check] = (there, new & there, {*(new & also)} | (new & there), new)
+    return told
+
+
+def rows_alike(rows: list[Row], where: str, planted: set[str], prompt: str) -> bool:
+    """Whether a planted record has the same prompt."""
+    mine = rows[int(where.split(":")[1]) - 1][prompt]
+    return any(rows[int(one.split(":")[1]) - 1][prompt] == mine for one in planted)
 
 
 def templates(seed: int) -> tuple[int, int]:
@@ -165,59 +207,28 @@ def templates(seed: int) -> tuple[int, int]:
     return sum(where.startswith("test") for where in told["contamination"]), len(test)
 
 
-def flipped(name: str, rate: float, seed: int) -> tuple[set[str], set[str], set[str]]:
-    """Wrong labels planted, those found, and as many as were planted of the most suspicious."""
-    dice = random.Random(seed)
-    rows = read(DATA / f"classification/{name}/train.jsonl")
-    labels = sorted({row["label"] for row in rows})
-    there = dice.sample(range(len(rows)), round(rate * len(rows)))
-    for place in there:
-        rows[place]["label"] = dice.choice([one for one in labels if one != rows[place]["label"]])
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        done = curate(
-            of_files(["a.jsonl"], Path(folder)), Path(folder) / "out", deep=["label_noise"]
-        )
-        ranked = [one.where for one in done.read() if one.check == "label_noise"]
-    planted = {f"a.jsonl:{place + 1}" for place in there}
-    return planted, set(ranked), set(ranked[: len(planted)])
-
-
-def lines_of(what: str, planted: set, new: set) -> list[Line]:
-    hit = len(planted & new)
+def lines_of(what: str, there: set, hit: set, right: set, new: set) -> list[Line]:
     told = []
-    for kind, of in (("recall", len(planted)), ("precision", len(new))):
-        low, high = wilson(hit, of, 0.95) if of else (0.0, 1.0)
-        value = hit / of if of else 0.0
-        told.append(Line(f"{what}: {kind}, {low:.2f} to {high:.2f}, {of} records", value, ""))
+    for kind, good, of in (("recall", hit, there), ("precision", right, new)):
+        low, high = wilson(len(good), len(of), 0.95) if of else (0.0, 1.0)
+        value = len(good) / len(of) if of else 0.0
+        told.append(Line(f"{what}: {kind}, {low:.2f} to {high:.2f}, {len(of)} records", value, ""))
     return told
 
 
 def main() -> None:
-    totals: dict[str, tuple[set, set]] = defaultdict(lambda: (set(), set()))
+    totals: dict[str, tuple[set, ...]] = defaultdict(lambda: (set(), set(), set(), set()))
     for seed in SEEDS:
         for name in (*CHOSEN, *WRITTEN):
-            for check, (there, new) in one_set(name, seed).items():
-                totals[check][0].update((name, seed, one) for one in there)
-                totals[check][1].update((name, seed, one) for one in new)
+            for check, some in one_set(name, seed).items():
+                for total, places in zip(totals[check], some, strict=True):
+                    total.update((name, seed, one) for one in places)
             print(seed, name, flush=True)
-    lines = [line for check, (there, new) in totals.items() for line in lines_of(check, there, new)]
+    lines = [line for check, some in totals.items() for line in lines_of(check, *some)]
     wrong, of = (sum(some) for some in zip(*(templates(seed) for seed in SEEDS), strict=True))
     low, high = wilson(wrong, of, 0.95)
     said = f"template text called contamination, {low:.3f} to {high:.3f}, {of} held-out records"
     lines.append(Line(said, wrong / of, "", "0", wrong == 0))
-    for name in ("sst2", "dbpedia14"):
-        for rate in (0.05, 0.1, 0.2):
-            sets = [flipped(name, rate, seed) for seed in SEEDS]
-            there, new, top = (
-                {(seed, one) for seed, some in zip(SEEDS, column, strict=True) for one in some}
-                for column in zip(*sets, strict=True)
-            )
-            lines += lines_of(f"{rate:.0%} flipped labels of {name}", there, new)
-            lines += lines_of(
-                f"{rate:.0%} flipped labels of {name}, as many as planted", there, top
-            )[:1]
-            print(name, rate, flush=True)
     save("curation_planted", lines, seeds=SEEDS)
 
 

@@ -11,6 +11,7 @@ from madrigal.curation.card import Tallies, card
 from madrigal.curation.chances import States
 from madrigal.curation.contamination import contamination
 from madrigal.curation.duplicates import exact, leaks, near, shared
+from madrigal.curation.endings import endings
 from madrigal.curation.finding import CHECKS, CheckName, Finding
 from madrigal.curation.labels import contradictions, imbalance
 from madrigal.curation.lengths import languages, lengths, licences
@@ -23,7 +24,8 @@ from madrigal.curation.work import Shard, Tell, look_at_all, silent
 Search = Callable[[Table], Iterator[Finding]]
 
 CHEAP: tuple[Search, ...] = (
-    exact, shared, leaks, near, contradictions, imbalance, lengths, languages, licences,
+    exact, shared, leaks, near, contradictions, imbalance, lengths, endings, languages,
+    licences,
 )  # fmt: skip
 DEEP: dict[CheckName, Search] = {"contamination": contamination, "label_noise": label_noise}
 # What else is asked for by name, and stands on the card with its numbers.

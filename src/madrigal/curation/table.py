@@ -86,15 +86,21 @@ class Table:
 
     def own(self, samples: Int[np.ndarray, " S"]) -> dict[int, str]:
         """The own words of samples, which are in order: each block is opened once."""
-        found: dict[int, str] = {}
+        return {sample: own for sample, own, _ in self._said(samples)}
+
+    def answers(self, samples: Int[np.ndarray, " S"]) -> dict[int, str]:
+        """The same of their answers; of several the last."""
+        return {sample: said.rpartition("\x1f")[2] for sample, _, said in self._said(samples)}
+
+    def _said(self, samples: Int[np.ndarray, " S"]) -> Iterator[tuple[int, str, str]]:
         for block in np.unique(np.searchsorted(self.starts, samples, side="right") - 1).tolist():
             start, end = self.starts[block : block + 2].tolist()
             flat, ends = _texts(self.paths[block])
             for sample in samples[(samples >= start) & (samples < end)].tolist():
                 at = sample - start
                 text = bytes(flat[int(ends[at - 1]) if at else 0 : int(ends[at])])
-                found[sample] = text.partition(b"\x1e")[0].decode("utf-8", "surrogatepass")
-        return found
+                own, _, said = text.decode("utf-8", "surrogatepass").partition("\x1e")
+                yield sample, own, said
 
     def where(self, sample: int) -> str:
         """`reviews.jsonl:41`."""
