@@ -149,7 +149,9 @@ def one_set(name: str, seed: int) -> dict[str, tuple[set[str], ...]]:
         rows[place][answer] = f"{rows[place][prompt]} {rows[place][answer]}"
         plant("prompt_in_answer", place)
     long = [place for place in places if len(rows[place][prompt].split()) > 12]
-    short = [place for place in places if len(rows[place][prompt].split()) <= 12] or long[COUNT:]
+    short = [place for place in places if len(rows[place][prompt].split()) <= 12]
+    if len(short) < COUNT:
+        short, long = long[:COUNT], long[COUNT:]
     labels = sorted({row[answer] for row in train})
     for _ in range(COUNT):
         for check, like in (
