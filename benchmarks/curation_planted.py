@@ -177,7 +177,7 @@ def one_set(name: str, seed: int) -> dict[str, tuple[set[str], ...]]:
     told = {}
     for check, there in planted.items():
         new = {where for where in after[check] - before[check] if where.startswith("train")}
-        also = set().union(*(planted[one] for one in ALSO.get(check, ())))
+        also = set().union(*(planted.get(one, set()) for one in ALSO.get(check, ())))
         # Either side of a contradiction is named, and of the two copies of a held-out record.
         if check == "contradiction":
             also |= {where for where in new if rows_alike(rows, where, there, prompt)}
