@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from madrigal.curation.curate import Curated
+from madrigal.curation.groups import line
 
 _EXAMPLES = 2
 _MARKS = {"error": ("▼", "bold red"), "warning": ("▼", "yellow"), "note": ("·", "dim")}
@@ -26,7 +27,7 @@ def view(found: Curated, width: int) -> Group:
 def _card(card: Mapping[str, Any], width: int) -> Iterator[Text | Table]:
     yield Text.from_markup(f"[bold]{escape(card['task'])}[/bold]: {escape(_head(card))}")
     found = _ranked(card)
-    yield from (Text(f"  {one['line']}", style="dim") for one in card["shift"])
+    yield from (Text(f"  {told}", style="dim") for told in _lines(card))
     if not found:
         yield Text("  nothing found\n", style="dim")
         return
@@ -50,6 +51,12 @@ def _head(card: Mapping[str, Any]) -> str:
     rows = "row" if card["unreadable"] == 1 else "rows"
     unread = f", {card['unreadable']:,} {rows} unreadable" if card["unreadable"] else ""
     return f"{card['format']}, {counts or 'no records'}{unread}"
+
+
+def _lines(card: Mapping[str, Any]) -> list[str]:
+    """How far the data are apart, and who occurs in them."""
+    who = line(card["groups"], sum(card["records"].values()))
+    return [*(one["line"] for one in card["shift"]), *([who] if who else [])]
 
 
 def _ranked(card: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -80,10 +87,7 @@ def cards_markdown(found: Curated) -> str:
             f"{_head(card)}. Files: {', '.join(card['files'])}.",
             "",
         ]
-        for one in card["shift"]:
-            lines += [f"- {_inert(one['line'])}"]
-        if card["shift"]:
-            lines.append("")
+        lines += [*(f"- {_inert(told)}" for told in _lines(card)), ""]
         ranked = _ranked(card)
         if not ranked:
             lines += ["Nothing found.", ""]

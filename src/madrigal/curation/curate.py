@@ -13,6 +13,7 @@ from madrigal.curation.contamination import contamination
 from madrigal.curation.duplicates import exact, leaks, near, shared
 from madrigal.curation.endings import endings
 from madrigal.curation.finding import CHECKS, CheckName, Finding
+from madrigal.curation.groups import groups
 from madrigal.curation.labels import contradictions, imbalance
 from madrigal.curation.lengths import languages, lengths, licences
 from madrigal.curation.noise import label_noise
@@ -83,7 +84,11 @@ def curate(
             file.write(json.dumps(finding.as_json(), ensure_ascii=False) + "\n")
     aside.replace(path)
     checked: list[CheckName] = [name for name in CHECKS if name not in longer or name in wanted]
-    cards = {task: card(table, task, tallies, checked, apart) for task in sources.tasks}
+    who = groups(table)
+    cards = {
+        task: card(table, task, tallies, checked, apart) | {"groups": who[task]}
+        for task in sources.tasks
+    }
     return Curated(cards, path, table, sources.notes)
 
 
