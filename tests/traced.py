@@ -23,6 +23,7 @@ from madrigal.pipeline import run as run_module
 from madrigal.pipeline import scoring as scoring_module
 from madrigal.pipeline import stage as stage_module
 from madrigal.pipeline import written as written_module
+from madrigal.pipeline.inspected import inspected
 from madrigal.pipeline.scores import scoring_plan
 from madrigal.recipe.load import load_recipe
 from madrigal.training.optimiser import build_optimiser, learning_rate
@@ -200,7 +201,7 @@ class Scribe:
         patch.setattr(written_module, "written", self.writes)
         patch.setattr(run_module, "score_routed", lambda *_: self.note(routed=True))
         patch.setattr(run_module, "write_run_scores", self.scores)
-        patch.setattr(run_module, "write_cards", lambda *_: None)
+        patch.setattr(run_module, "write_cards", self.cards)
         patch.setattr(run_module, "_report", lambda _: None)
         patch.setattr(manifest_module, "_code", dict)
         patch.setattr(accelerate, "Accelerator", self.tracker)
@@ -244,6 +245,11 @@ class Scribe:
     def writes(self, model: Any, coder: Any, task: Any, records: Any, *keys: Any) -> list:
         shown = digest(*(coder.prompt(record).tobytes() for record in records))
         self.note(writes=of_task(task), prompts=shown, model=of_model(model), keys=keys)
+        return []
+
+    def cards(self, built: Any, _: Any) -> list[str]:
+        found = inspected(built)
+        self.note(curated=None if found is None else dict(found.cards))
         return []
 
     def scores(self, built: Any, _: Any) -> None:

@@ -1,10 +1,14 @@
 """`madrigal curate`: a user looks at data before training on them."""
 
 import json
+from collections import Counter
 
 import pytest
 
 from madrigal.cli.app import main
+from madrigal.curation import of_files
+from madrigal.curation.review import Decisions, Reviewed, digest_of
+from madrigal.curation.stream import items
 
 
 def lines(rows) -> str:
@@ -124,6 +128,22 @@ def test_a_recipe_names_what_is_curated(faulty, capsys):
         (["reviews", "--drop", "leak"], "--drop: says how to clean; add --clean"),
         (["reviews", "--keep", "leek", "--clean", "--out", "o"],
          "--keep leek: unknown; did you mean 'leak'?"),
+        (["reviews", "--balance", "up"], "--balance: says how to clean; add --clean"),
+        (["reviews", "--balance", "upp", "--clean", "--out", "o"],
+         "--balance upp: unknown; did you mean 'up'?"),
+        (["reviews", "--balance", "stratified", "--clean", "--out", "o"],
+         "--balance stratified: needs --by, the field in whose groups labels are made even"),
+        (["reviews", "--by", "place"],
+         "--by place: says what to balance; add --balance down, up, ..."),
+        (["reviews", "--relabel", "0.9", "--clean", "--out", "o"],
+         "--relabel: wrong labels are looked for with --deep; add it"),
+        (["reviews", "--normalise", "quote", "--clean", "--out", "o"],
+         "--normalise quote: unknown; did you mean 'quotes'?"),
+        (["review", "nowhere"], "nowhere: nothing was curated there; first: madrigal curate "
+         "RECIPE|FILE... --out DIR"),
+        (["review"], "curate review: give the one folder that --out named"),
+        (["reviews", "--check", "leak"],
+         "--check leak: belongs to `madrigal curate review DIR`"),
         (["reviews", "--shard", "1/2"], "--shard: needs --out, the folder where the parts meet"),
     ],
 )  # fmt: skip
@@ -211,3 +231,119 @@ def test_deep_checks_of_a_recipe_hear_its_model(faulty, monkeypatch):
     said = {one["where"]: one["evidence"] for one in found if one["check"] == "label_noise"}
     assert set(said) == {"mood.jsonl:21", "mood.jsonl:62"}
     assert all("words and the model say" in one for one in said.values())
+
+
+def test_a_reviewed_decision_comes_before_the_rules_and_stands_in_the_ledger(faulty, capsys):
+    assert main(["curate", "reviews", "--out", "out"]) == 0
+    found = of_files(["reviews"], faulty)
+    rows = {
+        item.where: (source.name, number, item)
+        for source in found.files
+        for number, item in enumerate(items(source.found))
+    }
+    made = Decisions(faulty / "out")
+    for line, action, values in (
+        (11, "keep", None),  # an exact duplicate
+        (14, "fix", {"text": "the cafe, mended", "label": "bad"}),
+        (3, "drop", None),  # nothing was found there
+    ):
+        file, number, item = rows[f"reviews/train.jsonl:{line}"]
+        made.decide(
+            Reviewed(file, number, item.where, action, digest_of(item), "label_noise", values)
+        )
+    assert main(["curate", "reviews", "--out", "out", "--clean"]) == 0
+    ledger = {one["row"] + 1: one for one in ledger_of(faulty / "out")}
+    assert 11 not in ledger
+    assert ledger[3]["why"] == [{"check": "review", "evidence": "seen for label_noise"}]
+    assert ledger[14]["after"]["text"] == "the cafe, mended"
+    copy = (faulty / "out" / "clean" / "reviews" / "train.jsonl").read_text("utf-8")
+    assert '"the cafe, mended"' in copy
+    # The same decisions about a file that changed: told, and nothing is done.
+    path = faulty / "reviews" / "train.jsonl"
+    path.write_text("\n" + path.read_text("utf-8").replace("number 2", "number two"), "utf-8")
+    capsys.readouterr()
+    assert main(["curate", "reviews", "--out", "out", "--clean"]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "another row than the one that was reviewed; curate and review again" in told
+
+
+@pytest.mark.parametrize(
+    ("how", "counts"),
+    [
+        (["--balance", "down"], {"x": 10, "y": 10}),
+        (["--balance", "up"], {"x": 30, "y": 30}),
+        (["--balance", "stratified", "--by", "place"], {"x": 10, "y": 10}),
+        (["--balance", "down", "--by", "place"], {"a": 12, "b": 12}),
+    ],
+)
+def test_groups_are_made_even_by_leaving_out_or_by_marked_copies(
+    tmp_path, monkeypatch, how, counts
+):
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        {"text": f"{['river', 'tower', 'chapel'][k % 3]} {k * 37} and {k * 911}",
+         "label": "y" if k % 4 == 3 else "x", "place": "a" if k // 4 % 4 else "b"}
+        for k in range(40)
+    ]  # fmt: skip
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    copies = []
+    for out in ("one", "two"):
+        assert main(["curate", "a.jsonl", "--out", out, "--clean", *how]) == 0
+        copies.append((tmp_path / out / "clean" / "a" / "a.jsonl").read_bytes())
+    assert copies[0] == copies[1]
+    made = [json.loads(line) for line in copies[0].splitlines()]
+    field = "place" if how[1:] == ["down", "--by", "place"] else "label"
+    assert Counter(row[field] for row in made) == counts
+    marked = [row for row in made if "copy_of" in row]
+    assert len(marked) == max(0, sum(counts.values()) - 40)
+    assert all(row["copy_of"].startswith("a.jsonl:") for row in marked)
+    ledger = ledger_of(tmp_path / "one")
+    assert {why["check"] for one in ledger for why in one["why"]} == {"balance"}
+    told = sum(one.get("copies", 0) for one in ledger) - sum(
+        one["action"] == "dropped" for one in ledger
+    )
+    assert len(made) == 40 + told
+    summary = json.loads((tmp_path / "one" / "clean.json").read_text("utf-8"))
+    assert (summary[0]["before"], summary[0]["after"]) == (40, len(made))
+
+
+def test_texts_are_written_in_one_way_and_labels_put_right_where_asked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = {"good": ("warm", "bright", "kind"), "bad": ("cold", "dull", "rude")}
+    rows = [
+        {"text": f"a {words[label][k % 3]} and {words[label][(k + 1) % 3]} day, number {k}",
+         "label": label}
+        for k in range(60) for label in words
+    ]  # fmt: skip
+    rows[7]["label"] = "good"
+    rows[20]["text"] = "a  “warm”   and bright cafe\u0301 day "
+    rows.append({"text": "as it was", "label": "good"})
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    wish = ["--normalise", "unicode", "--normalise", "whitespace", "--relabel", "0.6", "--deep"]
+    keep = ["--keep", "near_duplicate"]
+    assert main(["curate", "a.jsonl", "--out", "out", "--clean", *wish, *keep]) == 0
+    ledger = {one["row"]: one for one in ledger_of(tmp_path / "out")}
+    assert ledger[7]["after"] == {"label": "bad"}
+    assert ledger[7]["before"] == {"label": "good"}
+    assert ledger[7]["why"][0]["check"] == "label_noise"
+    assert ledger[20]["after"] == {"text": "a “warm” and bright café day"}
+    assert [one["check"] for one in ledger[20]["why"]] == [
+        "normalise unicode", "normalise whitespace",
+    ]  # fmt: skip
+    lines = (tmp_path / "a.jsonl").read_bytes().splitlines()
+    copy = (tmp_path / "out" / "clean" / "a" / "a.jsonl").read_bytes().splitlines()
+    assert [k for k, (old, new) in enumerate(zip(lines, copy, strict=True)) if old != new] == [
+        *ledger
+    ]
+
+
+def test_a_table_gets_a_column_for_copies_and_a_number_stays_a_number(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"text {k} of {k * 7919},{'y' if k % 3 else 'x'}\n" for k in range(12))
+    (tmp_path / "a.csv").write_text("text,label\n" + rows)
+    assert main(["curate", "a.csv", "--out", "out", "--clean", "--balance", "up"]) == 0
+    copy = (tmp_path / "out" / "clean" / "a" / "a.csv").read_text().splitlines()
+    assert copy[0] == "text,label,copy_of"
+    assert sum(line.split(",")[2] != "" for line in copy[1:]) == 4
+    assert len(copy) == 17

@@ -123,6 +123,8 @@ ROWS = {
     "start_from.stage": Row("start_from.stage", "learn-mood", {"start_from": {"run": "old"}}),
     "start_from.learned": Row("start_from.learned", ["mood"], GOES_ON),
     "extendable": Row("extendable", True),
+    "curate.checks": Row("curate", "none"),
+    "curate.records": Row("curate", {"records": 20}),
     "name": Row("name", "other"),
     "seed": Row("seed", 4),
     "determinism": Row("determinism", "fast"),

@@ -7,20 +7,21 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast, get_args
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from madrigal.cli.curate_orders import cleaned, orders_of
+from madrigal.cli.curate_review import write_call
 from madrigal.cli.curate_view import cards_markdown, view
 from madrigal.curation.chances import States
-from madrigal.curation.clean import Cleaned, clean
+from madrigal.curation.clean import clean
 from madrigal.curation.curate import Curated, look_at_shard
 from madrigal.curation.curate import curate as curate_sources
-from madrigal.curation.finding import CHECKS, CheckName
-from madrigal.curation.remedies import CHANGES, DROPPED
+from madrigal.curation.review import Decisions
 from madrigal.curation.sources import Sources, of_files, of_recipe
 from madrigal.curation.stream import fingerprint
 from madrigal.curation.work import Shard, Tell
@@ -49,6 +50,10 @@ class Wish:
     clean: bool = False
     drop: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    normalise: tuple[str, ...] = ()
+    relabel: float | None = None
+    balance: str | None = None
+    by: str | None = None
 
 
 def curate(wish: Wish) -> None:
@@ -58,8 +63,8 @@ def curate(wish: Wish) -> None:
         UserMistake: the command line contradicts itself, or files cannot be read.
     """
     shard = _shard(wish)
-    drop, change = _remedies(wish)
-    sources, loaded = _sources(wish)
+    orders = orders_of(wish)
+    sources, loaded = sources_of(wish, Path.cwd())
     _check_out(wish.out, sources)
     if wish.out is not None and shard is not None:
         with _progress(sources, shard.of) as tell:
@@ -82,9 +87,11 @@ def curate(wish: Wish) -> None:
         console.print(view(found, console.width))
         if wish.out is not None:
             _write(found, wish.out)
+            write_call(wish, wish.out, sources)
             if wish.clean:
                 console.print()
-                for line in _cleaned(clean(found, wish.out, drop, change)):
+                made = Decisions(wish.out)
+                for line in cleaned(clean(found, wish.out, replace(orders, reviewed=made.now()))):
                     console.print(line, markup=False, soft_wrap=True)
             told = f"\ncards and every finding: {wish.out}"
             console.print(told, markup=False, soft_wrap=True)
@@ -99,14 +106,15 @@ def _states(wish: Wish, loaded: LoadedRecipe | None) -> States | None:
     return text_states(loaded.recipe, loaded.root)
 
 
-def _sources(wish: Wish) -> tuple[Sources, LoadedRecipe | None]:
+def sources_of(wish: Wish, folder: Path) -> tuple[Sources, LoadedRecipe | None]:
+    """What the command line names, and the recipe; relative paths start at `folder`."""
     recipes = [path for path in wish.paths if path.endswith(_RECIPES)]
     if recipes and len(wish.paths) > 1:
         raise UserMistake(f"{recipes[0]}: a recipe stands alone; give it, or data files")
     if recipes:
         if wish.format != "auto":
             raise UserMistake("--format: a recipe says the format of each task; leave it out")
-        loaded = load_recipe(recipes[0], wish.settings)
+        loaded = load_recipe(os.path.relpath(folder / recipes[0]), wish.settings)
         return of_recipe(loaded.recipe, loaded.root), loaded
     if wish.settings:
         raise UserMistake(f"--set {wish.settings[0]}: only a recipe has keys to set")
@@ -114,33 +122,7 @@ def _sources(wish: Wish) -> tuple[Sources, LoadedRecipe | None]:
     if wish.format not in formats:
         hint = did_you_mean(wish.format, formats, "there are")
         raise UserMistake(f"--format {wish.format}: unknown{hint}")
-    return of_files(wish.paths, Path.cwd(), cast("FormatName", wish.format)), None
-
-
-def _remedies(wish: Wish) -> tuple[list[CheckName], list[CheckName]]:
-    """What is left out, and what is changed."""
-    asked = [("--drop", name) for name in wish.drop] + [("--keep", name) for name in wish.keep]
-    for option, name in asked:
-        if name not in CHECKS:
-            raise UserMistake(f"{option} {name}: unknown{did_you_mean(name, CHECKS, 'there are')}")
-        if name in wish.drop and name in wish.keep:
-            raise UserMistake(f"--drop {name}: --keep names it too; choose one")
-    if asked and not wish.clean:
-        raise UserMistake(f"{asked[0][0]}: says how to clean; add --clean")
-    if wish.clean and wish.out is None:
-        raise UserMistake("--clean: needs --out, the folder for the copies")
-    drop: list[CheckName] = [
-        name for name in CHECKS if name in {*DROPPED, *wish.drop} - set(wish.keep)
-    ]
-    change: list[CheckName] = [name for name in CHANGES if name not in {*drop, *wish.keep}]
-    return drop, change
-
-
-def _cleaned(done: Cleaned) -> Iterator[str]:
-    for name, path in done.copies.items():
-        told = f"{done.dropped[name]:,} rows left out, {done.changed[name]:,} changed"
-        yield f"{name} -> {path}: {told}"
-    yield from done.notes
+    return of_files(wish.paths, folder, cast("FormatName", wish.format)), None
 
 
 def _shard(wish: Wish) -> Shard | None:

@@ -7,8 +7,8 @@ any process or machine, and together they say the same: merging is laying them s
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,40 @@ def _size(item: Item) -> int:
     return sum(len(value) for value in item.values.values() if isinstance(value, str)) + 8
 
 
+@dataclass(slots=True)
+class Book:
+    """What is written down of the samples of one block, one after another."""
+
+    task: str
+    file: str
+    marks: Marks = field(default_factory=Marks)
+    wheres: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    licences: Counter[str] = field(default_factory=Counter)
+
+    def add(self, sample: Sample, place: int, part: int, side: int, filled: int) -> None:
+        """One more sample, the `part`-th of row `place`, and what is seen in it alone."""
+        self.marks.add(sample, place, part, side, min(filled, 65535))
+        self.wheres.append(sample.where)
+        self.licences[sample.licence or ""] += 1
+        for seen in look(sample):
+            known = (seen.check, seen.severity, seen.evidence)
+            self.findings.append(
+                Finding(self.task, SPLITS[side], self.file, place, sample.where, *known, part)
+            )
+
+    def told(self, rows: int, declared: Iterable[str] = ()) -> dict[str, Any]:
+        """All but the marks, as JSON."""
+        return {
+            "rows": rows,
+            "where": self.wheres,
+            "labels": list(self.marks.labels),
+            "licences": dict(sorted(self.licences.items())),
+            "declared": sorted(declared),
+            "findings": [one.as_json() for one in self.findings],
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class Looker:
     """Looks at the blocks of one file. Its format is found again in each process."""
@@ -73,9 +107,7 @@ class Looker:
 
     def look(self, block: Block) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Marks as arrays, and findings, places and counts as JSON."""
-        marks, wheres = Marks(), list[str]()
-        findings: list[Finding] = []
-        licences: Counter[str] = Counter()
+        book = Book(self.source.task, self.source.name)
         told: dict[int, Told] = {}
         for place, item in enumerate(block.items, block.first):
             header = item.header
@@ -87,36 +119,12 @@ class Looker:
                 read = samples(row, self.shape, self.source.settings, told[key])
                 filled = sum(value not in (None, "", []) for value in row.values.values())
             except DataError as error:
-                findings.append(self._unread(place, item.where, error.mistakes[0]))
+                book.findings.append(self._unread(place, item.where, error.mistakes[0]))
                 continue
             for part, sample in enumerate(read):
-                side = self._side(sample)
-                marks.add(sample, place, part, side, min(filled, 65535))
-                wheres.append(sample.where)
-                licences[sample.licence or ""] += 1
-                findings += self._seen(sample, place, part, side)
-        return marks.arrays(), {
-            "rows": len(block.items),
-            "where": wheres,
-            "labels": list(marks.labels),
-            "licences": dict(sorted(licences.items())),
-            "declared": sorted({("|".join(one.languages)) for one in told.values()} - {"|"}),
-            "findings": [one.as_json() for one in findings],
-        }
-
-    def _seen(self, sample: Sample, place: int, part: int, side: int) -> Iterator[Finding]:
-        for seen in look(sample):
-            yield Finding(
-                self.source.task,
-                SPLITS[side],
-                self.source.name,
-                place,
-                sample.where,
-                seen.check,
-                seen.severity,
-                seen.evidence,
-                part,
-            )
+                book.add(sample, place, part, self._side(sample), filled)
+        declared = {("|".join(one.languages)) for one in told.values()} - {"|"}
+        return book.marks.arrays(), book.told(len(block.items), declared)
 
     def _unread(self, place: int, where: str, mistake: str) -> Finding:
         said = mistake.removeprefix(f"{where}: ")

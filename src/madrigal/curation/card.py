@@ -90,14 +90,18 @@ def card(
             name: _quantiles(table.column(f"{name}_length")[mine]) for name in ("prompt", "answer")
         },
         "languages": {
-            name: _languages(table.column(f"{name}_language")[mine])
-            for name in ("prompt", "answer")
+            name: languages(table.column(f"{name}_language")[mine]) for name in ("prompt", "answer")
         },
         "labels": _labels(table, mine),
         "licences": dict(sorted(table.licences()[task].items())),
         "shift": [one.as_json(table) for one in apart if one.concerns(task)],
-        "found": {name: _told(name, tally, int(mine.sum())) for name, tally in found.items()},
+        "found": found_in(found, int(mine.sum())),
     }
+
+
+def found_in(tallies: Mapping[CheckName, Tally], records: int) -> dict[str, Any]:
+    """What was found in so many records, a key a check."""
+    return {name: _told(name, tally, records) for name, tally in tallies.items()}
 
 
 def _told(name: CheckName, tally: Tally, records: int) -> dict[str, Any]:
@@ -111,6 +115,7 @@ def _told(name: CheckName, tally: Tally, records: int) -> dict[str, Any]:
         "splits": {split: tally.splits[split] for split in SPLITS if tally.splits[split]},
         "harm": meaning.harm,
         "cure": meaning.cure,
+        "advice": meaning.advice,
         "examples": [finding.as_json() for _, _, finding in tally.worst],
     }
 
@@ -124,7 +129,8 @@ def _quantiles(lengths: np.ndarray) -> dict[str, int]:
     return {"p5": low, "median": middle, "p95": high, "longest": int(given.max())}
 
 
-def _languages(told: np.ndarray) -> dict[str, int]:
+def languages(told: np.ndarray) -> dict[str, int]:
+    """How many texts are in each language, the most frequent first."""
     counts = np.bincount(told, minlength=len(CODES))
     return {CODES[k]: int(counts[k]) for k in np.argsort(-counts, kind="stable") if k and counts[k]}
 

@@ -53,6 +53,8 @@ def contamination(table: Table) -> Iterator[Finding]:
     if not held or not (side == _TRAIN).any():
         return
     runs = _runs(table, held)
+    if not len(runs.known):  # all of them too short to be compared
+        return
     counts = _train_counts(table, side, runs)
     limit = max(_TRAIN_TEMPLATE, _TRAIN_SHARE * int((side == _TRAIN).sum()))
     kept = (counts > 0) & (counts <= limit) & ~runs.template

@@ -54,7 +54,7 @@ class Finding:
 
     `part` counts the examples that one row holds; `other` is where the record stands that this one
     is compared with; `score` ranks findings of one check, higher is worse. `instead` is the label
-    that a check would give, and `chance` how sure it is of that, from 0 to 1.
+    that a check would give in the place of `given`, and `chance` how sure it is, from 0 to 1.
     """
 
     task: str
@@ -68,13 +68,14 @@ class Finding:
     part: int = 0
     other: str = ""
     score: float = 0.0
+    given: str = ""
     instead: str = ""
     chance: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         """Without what says nothing."""
         said = {name: getattr(self, name) for name in _FIELDS}
-        for name in ("part", "other", "score", "instead", "chance"):
+        for name in ("part", "other", "score", "given", "instead", "chance"):
             if not said[name]:
                 del said[name]
         return said

@@ -95,7 +95,8 @@ class _Judged:
             said = self._said(place, instead, chances[place], ranks)
             one = self.table.finding(sample, "label_noise", severity, said, score=score)
             chance = round(float(chances[place, instead]), 4)
-            yield replace(one, instead=self.names[instead], chance=chance)
+            label = self.names[int(self.given[place])]
+            yield replace(one, given=label, instead=self.names[instead], chance=chance)
 
     def _ranks(self) -> dict[str, np.ndarray]:
         """The place of each label among all, the most suspicious first, by each voice."""

@@ -8,9 +8,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from madrigal.curation.balance import Balance
 from madrigal.curation.checks.characters import CONTROL, repaired_encoding
 from madrigal.curation.checks.personal import people, secrets
 from madrigal.curation.finding import CheckName, Finding
+from madrigal.curation.normal import WAYS, Way, normal
+from madrigal.curation.relabel import relabelled
+from madrigal.curation.review import Reviewed
+from madrigal.curation.sources import Source
 from madrigal.curation.table import TASK
 
 Change = Callable[[str], str]
@@ -61,16 +66,59 @@ CHANGES: Mapping[CheckName, Change] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What is to be done about findings, and what else. A person's decision comes before rules."""
+
+    drop: Collection[CheckName] = DROPPED
+    change: Collection[CheckName] = tuple(CHANGES)
+    normalise: Collection[Way] = ()
+    relabel: float | None = None  # the label that a check is at least so sure of
+    balance: Balance | None = None
+    reviewed: Mapping[tuple[str, int], Reviewed] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class Decision:
     """What becomes of a row, and why."""
 
     drops: list[Finding] = field(default_factory=list)
     changes: list[CheckName] = field(default_factory=list)
+    relabel: Finding | None = None
+    reviewed: Reviewed | None = None
+    normalise: Collection[Way] = ()
 
     def dropped(self, parts: int) -> bool:
         """A row of several examples goes only where each of them does."""
+        if self.reviewed is not None:
+            return self.reviewed.action == "drop"
         return len({one.part for one in self.drops}) >= max(1, parts) if self.drops else False
+
+    @property
+    def stays_as_it_is(self) -> bool:
+        """Whether nothing can change the row."""
+        if self.reviewed is not None:
+            return self.reviewed.action != "fix"
+        return not (self.changes or self.relabel or self.normalise)
+
+    def after(self, values: Mapping[str, Any], source: Source) -> tuple[dict[str, Any], list[str]]:
+        """The row as it is to be, and the names of what changed it."""
+        if self.reviewed is not None:
+            fixed = self.reviewed.values
+            return (dict(values), []) if fixed is None else (dict(fixed), ["review"])
+        why: list[str] = []
+        found = dict(values)
+        if self.changes and (changed := self.changed(found)) != found:
+            found, why = changed, [*why, *self.changes]
+        if self.relabel is not None:
+            old, new = self.relabel.given, self.relabel.instead
+            changed = relabelled(found, source, old, new)
+            if changed is not None:
+                found, why = changed, [*why, "label_noise"]
+        if self.normalise and (changed := normal(found, self.normalise)) != found:
+            ways = [way for way in WAYS if way in self.normalise]
+            found, why = changed, [*why, *(f"normalise {way}" for way in ways)]
+        return found, why
 
     def changed(self, value: Any) -> Any:
         """A value of the row with every text in it changed."""
@@ -85,18 +133,23 @@ class Decision:
         return value
 
 
-def decisions(
-    findings: Iterable[Finding], drop: Collection[CheckName], change: Collection[CheckName]
-) -> dict[tuple[str, int], Decision]:
-    """By file and row, for those rows of which something becomes."""
+def decisions(findings: Iterable[Finding], orders: Orders) -> dict[tuple[str, int], Decision]:
+    """By file and row, for those rows of which something becomes by rule or by review."""
     found: dict[tuple[str, int], Decision] = {}
     for one in findings:
         if one.split != "train" or one.record == TASK:
             continue
-        if one.check in drop:
-            found.setdefault((one.file, one.record), Decision()).drops.append(one)
-        elif one.check in change:
-            mine = found.setdefault((one.file, one.record), Decision()).changes
+        place = (one.file, one.record)
+        if one.check in orders.drop:
+            found.setdefault(place, Decision()).drops.append(one)
+        elif one.check in orders.change:
+            mine = found.setdefault(place, Decision()).changes
             # In the order of CHANGES: repaired text shows addresses that broken text hid.
             mine[:] = [name for name in CHANGES if name in {*mine, one.check}]
+        if orders.relabel is not None and one.instead and one.chance >= orders.relabel:
+            found.setdefault(place, Decision()).relabel = one
+    for place, reviewed in orders.reviewed.items():
+        found.setdefault(place, Decision()).reviewed = reviewed
+    for decision in found.values():
+        decision.normalise = orders.normalise
     return found

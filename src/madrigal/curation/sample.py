@@ -1,6 +1,6 @@
 """One example as the checks see it: its own words apart from those of its task's template."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from madrigal.recipe.task import TaskSettings
@@ -54,7 +54,7 @@ class Told:
 
 def sample_of(draft: Draft, settings: TaskSettings, told: Told) -> Sample:
     """A draft with the task's templates filled. UnknownFieldError where one names no field."""
-    licence = told.licence or _licence(draft)
+    licence = told.licence or _licence(draft.fields)
     if draft.text:
         return Sample(draft.where, text=draft.text, languages=told.languages, licence=licence)
     turns = _turns(draft, settings)
@@ -62,12 +62,29 @@ def sample_of(draft: Draft, settings: TaskSettings, told: Told) -> Sample:
     return Sample(
         draft.where,
         prompt="\n".join(turn.text for turn in turns),
-        content=_content(draft, turns, settings),
+        content=content_of(draft.fields, turns, settings),
         answers=answers,
         choices=draft.choices,
         labelled=draft.labelled or settings.labels is not None,
         judged=draft.feedback is not None,
         languages=told.languages,
+        licence=licence,
+    )
+
+
+def sample_of_record(record: Record, settings: TaskSettings, labelled: bool) -> Sample:
+    """A record that is loaded, its templates filled; `labelled` as in `Sample`."""
+    licence = _licence(record.fields)
+    if record.text:
+        return Sample(record.where, text=record.text, licence=licence)
+    return Sample(
+        record.where,
+        prompt=record.prompt,
+        content=content_of(record.fields, record.turns, settings),
+        answers=record.said,
+        choices=() if labelled else record.choices,
+        labelled=labelled,
+        judged=record.feedback is not None,
         licence=licence,
     )
 
@@ -95,11 +112,11 @@ def _labels(settings: TaskSettings) -> Sequence[str]:
     return tuple(labels.values()) if isinstance(labels, dict) else tuple(labels or ())
 
 
-def _content(draft: Draft, turns: Sequence[Turn], settings: TaskSettings) -> str:
+def content_of(fields: Mapping[str, str], turns: Sequence[Turn], settings: TaskSettings) -> str:
     """The values of the fields that the prompt shows, in its order; without any, all of it."""
     asked = "\n".join(turn.text for turn in turns if turn.role != "system")
-    named = field_names(settings.prompt) if settings.prompt is not None else tuple(draft.fields)
-    values = {draft.fields[n].strip() for n in named if n in draft.fields and n not in _NOT_CONTENT}
+    named = field_names(settings.prompt) if settings.prompt is not None else tuple(fields)
+    values = {fields[n].strip() for n in named if n in fields and n not in _NOT_CONTENT}
     found: list[tuple[int, int]] = []
     for value in sorted(values, key=lambda text: (-len(text), text)):
         start = asked.find(value) if len(value) >= _SHORTEST else -1
@@ -109,8 +126,16 @@ def _content(draft: Draft, turns: Sequence[Turn], settings: TaskSettings) -> str
     return "\n".join(asked[a:b] for a, b in sorted(found)) if found else asked
 
 
-def _licence(draft: Draft) -> str | None:
-    return next((draft.fields[n] for n in ("license", "licence") if n in draft.fields), None)
+def _licence(fields: Mapping[str, str]) -> str | None:
+    return next((fields[n] for n in ("license", "licence") if n in fields), None)
 
 
-__all__ = ["Sample", "Told", "UnknownFieldError", "record_of", "sample_of"]
+__all__ = [
+    "Sample",
+    "Told",
+    "UnknownFieldError",
+    "content_of",
+    "record_of",
+    "sample_of",
+    "sample_of_record",
+]

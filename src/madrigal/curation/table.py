@@ -16,6 +16,7 @@ from madrigal.curation.finding import CheckName, Finding, Severity, short
 from madrigal.curation.marks import SPLITS
 from madrigal.curation.sources import Sources
 
+_FEW = 18  # blocks
 TASK = -1  # in the place of a record: the finding is about all of them
 
 
@@ -41,7 +42,9 @@ class Table:
 
     def column(self, name: str) -> np.ndarray:
         """One value a sample."""
-        return _joined([_read(path, name) for path in self.paths], name)
+        # Of a few blocks everything is kept once read; of many it would not fit.
+        read = _array if len(self.paths) <= _FEW else _read
+        return _joined([read(path, name) for path in self.paths], name)
 
     def bands(self) -> UInt32[np.ndarray, "N B"]:
         """Every band of every signature: 64 bytes a sample."""
@@ -185,6 +188,12 @@ def _texts(path: Path) -> tuple[np.ndarray, np.ndarray]:
 @lru_cache(maxsize=64)
 def _told(path: Path) -> dict[str, Any]:
     return json.loads(path.with_suffix(".json").read_text("utf-8"))
+
+
+def forget() -> None:
+    """Lets go of what was read of blocks; tables read it again."""
+    for kept in (_array, _texts, _told):
+        kept.cache_clear()
 
 
 def _joined(parts: Sequence[np.ndarray], name: str) -> np.ndarray:

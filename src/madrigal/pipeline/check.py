@@ -16,6 +16,8 @@ from madrigal.mixture.competence import allowed
 from madrigal.model.inspect import Size, model_size
 from madrigal.pipeline.build import Built, build
 from madrigal.pipeline.estimate import estimate
+from madrigal.pipeline.inspected import inspected
+from madrigal.pipeline.inspected import told as told_of_data
 from madrigal.pipeline.work import Part
 from madrigal.recipe.load import LoadedRecipe
 from madrigal.recipe.stage import StageSettings
@@ -45,6 +47,9 @@ def check(loaded: LoadedRecipe, console: Console | None = None) -> Built:
             console.print(f"[dim]{escape(name)}: {escape(note)}[/dim]")
     for line in _cut_warnings(built):
         console.print(f"[yellow]{escape(line)}[/yellow]")
+    found = inspected(built, quick=True)
+    for line in told_of_data(found) if found is not None else ():
+        console.print(f"[yellow]{escape(line)}[/yellow]", highlight=False, soft_wrap=True)
     for name in built.examples:
         console.print(f"\n[bold]{escape(name)}[/bold], one example, [green]trained part[/green]:")
         for row in built.examples[name][0]:

@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.markup import escape
+
 from madrigal.errors import RunFolderError, RunStopped, UserMistake
 from madrigal.model.host import (
     choose_device,
@@ -133,7 +135,6 @@ def _prepared(
             shutil.rmtree(aside, ignore_errors=True)
             built.tokenizer.save_pretrained(aside)
             aside.rename(folder.tokenizer)
-        write_cards(built, folder)
     processes.wait()
     if processes.any_(not folder.recipe.exists(), choose_device()):
         raise RunFolderError(
@@ -141,6 +142,11 @@ def _prepared(
             "disk that they share"
         )
     manifest = Manifest(folder, built, processes)
+    if processes.first:
+        began = time.perf_counter()
+        for line in write_cards(built, folder):
+            screen.console.print(escape(line), highlight=False, soft_wrap=True)
+        manifest.timed("look at the data", began)
     scorer = Scorer(built, folder, screen, processes)
     return _Run(loaded, built, folder, screen, processes, manifest, scorer)
 

@@ -21,6 +21,18 @@ class StartFrom(Short):
     learned: Names = Field(default=(), description="Tasks of this recipe that the run taught: stages can retain them, and they are scored.")
 
 
+class CurateSettings(Short):
+    """What is looked for in the data before a run trains on them. Nothing is changed."""
+
+    short: ClassVar[str] = "checks"
+    checks: Literal["none", "cheap", "deep"] = Field(
+        default="cheap", description="`cheap`: everything that takes less than a millisecond a record. `deep`: also wrong labels, by models that did not see the record. `none`: nothing is looked for."
+    )
+    records: int = Field(
+        default=10_000, ge=0, description="At most so many records in all are looked at, held-out ones among them: of a larger split every k-th, so that a run begins soon. 0: all of them."
+    )
+
+
 def retained_onward(last: StageSettings) -> tuple[RetentionSettings, ...]:
     """How a run after one that ends with this stage retains, if nothing else is said: as the stage
     did, and where it kept nothing by replay."""
@@ -38,6 +50,7 @@ class Recipe(Settings):
     model: ModelSettings = Field(default=ModelSettings(), description="The model; a bare string is its base.")
     start_from: StartFrom | None = Field(default=None, description="A finished run of the same model to go on from; a bare path is its folder. Left out: the base.")
     tasks: dict[TaskName, TaskSettings] = Field(min_length=1, description="The tasks, by name.")
+    curate: CurateSettings = Field(default=CurateSettings(), description="What is looked for in the data before training; a bare word is `checks`.")
     stages: Annotated[tuple[StageSettings, ...], BeforeValidator(listed)] = Field(description="The stages, in order; empty: only evaluate.")
     extendable: bool = Field(default=False, description="Keep after every stage what `madrigal extend` will need of it under the last stage's `retain` (where that is empty: examples to replay), so that the training files may go.")
     evaluate: EvaluateSettings = Field(default=EvaluateSettings(), description="What is measured.")

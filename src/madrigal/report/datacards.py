@@ -7,11 +7,14 @@ from typing import Any
 from markupsafe import Markup
 
 from madrigal.report import figures, numbers, strip_figures
+from madrigal.report.cleaned import Copy, copies
+from madrigal.report.curation import Found, found_in
 from madrigal.report.folder import Json, RunFolder
 from madrigal.report.numbers import mapping, number
 from madrigal.report.outputs import middle_out
 
 _SAMPLES, _SAMPLE_LENGTH, _LABELS, _NOTES, _BAD = 3, 700, 12, 20, 200
+_EXAMPLES = 3  # records to read of each kind of finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +46,23 @@ class DataView:
     more_bad: int
     quality: tuple[tuple[str, bool], ...]  # sentences about judged answers, and which of them warn
     gaps: tuple[str, ...]  # what of the quality could not be measured
+    found: tuple[Found, ...]  # by curation
+    cleaned: tuple[Copy, ...]  # files of it that are cleaned copies
 
 
 COLUMNS = ("train", "validation", "test", "tokens to train", "prompt, median", "longest prompt")
 _SPLITS = ("train", "validation", "test")
 
 
-def data_views(run: RunFolder, order: Sequence[str]) -> tuple[DataView, ...]:
-    """Cards in the order of the score table, others behind."""
+def data_views(run: RunFolder, order: Sequence[str], share: float = 1.0) -> tuple[DataView, ...]:
+    """Cards in the order of the score table, others behind; `share` scales how much is shown."""
     names = [name for name in order if name in run.cards]
     names += [name for name in run.cards if name not in names]
-    return tuple(_view(name, run.cards[name]) for name in names)
+    examples = max(1, round(_EXAMPLES * share))
+    return tuple(_view(name, run.cards[name], examples) for name in names)
 
 
-def _view(name: str, card: Json) -> DataView:
+def _view(name: str, card: Json, examples: int) -> DataView:
     counts, tokens = mapping(card.get("counts")), mapping(card.get("tokens"))
     cells = [_count(counts.get(split)) for split in _SPLITS]
     cells += [_count(tokens.get(key)) for key in ("train_total", "prompt_median", "prompt_max")]
@@ -80,6 +86,8 @@ def _view(name: str, card: Json) -> DataView:
         more_bad=len(bad[_BAD:]),
         quality=_said(mapping(card.get("quality")).get("said")),
         gaps=_texts(mapping(card.get("quality")).get("gaps")),
+        found=found_in(card, examples),
+        cleaned=copies(card),
     )
 
 

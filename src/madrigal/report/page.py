@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from madrigal.report import numbers
 from madrigal.report.card import card_of
+from madrigal.report.curation import curation_parts
 from madrigal.report.curves import POINTS, Palette
 from madrigal.report.datacards import COLUMNS, data_views
 from madrigal.report.definitions import definitions
@@ -113,8 +114,9 @@ def _content(
         "diagnosis": diagnose(run, board, gradients),
         "outputs": outputs,
         "outputs_json": json_for_script(outputs),
-        "data": data_views(run, tuple(names)),
+        "data": data_views(run, tuple(names), share),
         "data_columns": COLUMNS,
+        **curation_parts(run),
         "filtered": filtered_view(board),
         "facts": manifest_view(run),
         "base_model": base_model(run),
@@ -134,7 +136,10 @@ def _content(
 
 def _assets() -> dict[str, str]:
     """The page's script and style, and what lets the page run no other script."""
-    script, style = asset("page.js"), asset("page.css", "order.css", "preferences.css")
+    script, style = (
+        asset("page.js"),
+        asset("page.css", "order.css", "preferences.css", "curation.css"),
+    )
     return {
         "script": Markup(script),
         "style": Markup(style),

@@ -108,3 +108,9 @@ def test_words_are_compared_without_case_and_marks():
     words.add("the CAT sat")
     assert words.ends == [3, 6]
     assert words.hashes[:3] == words.hashes[3:]
+
+
+def test_held_out_records_too_short_to_be_compared_are_left_alone(tmp_path):
+    train = [{"text": f"number {k} of all the many", "label": "xy"[k % 2]} for k in range(5)]
+    test = [{"text": f"short {k}", "label": "x"} for k in range(3)]
+    assert not told(curated(tmp_path, train, test, deep=True), "contamination")
