@@ -260,7 +260,7 @@ def _old(path: Path) -> bool:
 
 
 def _content(path: Path) -> object:
-    if path.name in ("steps.jsonl", "rollouts.jsonl"):
+    if path.name in ("steps.jsonl", "rollouts.jsonl", "looks.jsonl"):
         return [_without_times(row) for row in rows(path)]
     if path.name in ("costs.json", "retention.json"):
         return _without_times(json.loads(path.read_text(encoding="utf-8")))

@@ -357,7 +357,8 @@ OTHERWISE = {
     "guard.short": 0.9,
     "guard.cut": 0.5, "guard.repeated": 0.5, "guard.correlation": 0.9,
     "guard.disagreement": 3.0, "guard.gradient": 99.0,
-    "guard.window": 2, "guard.strikes": 1, "guard.act": False,
+    "guard.likeliest": 9, "guard.every": 3, "guard.window": 2, "guard.strikes": 1,
+    "guard.act": False,
 }  # fmt: skip
 LONG = {"kind": "length"}
 SCORED = "stages.0.objective.echo.reward.0"

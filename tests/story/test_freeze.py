@@ -1,5 +1,7 @@
 """A stage leaves parts of the model as they are: they do not move at all, and the others do."""
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -49,6 +51,11 @@ def test_what_is_frozen_stays_bit_for_bit_and_the_rest_learns(model, tmp_path):
     free = {n for n in found if n not in still and "critic" not in n}
     assert free
     assert all(found[n] for n in free), [n for n in free if not found[n]]
+    if model is None:
+        (path,) = run.glob("stages/02-*/retention.json")
+        costs, after = json.loads(path.read_text(encoding="utf-8")), weights(run, 2)
+        assert costs["trained_parameters"] == sum(after[n].numel() for n in free)
+        assert costs["flops"]["answers"] > 0
 
 
 def test_a_later_stage_moves_it_again_and_a_resumed_run_is_the_same(tmp_path):

@@ -86,7 +86,8 @@ def test_a_stage_whose_last_answers_are_paid_for_nothing_ends_where_all_was_well
         encoding="utf-8",
     )
     reward, gold = ({"kind": "function", "name": f"late.{name}"} for name in ("paid", "right"))
-    recipe = keys(KINDS["rloo"] | {"reward": [reward], "gold": [gold]})
+    guard = {"likeliest": None}  # only what is drawn is planned
+    recipe = keys(KINDS["rloo"] | {"reward": [reward], "gold": [gold], "guard": guard})
     run = retained.train(tmp_path, recipe, tmp_path / "run")
     events = retained.rows(run / "stages/02-act/events.jsonl") if turns else []
     told = [event["text"] for event in events if event["kind"] == "sign"]
@@ -120,6 +121,14 @@ def test_what_is_told_of_a_rollout(tmp_path):
     assert {"explained", "cut", "distinct_2", "reward_length", "beta"} <= set(means)
     assert set(told[0]["seconds"]) == {"writing", "rewards", "passes"}
     assert told[0]["samples"][0]["prompt"].startswith("where in the")
+    tokens = told[0]["tokens"]
+    assert tokens["written"] == pytest.approx(6 * means["tokens"])  # three prompts, two answers
+    # The model, its reference and the critic read each prompt once for both of its answers, or not.
+    assert tokens["scored"] in (3 * (n * tokens["read"] + tokens["written"]) for n in (1, 2))
+    costs = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    spent = sum(sum(row["tokens"].values()) for row in told)
+    assert costs["tokens"]["02-act, own answers"] == spent
+    assert costs["flops"]["02-act, own answers"] == 2 * costs["model"]["parameters"] * spent
     assert all(step["loss"].keys() == {"echo", "mood"} for step in steps)
 
 

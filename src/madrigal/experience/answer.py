@@ -1,8 +1,8 @@
 """An answer of the model's own, and what is asked of a reward."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -44,16 +44,25 @@ class Opinions:
 
 
 @dataclass(frozen=True, slots=True)
+class Partly:
+    """Rewards of which some are not known, and why, by the answer's number."""
+
+    score: Float[np.ndarray, " R"]
+    why: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Worth:
-    """What answers are worth, and how far the members of ensembles are apart about it; None where
-    no ensemble was asked."""
+    """What answers are worth, how far the members of ensembles are apart about it, None where no
+    ensemble was asked, and why some have no reward, where it is known."""
 
     rewards: Float[np.ndarray, " R"]
     apart: Float[np.ndarray, " R"] | None = None
+    why: Mapping[int, str] = field(default_factory=dict)
 
 
 Given = Callable[[Sequence[Answer]], Worth]
-Part = Callable[[Sequence[Answer]], Float[np.ndarray, " R"] | Opinions]
+Part = Callable[[Sequence[Answer]], Float[np.ndarray, " R"] | Opinions | Partly]
 
 
 def weighted(rewards: Sequence[tuple[float, Part]]) -> Given:
@@ -62,14 +71,18 @@ def weighted(rewards: Sequence[tuple[float, Part]]) -> Given:
 
     def summed(answers: Sequence[Answer]) -> Worth:
         total, squares = np.zeros(len(answers)), None
+        why: dict[int, str] = {}
         for weight, reward in rewards:
             found = reward(answers)
             if isinstance(found, Opinions):
                 own = (weight * found.apart) ** 2
                 squares = own if squares is None else squares + own
                 found = found.score
+            elif isinstance(found, Partly):
+                why = {**found.why, **why}
+                found = found.score
             total = total + weight * found
-        return Worth(total, None if squares is None else np.sqrt(squares))
+        return Worth(total, None if squares is None else np.sqrt(squares), why)
 
     return summed
 

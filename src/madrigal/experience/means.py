@@ -26,7 +26,8 @@ def means(
     - `divergence`: log pi - log pi_ref summed over an answer, in nats (k1); `divergence_k3` sums
       e^(-d) - 1 + d, which is never negative. `beta` is the price of a nat.
     - `entropy`: -log pi of a token, in nats.
-    - `tokens` of an answer; `cut` is the share of answers without an end.
+    - `tokens` of an answer; `cut` is the share of answers without an end, `empty` that of answers
+      without text.
     - `distinct_2`: different pairs of adjacent tokens by all such pairs, over all answers;
       `repeated`: share of an answer's pairs of tokens that stood in it before.
     - `reward_length`: correlation of reward and tokens.
@@ -45,6 +46,7 @@ def means(
         "entropy": float(-written.old.mean()),
         "tokens": float(sizes.mean()),
         "cut": float(np.mean([not one.ended for one in answers])),
+        "empty": float(np.mean([not one.text for one in answers])),
         "distinct_2": distinct([one.tokens.tolist() for one in answers]),
         "repeated": float(np.mean([repeated(one.tokens.tolist(), gram=2) for one in answers])),
         "reward_length": correlation(rewards[known], sizes[known].astype(float)),
@@ -55,6 +57,27 @@ def means(
         paid = written.rewards - beta * written.by_answer(away)
         found["explained"] = explained(paid, written.values[starts])
     return found
+
+
+def tokens_of(answers: Sequence[Answer]) -> dict[str, int]:
+    """Tokens that were `read` and `written`. Equal prompts stand together and are read once."""
+    read = [one.prompt for n, one in enumerate(answers) if not n or _new(answers, n)]
+    return {
+        "read": sum(len(prompt.tokens) for prompt in read),
+        "written": sum(len(one.tokens) for one in answers),
+    }
+
+
+def _new(answers: Sequence[Answer], number: int) -> bool:
+    return answers[number].prompt is not answers[number - 1].prompt
+
+
+def scored_tokens(answers: Sequence[Answer], shared: bool, passes: int) -> int:
+    """Tokens that so many passes over prompts and answers go through; `shared`: a prompt is read
+    once for all its answers."""
+    each = tokens_of(answers)
+    read = each["read"] if shared else sum(len(one.prompt.tokens) for one in answers)
+    return passes * (read + each["written"])
 
 
 def gold_means(gold: Sequence[float]) -> dict[str, float]:

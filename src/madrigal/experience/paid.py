@@ -14,14 +14,15 @@ from madrigal.tasks.encoded import Acted, Encoded
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Tokens of answers, their rewards, how far ensembles are apart, gold rewards, if any, and
-    what a server said of each token, where one wrote them."""
+    """Tokens of answers, their rewards, how far ensembles are apart, gold rewards, if any, what a
+    server said of each token, where one wrote them, and why there is no reward."""
 
     said: list[list[int]]
     rewards: list[float]
     apart: list[float]
     gold: list[float]
     theirs: list[list[float]]
+    why: dict[int, str]  # there is no reward, by the answer's number
 
 
 def paid(

@@ -1,24 +1,18 @@
 """How a task is learnt from answers of the model's own, and what is carried along."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float
-
-from madrigal.errors import RunStopped
 from madrigal.experience.answer import Given, Prompt, Scale
 from madrigal.experience.caution import Caution
 from madrigal.experience.guards import alarm
+from madrigal.experience.looks import Looks
 from madrigal.experience.penalty import Penalty
 from madrigal.experience.served import Served
 from madrigal.experience.signs import late
 from madrigal.recipe import policy
 from madrigal.training.acting import Sign
-
-# Answers that are looked at before a stage may end for want of rewards.
-_ENOUGH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +25,7 @@ class Plan:
     reward: Given
     gold: Given | None = None
     server: Served | None = None  # what writes the answers, where it is not the model here
+    looked_at: Sequence[Prompt] = ()  # those whose likeliest answers are judged
 
     @property
     def epochs(self) -> int:
@@ -50,7 +45,8 @@ class Plan:
             penalty = replace(penalty, beta=state["beta"])
         scale, caution = Scale(*state["scale"]), Caution.load(state["caution"])
         norms = tuple(state.get("norms", ()))
-        return Standing(penalty, scale, state["written"], state["failed"], caution, norms)
+        looks = Looks.load(state["looks"]) if "looks" in state else Looks()
+        return Standing(penalty, scale, state["written"], state["failed"], caution, norms, looks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +59,7 @@ class Standing:
     failed: int = 0  # of them without a reward
     caution: Caution = field(default_factory=Caution)
     norms: tuple[float, ...] = ()  # of the gradients since the last rollout
+    looks: Looks = field(default_factory=Looks)
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -72,27 +69,8 @@ class Standing:
             "failed": self.failed,
             "caution": self.caution.state_dict(),
             "norms": list(self.norms),
+            "looks": self.looks.state_dict(),
         }
-
-
-def counted(
-    task: str, settings: policy.Acting, state: Standing, rewards: Float[np.ndarray, " R"]
-) -> Standing:
-    """With these answers counted.
-
-    Raises:
-        RunStopped: too many of the answers so far have no reward.
-    """
-    failed = state.failed + int(np.isnan(rewards).sum())
-    written = state.written + len(rewards)
-    share = failed / max(1, written)
-    if failed and share > settings.failures and written >= min(_ENOUGH, len(rewards)):
-        raise RunStopped(
-            f"{task}: {failed} of {written} answers so far got no reward (the function failed or "
-            f"gave no number), more than the {settings.failures:.0%} that `failures` allows; mend "
-            "the reward, or raise `failures`, and go on with --resume"
-        )
-    return replace(state, written=written, failed=failed)
 
 
 def dealt_with(task: str, plan: Plan, state: Standing) -> tuple[Standing, list[Sign]]:
@@ -107,7 +85,7 @@ def dealt_with(task: str, plan: Plan, state: Standing) -> tuple[Standing, list[S
     if state.caution.strikes >= guard.strikes:
         return settled, [Sign(task, f"{found.text} It is the last of several signs.", "stop")]
     if found.action == "roll_back":
-        return _struck(state), [Sign(task, found.text, "roll_back")]
+        return struck(state), [Sign(task, found.text, "roll_back")]
     penalty, caution = state.penalty, settled.caution
     if found.action == "raise" and penalty is not None:
         penalty = penalty.raised()
@@ -119,7 +97,7 @@ def dealt_with(task: str, plan: Plan, state: Standing) -> tuple[Standing, list[S
         caution = caution.dearer_cut()
         text = "An answer without an end now costs more."
     done = replace(state, penalty=penalty, caution=caution)
-    return _struck(done), [Sign(task, f"{found.text} {text}", "say")]
+    return struck(done), [Sign(task, f"{found.text} {text}", "say")]
 
 
 def last_look(task: str, plan: Plan, state: Standing) -> list[Sign]:
@@ -132,5 +110,6 @@ def last_look(task: str, plan: Plan, state: Standing) -> list[Sign]:
     return [Sign(task, f"At the end: {found.text}", "stop" if guard.act else "say")]
 
 
-def _struck(state: Standing) -> Standing:
+def struck(state: Standing) -> Standing:
+    """After something was done about a sign."""
     return replace(state, caution=replace(state.caution, strikes=state.caution.strikes + 1))

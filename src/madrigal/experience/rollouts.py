@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,21 +11,27 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from madrigal.errors import RunStopped
-from madrigal.evaluation.evaluate import still
-from madrigal.evaluation.sample import heated, spoken
 from madrigal.experience.answer import Answer, Prompt
+from madrigal.experience.failing import counted, remark, unrewarded
 from madrigal.experience.held import Held, aged, held_tensors, read_held
 from madrigal.experience.lessons import Lessons, Written, chosen, lessons
-from madrigal.experience.means import gold_means, means, sampled, watched_means
+from madrigal.experience.looking import due, look, looked, looks
+from madrigal.experience.means import (
+    gold_means,
+    means,
+    sampled,
+    scored_tokens,
+    tokens_of,
+    watched_means,
+)
 from madrigal.experience.paid import Found, drawn_from, paid, row_of
-from madrigal.experience.plan import Plan, Standing, counted, dealt_with, last_look
+from madrigal.experience.plan import Plan, Standing, dealt_with, last_look
+from madrigal.experience.writing import Writer
 from madrigal.objectives.build import learnt_once
 from madrigal.recipe import policy
 from madrigal.retention import Teacher
 from madrigal.tasks.encoded import Encoded, Example
-from madrigal.training.acting import Sign
-from madrigal.training.lockstep import by_first
+from madrigal.training.acting import Look, Sign
 from madrigal.training.record import Rollout, StepRecord, Watched
 from madrigal.training.reference import Asked, token_logps, token_nuclei, token_values
 
@@ -40,9 +46,8 @@ class Rollouts:
     """Writes answers to the prompts of some tasks, asks for rewards, and makes lessons of both;
     implements `Acting`.
 
-    Token t of answer j to the prompt at place p of step s follows from seed, stage, task, s, p, j
-    and t alone. The first process writes and asks; all score what was written. Log-probabilities
-    that are trained with come from passes laid out as those of training are, never from writing.
+    The first process writes and asks; all score what was written. Log-probabilities that are
+    trained with come from passes laid out as those of training are, never from writing.
     """
 
     def __init__(
@@ -56,7 +61,7 @@ class Rollouts:
     ) -> None:
         self._plans = plans
         self._asked, self._teacher = asked, teacher
-        self._end, self._chance, self._batch_tokens = end, chance, batch_tokens
+        self._writer, self._chance = Writer(asked, end, chance, batch_tokens), chance
         self._states = {task: Standing(plan.penalty()) for task, plan in plans.items()}
         self._held: dict[str, Held] = {}
         self._told: list[Rollout] = []
@@ -107,6 +112,22 @@ class Rollouts:
         each = (last_look(task, plan, self._states[task]) for task, plan in self._plans.items())
         return [sign for signs in each for sign in signs]
 
+    def look(self, step: int, last: bool) -> Look | None:
+        """See `Acting`. Where one task is looked at, all are."""
+        seen = {task: plan for task, plan in self._plans.items() if looks(plan)}
+        if not seen:
+            return Look((), (), sound=True)
+        if step and not last and not any(due(p, self._states[task]) for task, p in seen.items()):
+            return None
+        told, signs, sound = [], [], True
+        for task, plan in seen.items():
+            rewards, one = look(self._writer, task, plan, step)
+            self._states[task], found, well = looked(task, plan, self._states[task], rewards, last)
+            told.append(one)
+            signs += found
+            sound = sound and well
+        return Look(told, signs, sound)
+
     def watch(self, seen: Watched) -> None:
         """See `Acting`. Gradients that are far too steep are a sign, too."""
         if isinstance(seen, StepRecord) and math.isfinite(seen.grad_norm):
@@ -134,9 +155,11 @@ class Rollouts:
         settings = plan.settings
         prompts = [plan.prompts(index) for index in indices]
         repeated = [prompt for prompt in prompts for _ in range(settings.samples)]
-        first = self._first(lambda: self._written(task, step, repeated, clock))
-        answers, raw = self._read(repeated, first.said), np.array(first.rewards)
-        state, rewards = paid(settings, counted(task, settings, state, raw), answers, raw)
+        first = self._writer.by_first(lambda: self._written(task, step, repeated, clock))
+        answers, raw = self._writer.read(repeated, first.said), np.array(first.rewards)
+        bad = unrewarded(answers, raw, first.why)
+        before, state = state, counted(task, settings, state, len(raw), bad)
+        state, rewards = paid(settings, state, answers, raw)
         rows = [row_of(one) for one in answers]
         group = np.repeat(np.arange(len(prompts)), settings.samples)
         since = time.perf_counter()
@@ -156,13 +179,17 @@ class Rollouts:
             | gap,
             samples=sampled(answers, raw, away),
             seconds=clock.spent,
+            tokens=tokens_of(answers) | {"scored": self._scored_tokens(settings, answers)},
+            unrewarded=bad,
+            remark=remark(before, state, bad),
         )
         penalty = state.penalty
         if penalty is not None and len(away):
             penalty = penalty.updated(float(away.mean()), len(away))
         caution = state.caution.with_more(settings.guard, told.means)
-        examples = [found.get(number) for number in range(len(prompts))]
-        return told, replace(state, penalty=penalty, caution=caution, norms=()), examples
+        waited = replace(state.looks, waited=state.looks.waited + 1)
+        state = replace(state, penalty=penalty, caution=caution, norms=(), looks=waited)
+        return told, state, [found.get(number) for number in range(len(prompts))]
 
     def _written(self, task: str, step: int, prompts: Sequence[Prompt], clock: "_Clock") -> Found:
         """Tokens of an answer to each of the prompts, equal ones adjacent, and their rewards: those
@@ -175,8 +202,8 @@ class Rollouts:
             found = plan.server(task, prompts[::count], count, chance)
             said, theirs = [one.tokens for one in found], [one.logps for one in found]
         else:
-            said, theirs = self._drawn(task, step, prompts)
-        answers = self._read(prompts, said)
+            said, theirs = self._writer.drawn(task, step, prompts, plan.settings)
+        answers = self._writer.read(prompts, said)
         clock.spent["writing"] = time.perf_counter() - since
         since = time.perf_counter()
         worth = plan.reward(answers)
@@ -184,50 +211,7 @@ class Rollouts:
         gold = [] if plan.gold is None else plan.gold(answers).rewards.tolist()
         clock.spent["rewards"] = time.perf_counter() - since
         apart = [] if worth.apart is None else worth.apart.tolist()
-        return Found(said, rewards.tolist(), apart, gold, theirs)
-
-    def _drawn(
-        self, task: str, step: int, prompts: Sequence[Prompt]
-    ) -> tuple[list[list[int]], list[list[float]]]:
-        """Tokens that the model here draws, and their log-probabilities."""
-        plan, model = self._plans[task], self._asked.model
-        count = plan.settings.samples
-        with still(model), model.routed(task), model.lean():
-            return spoken(
-                model,
-                [one.tokens for one in prompts],
-                [one.limit for one in prompts],
-                [(self._end,)],
-                [(*self._chance, task, step, n // count, n % count) for n in range(len(prompts))],
-                self._batch_tokens,
-                heated(plan.settings.temperature, plan.settings.top_p),
-            )
-
-    def _read(self, prompts: Sequence[Prompt], said: Sequence[list[int]]) -> list[Answer]:
-        """Tokens as answers."""
-        ended = [tokens[-1:] == [self._end] for tokens in said]
-        bare = [t[:-1] if over else t for t, over in zip(said, ended, strict=True)]
-        texts = self._asked.model.tokenizer.batch_decode(bare, skip_special_tokens=True)
-        return [
-            Answer(prompt, np.array(tokens, dtype=np.int64), text.strip(), over)
-            for prompt, tokens, text, over in zip(prompts, said, texts, ended, strict=True)
-        ]
-
-    def _first(self, work: Callable[[], Found]) -> Found:
-        """What the first process finds, in all of them; all stop where it must."""
-
-        def careful() -> Any:
-            try:
-                return work()
-            except RunStopped as problem:
-                return str(problem)
-
-        processes = self._asked.processes
-        found = processes.from_first(by_first(processes, self._asked.model, careful))
-        if isinstance(found, str):
-            raise RunStopped(found)
-        assert found is not None
-        return found
+        return Found(said, rewards.tolist(), apart, gold, theirs, dict(worth.why))
 
     def _scored(
         self,
@@ -269,6 +253,13 @@ class Rollouts:
             fresh=(_APART if once else _ROUNDING).get(asked.model.precision, _COARSE),
             kept=kept,
         )
+
+    def _scored_tokens(self, settings: policy.Acting, answers: Sequence[Answer]) -> int:
+        """Tokens of the passes over answers: of the model, its reference, and maybe its critic and
+        what was likeliest."""
+        more = isinstance(settings, policy.Ppo) + (settings.top_p < 1)
+        more += not learnt_once(settings) or settings.server is not None
+        return scored_tokens(answers, self._asked.share_prompts, 1 + more)
 
     def state_dict(self) -> dict[str, Any]:
         """What is carried along, by task."""

@@ -27,6 +27,8 @@ _JUMP, _NATS = 3.0, 1.0
 _SMALL = 1.0
 # Answers that are so many times as long have grown.
 _GROWN = 1.1
+# More than this share of answers without text is no conversation.
+_MUTE = 0.5
 # Rollouts in a row in which a critic is worse than none.
 HOPELESS = KEPT
 
@@ -228,6 +230,17 @@ def _endless(guard: PolicyGuard, history: History, priced: bool) -> Alarm | None
     return Alarm("cut", text, "end")
 
 
+def _mute(guard: PolicyGuard, history: History, priced: bool) -> Alarm | None:
+    """Most answers are empty: nothing is said that could be judged. Where it was so from the start
+    there is nothing to go back to."""
+    del priced
+    start, now = history.mean("empty", guard.window, True), history.mean("empty", guard.window)
+    if not now > _MUTE:
+        return None
+    text = f"{now:.0%} of the answers are empty, {start:.0%} were at the start."
+    return Alarm("empty", text, "say" if start > _MUTE else "roll_back")
+
+
 def _hopeless(guard: PolicyGuard, history: History, priced: bool) -> Alarm | None:
     del guard, priced
     held = history.last[-HOPELESS:]
@@ -239,5 +252,5 @@ def _hopeless(guard: PolicyGuard, history: History, priced: bool) -> Alarm | Non
 
 SIGNS: tuple[Sign, ...] = (
     _broken, _jumped, _far, _gold, _repeats, _dull, _alike, _short, _steep, _disagreed, _long,
-    _paid_by_length, _endless, _hopeless,
+    _paid_by_length, _endless, _mute, _hopeless,
 )  # fmt: skip

@@ -13,9 +13,11 @@ from jaxtyping import Float
 
 from madrigal.errors import DataError, RunStopped
 from madrigal.evaluation.parse import plain
-from madrigal.experience.answer import Answer, Reward
+from madrigal.experience.answer import Answer, Part, Partly, Reward
 
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
+
+_SAID = 120  # characters of what a function said as it failed
 
 # Prompts, answers, accepted answers of each prompt; rewards.
 Function = Callable[[list[str], list[str], list[tuple[str, ...]]], Sequence[float]]
@@ -93,25 +95,27 @@ def _beside(root: Path) -> Iterator[None]:
         sys.path[:] = before
 
 
-def by_function(function: Function) -> Reward:
+def by_function(function: Function) -> Part:
     """The numbers that a user's function gives; not a number for an answer where it fails.
 
     It is asked about all answers at once and, where that fails or gives another number of rewards,
     about each alone.
     """
 
-    def rewards(answers: Sequence[Answer]) -> Float[np.ndarray, " R"]:
+    def rewards(answers: Sequence[Answer]) -> Partly:
         try:
             return _asked(function, answers)
         except RunStopped:  # nobody can be asked for now, and that is no answer's fault
             raise
         except Exception:  # a user's function may raise anything, and one answer may be why
-            return np.concatenate([np.zeros(0), *(_alone(function, one) for one in answers)])
+            each = [_alone(function, one) for one in answers]
+        why = {n: one.why[0] for n, one in enumerate(each) if one.why}
+        return Partly(np.concatenate([np.zeros(0), *(one.score for one in each)]), why)
 
     return rewards
 
 
-def _asked(function: Function, answers: Sequence[Answer]) -> Float[np.ndarray, " R"]:
+def _asked(function: Function, answers: Sequence[Answer]) -> Partly:
     given = function(
         [one.prompt.record.prompt for one in answers],
         [one.text for one in answers],
@@ -120,13 +124,17 @@ def _asked(function: Function, answers: Sequence[Answer]) -> Float[np.ndarray, "
     found = np.array([float(x) for x in given])
     if len(found) != len(answers):
         raise ValueError(f"{len(found)} rewards for {len(answers)} answers")
-    return np.where(np.isfinite(found), found, np.nan)
+    known = np.isfinite(found)
+    why = {n: f"it gave {found[n]}" for n in np.flatnonzero(~known).tolist()}
+    return Partly(np.where(known, found, np.nan), why)
 
 
-def _alone(function: Function, answer: Answer) -> Float[np.ndarray, " 1"]:
+def _alone(function: Function, answer: Answer) -> Partly:
     try:
         return _asked(function, [answer])
     except RunStopped:
         raise
-    except Exception:
-        return np.array([np.nan])
+    except Exception as problem:
+        said = (str(problem).splitlines() or [""])[0][:_SAID]
+        why = f"{type(problem).__name__}: {said}" if said else type(problem).__name__
+        return Partly(np.array([np.nan]), {0: why})

@@ -57,7 +57,7 @@ def model_size(settings: ModelSettings, root: Path, tasks: Sequence[str] = ()) -
         return None
     counts = {name: _product(shape) for name, shape in shapes.items()}
     total = sum(counts.values())
-    linear = {n: s for n, s in shapes.items() if len(s) == 2 and not _embeds(n)}
+    linear = {n: s for n, s in shapes.items() if len(s) == 2 and not embeds(n)}
     if not isinstance(settings.adapter, LoraAdapter):
         return Size(total, total, sum(counts[name] for name in linear))
     adapter = settings.adapter
@@ -88,7 +88,7 @@ def model_size(settings: ModelSettings, root: Path, tasks: Sequence[str] = ()) -
 def _head(shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
     """Outputs and inputs of the output head; it may be the embedding of the tokens again, whose
     table is the longest."""
-    tables = [s for n, s in shapes.items() if len(s) == 2 and (_embeds(n) or "lm_head" in n)]
+    tables = [s for n, s in shapes.items() if len(s) == 2 and (embeds(n) or "lm_head" in n)]
     return max(tables, default=())
 
 
@@ -102,7 +102,8 @@ def _layer(name: str) -> str:
     return name.removesuffix(".weight")
 
 
-def _embeds(name: str) -> bool:
+def embeds(name: str) -> bool:
+    """Whether a weight of this name is a table that is looked up in, not multiplied with."""
     return any(part in name for part in ("embed", "wte", "wpe"))
 
 

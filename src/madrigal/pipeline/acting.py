@@ -7,7 +7,9 @@ from pathlib import Path
 
 import torch
 
+from madrigal.errors import ModelError
 from madrigal.experience.answer import Prompt
+from madrigal.experience.looks import FEWEST
 from madrigal.experience.plan import Plan
 from madrigal.experience.rollouts import Rollouts
 from madrigal.mixture import Source
@@ -15,7 +17,7 @@ from madrigal.mixture.again import Again
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.score_files import read_scores
 from madrigal.objectives import build_objective
-from madrigal.pipeline.answerable import bare, limit
+from madrigal.pipeline.answerable import bare, has_room, limit
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.parts import shares_prompts
 from madrigal.pipeline.reward import build_reward
@@ -26,6 +28,9 @@ from madrigal.recipe import policy
 from madrigal.recipe.reward import RewardModel
 from madrigal.recipe.stage import StageSettings
 from madrigal.retention import Teacher
+from madrigal.tasks.encode import Coder
+from madrigal.tasks.record import Record
+from madrigal.tasks.task import Task
 from madrigal.training.processes import Processes
 from madrigal.training.reference import Asked
 from madrigal.training.step import StepParts
@@ -100,8 +105,7 @@ def _plan(
 ) -> Plan:
     coder, held = built.coder, built.tasks[task]
 
-    def prompt(index: int) -> Prompt:
-        record = held.splits["train"][index]
+    def prompt(record: Record) -> Prompt:
         most = limit(held, record, coder)
         return Prompt(coder.prompt(bare(record), room=most), record, most)
 
@@ -113,7 +117,22 @@ def _plan(
     server = None
     if settings.server is not None:
         server = build_server(settings.server, model, built.root, coder.end)
-    return Plan(settings, prompt, reward, gold, server)
+    train = held.splits["train"]
+    kept = [prompt(record) for record in looked_at(held, settings, coder)]
+    return Plan(settings, lambda index: prompt(train[index]), reward, gold, server, kept)
+
+
+def looked_at(task: Task, settings: policy.Acting, coder: Coder) -> list[Record]:
+    """Records whose likeliest answers the guard judges, spread over those of validation or, where
+    these are too few, of training; none without a gold reward."""
+    most = settings.guard.likeliest if settings.guard is not None else None
+    if most is None or not settings.gold:
+        return []
+    splits = (task.splits[name] for name in ("validation", "train"))
+    each = [[one for one in records if has_room(task, one, coder)] for records in splits]
+    found = each[0] if len(each[0]) >= FEWEST else each[1]
+    count = min(most, len(found))
+    return [found[n * len(found) // count] for n in range(count)]
 
 
 @torch.no_grad()
@@ -128,5 +147,11 @@ def _begin_critic(built: Built, model: LanguageModel, task: str, settings: polic
     (one,) = models
     trained = find_trained(built.root / one.run, one.stage, one.task)
     score = read_scores(trained.stage / REWARD).get(one.task)
+    if score is not None and not score.isfinite().all():
+        raise ModelError(
+            f"{trained.stage / REWARD}: the head of {one.task!r}, with which the critic of "
+            f"{task!r} is to begin, holds values that are no numbers; train that reward model "
+            "again, or write `critic: zero`"
+        )
     if score is not None and score.shape == critic.weight.shape and math.isfinite(one.weight):
         critic.weight.copy_(one.weight * score)

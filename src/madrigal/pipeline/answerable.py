@@ -32,6 +32,11 @@ def bare(record: Record) -> Record:
     )
 
 
+def has_room(task: Task, record: Record, coder: Coder) -> bool:
+    """Whether a record's prompt leaves room in the context for an answer of any length allowed."""
+    return coder.prompt_length(bare(record)) + limit(task, record, coder) <= coder.context
+
+
 def unrewarded(recipe: Recipe, tasks: Mapping[str, Task], root: Path) -> Iterator[str]:
     """Rewards that cannot be had."""
     for number, stage in enumerate(recipe.stages):
@@ -74,10 +79,9 @@ def with_room(
 def _roomy(task: Task, record: Record, coder: Coder, bad: BadRows) -> bool:
     if not record.turns:  # a text answers nothing, which is told elsewhere
         return True
-    most = limit(task, record, coder)
-    found = coder.prompt_length(bare(record))
-    if found + most <= coder.context:
+    if has_room(task, record, coder):
         return True
+    most, found = limit(task, record, coder), coder.prompt_length(bare(record))
     text = (
         f"{record.where}: the prompt has {found} tokens and an answer may have {most}; with a "
         f"context of {coder.context} they do not fit{CUT}"

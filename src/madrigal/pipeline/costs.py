@@ -8,10 +8,12 @@ from typing import Any
 
 from madrigal.model.fold import Adapted, adapted
 from madrigal.model.host import peak_memory_bytes
-from madrigal.model.inspect import Size, model_size
+from madrigal.model.inspect import Size, embeds, model_size
+from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.past import Past
 from madrigal.pipeline.recall import Recalled
+from madrigal.pipeline.said import said
 from madrigal.pipeline.structure import structure
 from madrigal.recipe import retain
 from madrigal.recipe.stage import StageSettings
@@ -47,6 +49,7 @@ def write_costs(
     recalled: Recalled,
     past: Past,
     folder: Path,
+    learnt: "Learnt",
 ) -> None:
     """Write what the stage's retention computed and holds, once its weights are saved.
 
@@ -66,7 +69,7 @@ def write_costs(
         "steps": counts.steps,
         "tokens": {"own": counts.own, "replayed": counts.replayed},
         "replayed": {task: len(kept) for task, kept in recalled.examples.items()},
-        "trained_parameters": trained,
+        "trained_parameters": learnt.parameters,
         "seconds": {kind: round(spent, 5) for kind, spent in recalled.seconds.items()},
         "memory_bytes": dict(recalled.bytes) | {one.kind: one.memory for one in built_in},
         "peak_memory_bytes": peak_memory_bytes(model.device),
@@ -74,10 +77,29 @@ def write_costs(
         "inference_added_bytes": {one.kind: one.inference for one in built_in if one.inference},
     }
     if size is not None:
-        work = flops(stage.retain, counts, size, trained, adapted(model))
+        work = flops(stage.retain, counts, size, trained, adapted(model), learnt.still)
+        if stage.acting():
+            work["answers"] = size.flops_per_scored_token() * said(folder).tokens
         each = {one.kind: one.flops * counts.guarded for one in built_in}
         body["flops"] = work | each
     write_whole(folder / RETENTION, json.dumps(body, indent=1) + "\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """Parameters that a stage trains, and those of matrices that it freezes."""
+
+    parameters: int
+    still: int
+
+
+def learnt_of(model: LanguageModel) -> Learnt:
+    """Of a model while a stage trains it."""
+    held = (p for n, p in model.trainable() if id(p) in model.frozen and not embeds(n))
+    return Learnt(
+        parameters=sum(p.numel() for _, p in model.learning()),
+        still=sum(p.numel() for p in held if p.dim() == 2),
+    )
 
 
 def _learnt(built: Built) -> list[str]:
@@ -108,24 +130,27 @@ def flops(
     size: Size,
     trained: int,
     layers: Sequence[Adapted],
+    still: int = 0,
 ) -> dict[str, float]:
     """Operations of the stage's own training (`own`), and what each kind added in its steps.
 
     With B the operations of a trained token and F those of a scored one (`model.inspect.Size`):
     replay B a replayed token; distillation F a token that the teacher reads; EWC 6 a trained
-    parameter and step; O-LoRA 4 r R d + 2 r d a layer and step, for its A of r x d and R older
-    rows; distillation on what the model says itself F a token of a row as it is drawn, F as the
-    teacher reads it, and B as it is trained on. Merging and interpolation add nothing to steps.
+    parameter and step, also of frozen ones; O-LoRA 4 r R d + 2 r d a layer and step, for its A of
+    r x d and R older rows; distillation on what the model says itself F a token of a row as it is
+    drawn, F as the teacher reads it, and B as it is trained on. Each of the `still` parameters of
+    frozen matrices takes 2 less a trained token: its gradient. Merging and interpolation add
+    nothing to steps.
     """
-    found = {"own": size.flops_per_token() * counts.own}
+    trained_token = size.flops_per_token() - 2.0 * still
+    found = {"own": trained_token * counts.own}
     for one in kept:
         match one:
             case retain.Replay():
-                found[one.kind] = size.flops_per_token() * counts.replayed
+                found[one.kind] = trained_token * counts.replayed
             case retain.Distill(on="own"):
                 found[one.kind] = (
-                    size.flops_per_scored_token() * counts.read
-                    + size.flops_per_token() * counts.said
+                    size.flops_per_scored_token() * counts.read + trained_token * counts.said
                 )
             case retain.Distill():
                 found[one.kind] = size.flops_per_scored_token() * counts.asked

@@ -10,12 +10,20 @@ from typing import Any
 
 from madrigal.gradients.conflict import Angles, Conflict
 from madrigal.training.files import disk_full_stops, write_whole
-from madrigal.training.record import Event, Rollout, StepRecord, Validation, Watched
+from madrigal.training.record import (
+    Event,
+    Looked,
+    Rollout,
+    Sampled,
+    StepRecord,
+    Validation,
+    Watched,
+)
 
 # By task, `chosen` and `rejected` in nats an answer, as the last validation found them.
 Preferred = Callable[[], Mapping[str, Mapping[str, float]]]
 
-FILES = ("steps.jsonl", "validation.jsonl", "events.jsonl", "rollouts.jsonl")
+FILES = ("steps.jsonl", "validation.jsonl", "events.jsonl", "rollouts.jsonl", "looks.jsonl")
 
 
 def forget_after(folder: Path, step: int) -> None:
@@ -81,16 +89,32 @@ def _short(value: float) -> float | None:
 
 
 def _rollout_line(seen: Rollout) -> dict[str, Any]:
+    bad = {"unrewarded": [asdict(one) for one in seen.unrewarded]} if seen.unrewarded else {}
     return {
         "step": seen.step,
         "task": seen.task,
         "means": {name: _short(x) for name, x in seen.means.items()},
         "seconds": {name: round(x, 4) for name, x in seen.seconds.items()},
-        "samples": [
-            asdict(one) | {"reward": _short(one.reward), "divergence": _short(one.divergence)}
-            for one in seen.samples
-        ],
+        "tokens": dict(seen.tokens),
+        "samples": [_sampled(one) for one in seen.samples],
+        **bad,
     }
+
+
+def _look_line(seen: Looked) -> dict[str, Any]:
+    return {
+        "step": seen.step,
+        "task": seen.task,
+        "prompts": seen.prompts,
+        "means": {name: _short(x) for name, x in seen.means.items()},
+        "seconds": round(seen.seconds, 4),
+        "tokens": dict(seen.tokens),
+        "samples": [_sampled(one) for one in seen.samples],
+    }
+
+
+def _sampled(one: Sampled) -> dict[str, Any]:
+    return asdict(one) | {"reward": _short(one.reward), "divergence": _short(one.divergence)}
 
 
 class Journal:
@@ -109,6 +133,8 @@ class Journal:
             self._append("events.jsonl", body)
         elif isinstance(seen, Rollout):
             self._append("rollouts.jsonl", _rollout_line(seen))
+        elif isinstance(seen, Looked):
+            self._append("looks.jsonl", _look_line(seen))
         else:
             assert isinstance(seen, Validation)
             body = {"step": seen.step, "scores": dict(seen.scores), "mean": seen.mean}

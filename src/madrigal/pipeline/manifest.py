@@ -22,6 +22,7 @@ from madrigal.model.language_model import LanguageModel
 from madrigal.model.shards import held_bytes
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.folder import RunFolder, stage_label
+from madrigal.pipeline.said import said
 from madrigal.tasks.encoded import cut
 from madrigal.training.processes import Processes
 
@@ -247,15 +248,21 @@ class Manifest:
         self._body["finished"] = _now()
         if model is not None:
             self._body["peak_memory_bytes"] = peak_memory_bytes(model.device)
-        self._body["tokens"] = self._tokens()
-        trainable = self._body["model"].get("parameters", 0)
+        trained, answered = self._tokens()
+        parameters = self._body["model"].get("parameters", 0)
         # Forward 2, backward 4 operations a parameter and token: an estimate, without attention.
-        self._body["flops"] = {k: 6 * trainable * n for k, n in self._body["tokens"].items()}
+        self._body["tokens"] = trained | answered
+        self._body["flops"] = {k: 6 * parameters * n for k, n in trained.items()}
+        self._body["flops"] |= {k: 2 * parameters * n for k, n in answered.items()}
         self._write()
 
-    def _tokens(self) -> dict[str, int]:
+    def _tokens(self) -> tuple[dict[str, int], dict[str, int]]:
+        """By stage, those that were trained on, and those that its own answers went through."""
         counts: dict[str, int] = {}
+        answers: dict[str, int] = {}
         for steps in sorted(self._folder.path.glob("stages/*/steps.jsonl")):
             lines = steps.read_text(encoding="utf-8").splitlines()
             counts[steps.parent.name] = sum(sum(json.loads(x)["tokens"].values()) for x in lines)
-        return counts
+            if count := said(steps.parent).tokens:
+                answers[f"{steps.parent.name}, own answers"] = count
+        return counts, answers

@@ -11,7 +11,7 @@ from madrigal.model.frozen import frozen
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.acting import acting, again, as_remembered
 from madrigal.pipeline.build import Built
-from madrigal.pipeline.costs import write_costs
+from madrigal.pipeline.costs import learnt_of, write_costs
 from madrigal.pipeline.difficulty import scheduled
 from madrigal.pipeline.folder import DONE
 from madrigal.pipeline.guard import stage_guard
@@ -100,13 +100,14 @@ def train_stage(
             guard=guard,
             acting=writer,
         )
+        learnt = learnt_of(model)
         progress = _trained(built, run, where, seen, begun)
     if past is not None:
         keep(built, stage, as_remembered(built, stage, parts), past, where.folder)
     if where.processes.first:
         save(where.folder, model, built.coder.end)
         if past is not None:
-            write_costs(built, stage, parts, recalled, past, where.folder)
+            write_costs(built, stage, parts, recalled, past, where.folder, learnt)
         _finish(stage, where.folder, progress)
     where.processes.wait()
 
@@ -139,7 +140,7 @@ def _begun(where: Where) -> int:
     found = newest_checkpoint(where.folder / "checkpoints")
     step = found.step if found else 0
     if where.processes.first:
-        forget_after(where.folder, step)
+        forget_after(where.folder, step if found else -1)  # what was told before the first step
     return step
 
 

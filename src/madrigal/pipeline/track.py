@@ -8,12 +8,14 @@ from typing import Any
 
 from madrigal.recipe.schema import Recipe
 from madrigal.training.processes import Processes
-from madrigal.training.record import Event, Observer, Rollout, StepRecord, Watched
+from madrigal.training.record import Event, Looked, Observer, Rollout, StepRecord, Watched
 
 
 def _values(seen: Watched) -> dict[str, float]:
     if isinstance(seen, Rollout):
         return {f"answers/{name}/{seen.task}": x for name, x in seen.means.items()}
+    if isinstance(seen, Looked):
+        return {f"likeliest/{name}/{seen.task}": x for name, x in seen.means.items()}
     if isinstance(seen, Event):
         return {}
     if isinstance(seen, StepRecord):

@@ -31,6 +31,7 @@ class StageLog:
     retention: Json = field(default_factory=dict)  # what keeping the past cost here
     kept: Json = field(default_factory=dict)  # what was kept for later stages, by kind
     preferred: Json = field(default_factory=dict)  # log-probabilities when the stage began
+    looks: tuple[Json, ...] = ()  # at likeliest answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +147,16 @@ def _cards(path: Path, problems: list[str]) -> Mapping[str, Json]:
 
 
 def _stage(folder: Path, name: str, root: Path, problems: list[str]) -> StageLog:
-    steps, validation, events, rollouts = (
+    steps, validation, events, rollouts, looks = (
         read_lines(folder / file, root, problems)
-        for file in ("steps.jsonl", "validation.jsonl", "events.jsonl", "rollouts.jsonl")
-    )
+        for file in (
+            "steps.jsonl", "validation.jsonl", "events.jsonl", "rollouts.jsonl", "looks.jsonl"
+        )
+    )  # fmt: skip
     retention = _json_object(folder / "retention.json", root, problems)
     kept = _json_object(folder / "kept" / "costs.json", root, problems)
     preferred = _json_object(folder / "preferred.json", root, problems)
-    return StageLog(name, steps, validation, events, rollouts, retention, kept, preferred)
+    return StageLog(name, steps, validation, events, rollouts, retention, kept, preferred, looks)
 
 
 def _stages(path: Path, problems: list[str]) -> tuple[StageLog, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from madrigal.report.curves import Chart
 from madrigal.report.figures import Line, line_chart
 from madrigal.report.folder import Json, StageLog
-from madrigal.report.numbers import compact, counted, mapping, number
+from madrigal.report.numbers import compact, counted, duration, mapping, number
 from madrigal.report.outputs import middle_out
 from madrigal.report.scoreboard import label
 
@@ -17,9 +17,15 @@ _PART = 5  # the first and the last fifth of the rollouts are compared
 # Standard errors that a difference must have: few rollouts, each like the one before, tell less of
 # chance than their number says.
 _CLEAR = 3.0
+_KINDS = ("sign", "lost", "rolled_back", "unrewarded")  # events that are told of here
+_NAMED = 3  # answers without a reward
 _LENGTH = 420  # characters of an answer on the page
 _SIGNS = 8  # signs whose answers are shown
-_CHARTS = (
+_Lines = tuple[str, str, tuple[tuple[str, str], ...]]
+_LOOKS: tuple[_Lines, ...] = (
+    ("likeliest answers", "mean of an answer", (("reward", "c2"), ("gold", "c3"))),
+)
+_CHARTS: tuple[_Lines, ...] = (
     ("reward", "mean of an answer", (("reward", "c2"), ("gold", "c3"))),
     ("divergence", "nats from the model before", (("divergence", "c1"),)),
     ("entropy", "nats a token", (("entropy", "c0"),)),
@@ -50,7 +56,10 @@ def own_answers(stages: Sequence[StageLog]) -> tuple[Acted, ...]:
             told = _told(stage, task)
             signs = tuple(f"Step {row.get('step')}: {text}" for row, text in told)
             answers = _answers(rows, [number(row.get("step")) for row, _ in told])
-            found.append(Acted(name, _said(task, rows), signs, _charts(rows), answers))
+            looks = [row for row in stage.looks if row.get("task") == task]
+            said = " ".join(filter(None, (_said(task, rows), _likeliest(looks), _failed(rows))))
+            charts = (*_charts(rows), *_charts(looks, _LOOKS))
+            found.append(Acted(name, said, signs, charts, answers))
     return tuple(found)
 
 
@@ -113,16 +122,41 @@ def _said(task: str, rows: Sequence[Json]) -> str:
     return "; ".join(parts) + "."
 
 
+def _likeliest(looks: Sequence[Json]) -> str:
+    """What became of the likeliest answers, and what looking cost."""
+    gold, reward = _series(looks, "gold"), _series(looks, "reward")
+    if not gold or not reward:
+        return ""
+    spent = math.fsum(number(row.get("seconds")) or 0.0 for row in looks)
+    times = "once" if len(looks) == 1 else f"{len(looks)} times"
+    return (
+        f"The likeliest answers to {compact(number(looks[-1].get('prompts')) or 0)} held-out "
+        f"prompts were looked at {times}, in {duration(spent)}: gold reward from "
+        f"{compact(gold[0][1])} to {compact(gold[-1][1])}, reward in training from "
+        f"{compact(reward[0][1])} to {compact(reward[-1][1])}."
+    )
+
+
+def _failed(rows: Sequence[Json]) -> str:
+    """Answers without a reward, and the places of some."""
+    bad = [mapping(one) for row in rows for one in row.get("unrewarded") or ()]
+    if not bad:
+        return ""
+    named = ", ".join(f"{one.get('where')} ({one.get('why')})" for one in bad[:_NAMED])
+    answers = "1 answer" if len(bad) == 1 else f"{len(bad)} answers"
+    return f"{answers} got no reward and taught nothing: {named}{', …' * (len(bad) > _NAMED)}."
+
+
 def _told(stage: StageLog, task: str) -> list[tuple[Json, str]]:
     """What the guard told of the task, and where the model went back: events, and their texts."""
-    told = (row for row in stage.events if row.get("kind") in ("sign", "rolled_back"))
+    told = (row for row in stage.events if row.get("kind") in _KINDS)
     mine = (row for row in told if str(row.get("text", "")).startswith(f"{task}: "))
     return [(row, str(row["text"]).removeprefix(f"{task}: ")) for row in mine]
 
 
-def _charts(rows: Sequence[Json]) -> tuple[Chart, ...]:
+def _charts(rows: Sequence[Json], charts: Sequence[_Lines] = _CHARTS) -> tuple[Chart, ...]:
     found = []
-    for title, unit, lines in _CHARTS:
+    for title, unit, lines in charts:
         drawn = [Line(name, colour, _series(rows, name)) for name, colour in lines]
         figure = line_chart([line for line in drawn if line.points], name=title)
         if figure:

@@ -80,6 +80,8 @@ def _stage(run: RunFolder, log: StageLog) -> StageCost:
     earlier = set(mapping(written.get("replayed"))) or _foreign(run, log)
     own, seconds = _seconds(log, earlier)
     flops, ready = _numbers(written.get("flops")), _numbers(written.get("seconds"))
+    own_flops, answers = flops.pop("own", None), flops.pop("answers", 0.0)
+    own_flops = None if own_flops is None else own_flops + answers
     keeping = _column(log.kept, "seconds")
     return StageCost(
         stage=log.name,
@@ -87,7 +89,7 @@ def _stage(run: RunFolder, log: StageLog) -> StageCost:
         steps=len(log.steps),
         own_seconds=own,
         seconds=seconds,
-        own_flops=flops.pop("own", None),
+        own_flops=own_flops,
         flops=flops,
         memory=_numbers(written.get("memory_bytes")),
         between={k: ready.get(k, 0.0) + keeping.get(k, 0.0) for k in (*ready, *keeping)},

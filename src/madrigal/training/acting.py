@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from torch import Tensor
 
 from madrigal.tasks.encoded import Example
-from madrigal.training.record import Rollout, Watched
+from madrigal.training.record import Looked, Rollout, Watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,17 @@ class Sign:
     task: str
     text: str
     then: Literal["say", "roll_back", "stop"]
+    kind: Literal["sign", "lost"] = "sign"  # lost: nothing was exploited, but all got worse
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Likeliest answers to some prompts, what they are a sign of, and whether the weights as
+    they are may be gone back to."""
+
+    told: Sequence[Looked]
+    signs: Sequence[Sign]
+    sound: bool
 
 
 @runtime_checkable
@@ -50,6 +61,15 @@ class Acting(Protocol):
 
     def last_look(self) -> Sequence[Sign]:
         """What the stage's last answers are a sign of, as it ends."""
+        ...
+
+    def look(self, step: int, last: bool) -> Look | None:
+        """Judge what the model would say as it is after `step` steps, unless it is too early to;
+        `last`: as the stage ends.
+
+        Raises:
+            RunStopped: rewards cannot be had now.
+        """
         ...
 
     def watch(self, seen: Watched) -> None:

@@ -7,6 +7,7 @@ from madrigal.tasks.encoded import Example
 from madrigal.training.acting import Acting
 from madrigal.training.chance import CHANCES, derive
 from madrigal.training.progress import Progress
+from madrigal.training.record import Event, Observer
 from madrigal.training.stage_run import StageRun
 
 # Examples with their tasks, and what each was drawn evenly over.
@@ -43,6 +44,16 @@ def _acted(acting: Acting, step: int, draws: Sequence[Draw]) -> dict[str, Iterat
         if draw.task in acting.tasks:
             prompts.setdefault(draw.task, []).append(draw.index)
     return {task: iter(some) for task, some in acting.answered(step, prompts).items()}
+
+
+def tell(acting: Acting, step: int, observe: Observer) -> None:
+    """Have observed what was written for a step (from 1), and what it is a sign of."""
+    for rollout in acting.told():
+        observe(rollout)
+        if rollout.remark:
+            observe(Event(step, "unrewarded", f"{rollout.task}: {rollout.remark}"))
+    for sign in acting.signs():
+        observe(Event(step, "sign", f"{sign.task}: {sign.text}"))
 
 
 def _maintains(run: StageRun, step: int, place: int) -> bool:

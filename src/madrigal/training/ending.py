@@ -1,6 +1,7 @@
 """Whose weights a stage ends with: the last step's, the best, or the last that the guard passed."""
 
 from madrigal.errors import RunStopped
+from madrigal.training.acting import Sign
 from madrigal.training.best_parts import BestParts
 from madrigal.training.checkpoint import load_checkpoint, restore
 from madrigal.training.progress import Progress
@@ -17,6 +18,24 @@ def last_look(run: StageRun, progress: Progress, observe: Observer) -> None:
         observe(Event(progress.step, "sign", text))
         if sign.then != "say":
             progress.stopped, progress.guarded = text, True
+
+
+def look(run: StageRun, progress: Progress, observe: Observer, last: bool) -> Sign | None:
+    """Have the likeliest answers judged before the weights are kept; the gravest sign, if any asks
+    for more than words."""
+    found = None if run.acting is None or progress.stopped else run.acting.look(progress.step, last)
+    if found is None:
+        return None
+    for one in found.told:
+        observe(one)
+    for sign in found.signs:
+        observe(Event(progress.step, sign.kind, f"{sign.task}: {sign.text}"))
+    if found.sound:
+        progress.sound_step = progress.step
+    else:
+        progress.doubt()
+    graves = [sign for sign in found.signs if sign.then != "say"]
+    return min(graves, key=lambda sign: sign.then != "stop", default=None)
 
 
 def end_with_result(run: StageRun, progress: Progress, best_parts: BestParts) -> None:

@@ -25,8 +25,8 @@ from madrigal.training.checkpoint import (
     snapshot,
     under,
 )
-from madrigal.training.drawing import Drawn, drawn
-from madrigal.training.ending import end_with_result, last_look
+from madrigal.training.drawing import Drawn, drawn, tell
+from madrigal.training.ending import end_with_result, last_look, look
 from madrigal.training.files import flush
 from madrigal.training.guard import Guard
 from madrigal.training.interrupt import finish_step_on_interrupt
@@ -145,19 +145,22 @@ class _Trainer:
             raise
         if acting is None:
             return found
-        for rollout in acting.told():
-            self.observe(rollout)
+        tell(acting, step + 1, self.observe)
         signs = acting.signs()
-        for sign in signs:
-            self.observe(Event(step + 1, "sign", f"{sign.task}: {sign.text}"))
         self.progress.note(len(acting.told()), [*signs, *acting.last_look()], acting.window)
         grave = next((sign for sign in signs if sign.then != "say"), None)
         if grave is None:
             return found
-        self._go_back(acting, grave)
+        self._go_back(acting, grave, step + 1)
         return [], []
 
-    def _go_back(self, acting: Acting, sign: Sign) -> None:
+    def look(self, last: bool) -> None:
+        """Have the likeliest answers judged before the weights are kept."""
+        grave = look(self.run, self.progress, self.observe, last)
+        if grave is not None and self.run.acting is not None:
+            self._go_back(self.run.acting, grave, self.progress.step)
+
+    def _go_back(self, acting: Acting, sign: Sign, step: int) -> None:
         """To where all was well, to go on from there more carefully, or to end there."""
         progress = self.progress
         assert progress.safe_step is not None
@@ -173,8 +176,9 @@ class _Trainer:
         strikes = acting.strikes()
         self._go_to(found)
         acting.went_back(strikes, sign.task)
+        progress.sound_step = found.step  # none of those since
         text = f"{sign.task}: model and optimiser taken back to step {found.step}."
-        self.observe(Event(progress.step + 1, "rolled_back", text))
+        self.observe(Event(step, "rolled_back", text))
 
     def _look_ahead(
         self, gradient: Gradient, step: int, rate: float, metric: Tensor | None
@@ -266,6 +270,7 @@ def train(run: StageRun, observe: Observer) -> Progress:
         guarded = run.guard is not None or run.acting is not None
         progress.safe_step = 0 if guarded else None
         progress.candidate_step = 0 if run.acting is not None else None
+        trainer.look(False)
         trainer.save()  # what a roll-back returns to before the first regular checkpoint
     run.parts.model.network.train()
     # Answers are to be trained as likely as they were when they were written.
@@ -281,6 +286,7 @@ def train(run: StageRun, observe: Observer) -> Progress:
             last = progress.step == steps or bool(progress.stopped)
             interrupted = run.parts.processes.any_(interrupt.pressed, run.parts.model.device)
             if last or progress.step % run.settings.checkpoint_every == 0:
+                trainer.look(last)
                 trainer.save()
             elif interrupted:
                 trainer.save(regular=False)

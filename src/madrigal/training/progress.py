@@ -29,6 +29,7 @@ class Progress:
     safe_step: int | None = None  # the last validation at which the guard was quiet
     calm: int = 0  # rollouts without a sign since the checkpoint of `candidate_step`
     candidate_step: int | None = None  # it is safe once there were enough of them
+    sound_step: int | None = None  # last regular checkpoint whose likeliest answers were well
     guarded: bool = False  # the guard ended the stage, and its result is that of `safe_step`
 
     def gained(self, task: str) -> bool:
@@ -37,19 +38,23 @@ class Progress:
 
     def needed(self) -> set[int]:
         """Steps whose checkpoints a later decision may go back to."""
-        held = (self.best_step, self.safe_step, self.candidate_step)
+        held = (self.best_step, self.safe_step, self.candidate_step, self.sound_step)
         return {step for step in held if step is not None} | {self.regular_step}
 
     def note(self, rollouts: int, signs: Sequence[Sign], window: int) -> None:
         """Take in rollouts and what they are a sign of, were the stage to end here too: a
         checkpoint is safe to go back to when `window` rollouts after it gave none."""
         if signs:
-            self.calm, self.candidate_step = 0, self.safe_step
+            self.doubt()
             return
         self.calm += rollouts
         if self.calm >= window and rollouts:
-            self.safe_step, self.candidate_step = self.candidate_step, self.regular_step
+            self.safe_step, self.candidate_step = self.candidate_step, self.sound_step
             self.calm = 0
+
+    def doubt(self) -> None:
+        """Begin to count anew: what came since the safe step may not be well."""
+        self.calm, self.candidate_step = 0, self.safe_step
 
     @property
     def result_step(self) -> int:

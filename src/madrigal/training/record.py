@@ -59,6 +59,14 @@ class Sampled:
 
 
 @dataclass(frozen=True, slots=True)
+class Unrewarded:
+    """An answer without a reward: where its prompt stands, and why."""
+
+    where: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rollout:
     """Answers that a task's prompts were given in one go: means over them, and some to read."""
 
@@ -67,7 +75,23 @@ class Rollout:
     means: Mapping[str, float]
     samples: tuple[Sampled, ...]
     seconds: Mapping[str, float]  # by part: writing, rewards, passes
+    tokens: Mapping[str, int] = field(default_factory=dict)  # read, written, scored
+    unrewarded: tuple[Unrewarded, ...] = ()
+    remark: str = ""  # what is worth a sentence, about the task
 
 
-Watched = StepRecord | Event | Validation | Rollout
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The likeliest answers to some of a task's prompts: means over them, and some to read."""
+
+    step: int  # steps done
+    task: str
+    prompts: int
+    means: Mapping[str, float]
+    samples: tuple[Sampled, ...]
+    seconds: float
+    tokens: Mapping[str, int]  # read, written
+
+
+Watched = StepRecord | Event | Validation | Rollout | Looked
 Observer = Callable[[Watched], None]

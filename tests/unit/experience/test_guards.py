@@ -14,6 +14,7 @@ from madrigal.recipe.policy import Grpo, PolicyGuard, Ppo
 USUAL = {
     "divergence": 0.5, "entropy": 2.0, "tokens": 10.0, "cut": 0.02, "distinct_2": 0.6,
     "reward": 0.0, "repeated": 0.1, "reward_length": 0.2, "disagreement": 0.3, "gradient": 0.8,
+    "empty": 0.0,
 }  # fmt: skip
 GUARD = PolicyGuard(window=2)
 
@@ -43,6 +44,7 @@ TRIPS = {
         "are 0.7 apart, 0.3 at the start: more than 2",
     ),
     "gradient": ({"gradient": 9.0}, "roll_back", "a norm of 9, more than 10 times the median 0.8"),
+    "empty": ({"empty": 0.9}, "roll_back", "90% of the answers are empty, 0% were at the start"),
     "cut": ({"cut": 0.2}, "end", "20% of the answers come to no end, 2% did at the start"),
 }
 
@@ -96,6 +98,7 @@ FAULTS = {
     "disagreement": {"disagreement": 1.2},
     "gradient": {"gradient": 30.0},
     "cut": {"cut": 0.4},
+    "empty": {"empty": 1.0},
     "gold": {"gold": 0.1, "reward": 3.0},
     "critic": {"explained": -0.5},
     "broken": {"divergence": math.nan},
@@ -274,6 +277,14 @@ def test_the_end_of_a_clean_run_is_hardly_ever_a_sign():
             history = history.with_more(one | {"gold_error": 0.07}, guard.window)
             told.append(late(guard, history) is not None)
     assert np.mean(told) < 0.01
+
+
+def test_answers_that_were_empty_from_the_start_are_told():
+    mute = {"empty": 1.0}
+    found = alarm(GUARD, after(mute, mute, first=0), True)
+    assert (found.sign, found.action) == ("empty", "say")
+    assert found.text == "100% of the answers are empty, 100% were at the start."
+    assert alarm(GUARD, after({"empty": 0.4}, {"empty": 0.6}), True) is None
 
 
 def test_a_critic_that_is_worse_than_none_is_told():

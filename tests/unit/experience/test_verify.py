@@ -55,7 +55,7 @@ def test_a_function_is_asked_about_all_at_once():
         calls.append((prompts, accepted))
         return [len(text) for text in answers]
 
-    assert by_function(count)([said("ab", "x"), said("abc")]).tolist() == [2, 3]
+    assert by_function(count)([said("ab", "x"), said("abc")]).score.tolist() == [2, 3]
     assert calls == [(["how many?"] * 2, [("x",), ()])]
 
 
@@ -64,7 +64,8 @@ def test_an_answer_on_which_the_function_fails_has_no_reward():
         return [1 / (len(text) - 2) for text in answers]
 
     found = by_function(fussy)([said("a"), said("ab"), said("abc")])
-    np.testing.assert_array_equal(found, [-1, np.nan, 1])
+    np.testing.assert_array_equal(found.score, [-1, np.nan, 1])
+    assert found.why == {1: "ZeroDivisionError: division by zero"}
 
 
 @pytest.mark.parametrize("given", [[float("inf"), 1.0], [float("nan"), 1.0], ["x", 1.0]])
@@ -72,14 +73,18 @@ def test_what_is_no_number_is_no_reward(given):
     def odd(prompts, answers, accepted):
         return [given[text == "b"] for text in answers]
 
-    np.testing.assert_array_equal(by_function(odd)([said("a"), said("b")]), [np.nan, 1])
+    found = by_function(odd)([said("a"), said("b")])
+    np.testing.assert_array_equal(found.score, [np.nan, 1])
+    wanted = "ValueError: could not convert string to float: 'x'"
+    assert found.why == {0: wanted if given[0] == "x" else f"it gave {given[0]}"}
 
 
 def test_too_few_rewards_are_asked_for_one_by_one():
     some = [said("a"), said("b")]
-    assert by_function(lambda prompts, answers, accepted: [1.0])(some).tolist() == [1, 1]
+    assert by_function(lambda prompts, answers, accepted: [1.0])(some).score.tolist() == [1, 1]
     none = by_function(lambda prompts, answers, accepted: [])(some)
-    assert np.isnan(none).all()
+    assert np.isnan(none.score).all()
+    assert none.why[1] == "ValueError: 0 rewards for 1 answers"
 
 
 def test_a_function_beside_the_recipe(tmp_path):

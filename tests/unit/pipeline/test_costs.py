@@ -8,6 +8,7 @@ import torch
 from madrigal.model.fold import Adapted
 from madrigal.model.inspect import Size
 from madrigal.pipeline.costs import Counts, counted, flops, saved_bytes
+from madrigal.pipeline.said import Said, said
 from madrigal.recipe import retain
 
 SIZE = Size(parameters=1_100, trainable=100, matrices=1_000)
@@ -23,6 +24,27 @@ def test_each_kind_costs_what_its_formula_says():
         "ewc": 6 * 100 * 10,
         "interpolate": 0.0,
     }
+
+
+def test_a_frozen_matrix_takes_no_gradient_of_its_own():
+    """Two operations less for each of its parameters; a pull on it is computed all the same."""
+    kinds = (retain.Replay(), retain.Ewc())
+    assert flops(kinds, COUNTS, SIZE, 100, [], still=40) == {
+        "own": (4 * 1_000 + 6 * 100 - 2 * 40) * 700,
+        "replay": (4 * 1_000 + 6 * 100 - 2 * 40) * 50,
+        "ewc": 6 * 100 * 10,
+    }
+
+
+def test_tokens_of_own_answers_are_those_of_rollouts_and_looks(tmp_path):
+    assert said(tmp_path) == Said(written=0, scored=0)
+    lines = {"rollouts": [{"read": 7, "written": 20, "scored": 54}] * 2,
+             "looks": [{"read": 30, "written": 9}]}  # fmt: skip
+    for name, some in lines.items():
+        text = "".join(json.dumps({"step": 1, "tokens": one}) + "\n" for one in some)
+        (tmp_path / f"{name}.jsonl").write_text(text, encoding="utf-8")
+    assert said(tmp_path) == Said(written=93, scored=108)
+    assert said(tmp_path).tokens == 201
 
 
 def test_overlap_costs_two_products_and_their_sum():

@@ -56,6 +56,22 @@ def test_charts_signs_and_answers():
     assert at_signs == [("<4>", "step 4, a sign"), ("<5>", "step 5, a sign")]
 
 
+def test_looks_and_answers_without_a_reward():
+    rows = [rollout(n, reward) for n, reward in enumerate(RISING, 1)]
+    bad = [{"where": f"x:{n}", "why": "KeyError: 7"} for n in range(4)]
+    rows[3]["unrewarded"], rows[4]["unrewarded"] = bad[:1], bad[1:]
+    looks = [{"step": 10 * n, "task": "sums", "prompts": 64, "seconds": 1.5,
+              "means": {"gold": 0.9 - 0.2 * n, "reward": 1.0 + n}} for n in range(3)]  # fmt: skip
+    (one,) = own_answers([StageLog("act", rollouts=tuple(rows), looks=tuple(looks))])
+    assert one.said.endswith(
+        "The likeliest answers to 64 held-out prompts were looked at 3 times, in "
+        "4.5\N{NO-BREAK SPACE}s: gold reward from 0.90 to 0.50, reward in training from 1 to 3. "
+        "4 answers got no reward "
+        "and taught nothing: x:0 (KeyError: 7), x:1 (KeyError: 7), x:2 (KeyError: 7), …."
+    )
+    assert [chart.title for chart in one.charts][-1] == "likeliest answers"
+
+
 def test_nothing_was_written_or_the_file_is_odd():
     assert own_answers([StageLog("a")]) == ()
     odd = ({"step": 1, "task": "t"}, {"step": "x", "task": "t", "means": None, "samples": [None]})

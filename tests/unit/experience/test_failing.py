@@ -1,0 +1,65 @@
+"""Answers without a reward are named and counted, and end a stage once there are too many."""
+
+import math
+
+import numpy as np
+import pytest
+
+from madrigal.errors import RunStopped
+from madrigal.experience.answer import Answer, Partly, Prompt, weighted
+from madrigal.experience.failing import counted, remark, unrewarded
+from madrigal.experience.plan import Standing
+from madrigal.recipe.policy import Rloo
+from madrigal.tasks.record import Record
+from madrigal.training.record import Unrewarded
+
+NONE = np.zeros(0, dtype=np.int64)
+ANSWERS = [Answer(Prompt(NONE, Record(f"x.jsonl:{n}", turns=()), 1), NONE, "", True)
+           for n in range(6)]  # fmt: skip
+SETTINGS = Rloo(reward=[{"kind": "exact"}], failures=0.5)
+
+
+def bad(count):
+    return [Unrewarded(f"x.jsonl:{n}", "KeyError: 7") for n in range(count)]
+
+
+def test_they_are_named():
+    rewards = np.array([1.0, math.nan, 0.0, math.nan, 1.0, 1.0])
+    assert unrewarded(ANSWERS, rewards, {1: "KeyError: 7"}) == (
+        Unrewarded("x.jsonl:1", "KeyError: 7"),
+        Unrewarded("x.jsonl:3", "no number"),
+    )
+
+
+def test_why_is_kept_through_sums():
+    nan = math.nan
+    parts = [(1.0, lambda _: Partly(np.array([nan, 1.0]), {0: "first"})),
+             (2.0, lambda _: Partly(np.array([nan, nan]), {0: "second", 1: "other"})),
+             (1.0, lambda _: np.array([1.0, 1.0]))]  # fmt: skip
+    worth = weighted(parts)(ANSWERS[:2])
+    assert worth.why == {0: "first", 1: "other"}
+    assert np.isnan(worth.rewards).all()
+
+
+def test_they_are_told_at_the_first_and_whenever_they_doubled():
+    said, state = [], Standing(None)
+    for _ in range(9):
+        before, state = state, counted("t", SETTINGS, state, 16, bad(1))
+        said.append(remark(before, state, bad(1)))
+    assert [n for n, text in enumerate(said, 1) if text] == [1, 2, 4, 8]
+    assert said[0] == (
+        "1 of 16 answers so far got no reward and are left out (the last: x.jsonl:0: KeyError: 7); "
+        "rollouts.jsonl names each."
+    )
+    assert remark(state, state, []) == ""
+
+
+def test_too_many_end_the_stage():
+    state = counted("t", SETTINGS, Standing(None), 16, bad(8))
+    with pytest.raises(RunStopped) as caught:
+        counted("t", SETTINGS, state, 16, bad(5)[:1] * 4 + bad(5))
+    assert str(caught.value) == (
+        "t: 17 of 32 answers so far got no reward (the last: x.jsonl:0: KeyError: 7; x.jsonl:1: "
+        "KeyError: 7; x.jsonl:2: KeyError: 7; and 2 more), more than the 50% that `failures` "
+        "allows; mend the reward, or raise `failures`, and go on with --resume"
+    )
