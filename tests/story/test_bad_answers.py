@@ -12,6 +12,8 @@ from madrigal.errors import ModelError, RunStopped
 from madrigal.experience.writing import Writer
 from madrigal.pipeline import acting as acting_module
 from madrigal.recipe.policy import Ppo
+from madrigal.report.folder import read_run
+from madrigal.report.own_answers import own_answers
 
 FUSSY = """
 def reward(prompts, answers, accepted):
@@ -47,8 +49,8 @@ def test_rows_without_a_reward_are_named_and_counted(tmp_path):
             if row["kind"] == "unrewarded"]  # fmt: skip
     assert told[0]["text"].startswith("echo: ")
     assert "got no reward and are left out (the last: " in told[0]["text"]
-    page = (run / "report.html").read_text(encoding="utf-8")
-    assert f"{named} answers got no reward and taught nothing: " in page
+    (view,) = own_answers(read_run(run).stages)
+    assert f"{named} answers got no reward and taught nothing: " in view.said
 
 
 def test_past_the_limit_the_stage_stops_and_names_them(tmp_path):

@@ -55,6 +55,7 @@ class _Trainer:
         self.verified = False  # that gradients split by task add up
         self.best_parts = BestParts(run.parts.model, run.settings.early_stop)
         found = newest_checkpoint(run.checkpoints)
+        self.fresh = found is None
         if found is not None:
             self._go_to(found)
             self.progress = Progress.load(found.state["progress"])
@@ -266,7 +267,7 @@ def train(run: StageRun, observe: Observer) -> Progress:
     run.checkpoints.mkdir(parents=True, exist_ok=True)
     trainer = _Trainer(run, observe)
     progress, steps = trainer.progress, run.source.steps
-    if progress.step == 0:
+    if trainer.fresh:
         guarded = run.guard is not None or run.acting is not None
         progress.safe_step = 0 if guarded else None
         progress.candidate_step = 0 if run.acting is not None else None
