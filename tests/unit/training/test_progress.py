@@ -88,6 +88,20 @@ def test_a_tasks_gain_too_must_be_as_large_as_asked():
     assert said[-1][1] == ["a"]
 
 
+def test_only_what_was_looked_at_is_gone_back_to():
+    """A safe step is one that was sound and had a window of rollouts without a sign after it."""
+    progress = Progress(step=0, safe_step=0, candidate_step=0, sound_step=0)
+    progress.sound_step, progress.regular_step = 10, 15
+    progress.note(2, [], window=2)
+    assert (progress.safe_step, progress.candidate_step) == (0, 10)
+    progress.note(2, [], window=2)
+    assert (progress.safe_step, progress.candidate_step) == (10, 10)
+    progress.sound_step = 20
+    progress.doubt()
+    assert (progress.safe_step, progress.candidate_step, progress.calm) == (10, 10, 0)
+    assert {10, 15, 20} <= progress.needed()
+
+
 def test_state_survives_json():
     progress, _ = judged(
         EarlyStop(patience=1, per_task=True), {"a": 0.5, "b": 0.1}, {"a": 0.4, "b": 0.9}
