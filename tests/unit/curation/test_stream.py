@@ -35,7 +35,7 @@ def test_lines_are_read_with_their_numbers_and_blank_ones_are_passed_over(tmp_pa
 
 
 def test_packed_lines_are_read_like_plain_ones(tmp_path):
-    found = read(tmp_path / "a.jsonl.gz", gzip.compress(b'{"text": "a"}\n' * 3))
+    found = read(tmp_path / "a.jsonl.gz", gzip.compress(b'{"text": "a"}\n' * 3, mtime=0))
     assert [item.where for item in found][-1] == "a.jsonl.gz:3"
 
 
@@ -78,7 +78,7 @@ def test_a_row_that_cannot_be_read_says_why_and_the_others_are_read(tmp_path, na
         ("a.jsonl.gz", b"{}",
          "a.jsonl.gz: not a gzip file, or a damaged one (Not a gzipped file (b'{}')); "
          "pack it again"),
-        ("a.jsonl.gz", gzip.compress(b"{}\n" * 99)[:-12],
+        ("a.jsonl.gz", gzip.compress(b"{}\n" * 99, mtime=0)[:-12],
          "a.jsonl.gz: the gzip file ends early; copy it again"),
         ("a.csv", b"a,a\n1,2\n", "a.csv:1: column 'a' stands twice in the header"),
         ("a.parquet", b"no", "a.parquet: not a Parquet file, or a damaged one"),
@@ -103,7 +103,7 @@ def test_a_line_past_the_limit_is_passed_over_in_pieces(tmp_path, monkeypatch):
 def test_a_packed_file_may_not_unpack_to_more_than_the_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(stream, "UNPACKED_LIMIT", 2**20)
     with pytest.raises(DataError) as told:
-        read(tmp_path / "a.jsonl.gz", gzip.compress(b" " * 3_000_000))
+        read(tmp_path / "a.jsonl.gz", gzip.compress(b" " * 3_000_000, mtime=0))
     said = "a.jsonl.gz: unpacks to more than 1 MiB; unpack it yourself"
     assert told.value.mistakes == (said,)
 
