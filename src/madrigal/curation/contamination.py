@@ -4,8 +4,9 @@ Texts are compared by runs of 8 words (letters and digits, without case). A run 
 and counts for nothing, if it stands in more than 3 held-out records of different words of the task
 (1 % of them, where that is more), or in more than 50 training records of different words (1 %).
 The overlap of a held-out record is the share of its own words that lie in a run which also stands
-in training. It is contaminated from one half on; and from 13 words in a row on it is told. Records
-of 4 to 7 words are contaminated where a training record has just the same words.
+in training. It is contaminated from one half on, if that is 13 words or all that it has: short
+records of one kind share runs by chance. From 13 words in a row on it is told. Records of 4 to 7
+words are contaminated where a training record has just the same words.
 
 Runs of 8 and the limit of one half are those of Lambert et al. (2024, Tulu 3), 13 words in a row
 those of Brown et al. (2020, GPT-3, appendix C).
@@ -79,7 +80,8 @@ def _judged(
     covered = cover(hits, len(words))
     share = float(covered.mean()) if len(words) else 0.0
     first, end = longest(covered)
-    if share < CONTAMINATED and end - first < TOLD:
+    grave = share >= CONTAMINATED and covered.sum() >= min(TOLD, len(words))
+    if not grave and end - first < TOLD:
         return
     by: dict[int, int] = {}
     for run in place[hits]:
@@ -88,9 +90,9 @@ def _judged(
     best = sorted(by, key=lambda one: (-by[one], one))[:_SOURCES]
     matched = short(" ".join(words_of(table.text(sample)[0])[first:end]), 240)
     said = f"{share:.0%} of its words in training: {matched}"
-    severity = "error" if share >= CONTAMINATED else "note"
+    severity = "error" if grave else "note"
     yield table.finding(sample, "contamination", severity, said, best[0], share)
-    if share < CONTAMINATED:
+    if not grave:
         return
     for source in best:
         # One that holds much less than the best is not what gives the record away.

@@ -66,6 +66,14 @@ def test_a_long_quotation_is_told_and_a_short_one_is_not(tmp_path):
     assert list(told(found, "contamination")) == ["test.jsonl:1"]
 
 
+def test_short_sentences_of_one_kind_share_runs_and_are_no_contamination(tmp_path):
+    """Eleven words of twelve stand in training; twelve of twelve are another matter."""
+    train = [asked(f"{text(0, 11)} w2500"), asked(f"she said: {text(100, 12)}")]
+    test = [asked(f"{text(0, 11)} w2600"), asked(text(100, 12)), asked(f"{text(0, 11)} w2700 w1")]
+    found = curated(tmp_path, train, test, deep=True)
+    assert list(told(found, "contamination", "test")) == ["test.jsonl:2"]
+
+
 def test_short_records_are_compared_as_a_whole(tmp_path):
     train = [asked("Please: book a table for two!"), asked("book a table for two people today")]
     test = [asked("book a table for two"), asked("yes")]
