@@ -587,6 +587,9 @@ def folder(tmp_path_factory):
     hole = json.dumps({"text": "a hole", "label": None, "place": "mill"}) + "\n"
     moods = (place / "mood.train.jsonl").read_text(encoding="utf-8")
     (place / "holes.jsonl").write_text(moods + hole, encoding="utf-8")
+    people = moods.replace('"text": "', '"text": "his ')  # words that have another side
+    assert people != moods
+    (place / "people.jsonl").write_text(people, encoding="utf-8")
     texts = [{"text": f"t {i}", "wit": i % 9, "depth": i % 7, "bad": 1, "good": 2}
              for i in range(30)]  # fmt: skip
     (place / "rated.jsonl").write_text("".join(f"{json.dumps(t)}\n" for t in texts))
