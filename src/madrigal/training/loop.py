@@ -55,7 +55,8 @@ class _Trainer:
         self.verified = False  # that gradients split by task add up
         self.best_parts = BestParts(run.parts.model, run.settings.early_stop)
         found = newest_checkpoint(run.checkpoints)
-        self.fresh = found is None
+        # The first one may write a checkpoint before another is here.
+        self.fresh = run.parts.processes.from_first(found is None)
         if found is not None:
             self._go_to(found)
             self.progress = Progress.load(found.state["progress"])

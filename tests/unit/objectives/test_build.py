@@ -2,7 +2,7 @@
 
 import pytest
 
-from judged import KINDS, variants
+from judged import KINDS, NAMED, plain, variants
 from madrigal.objectives import Likelihood, Scored, build_objective
 from madrigal.objectives.base import Tempered
 from madrigal.recipe.objective import Reward
@@ -21,16 +21,16 @@ KEYS = [
 @pytest.mark.parametrize(("kind", "key"), KEYS)
 def test_a_key_reaches_the_objective(kind, key):
     given = variants(kind)[key]
-    assert given != kind()
+    assert given != plain(kind)
     made = build_objective(given, TASK)
-    assert made != build_objective(kind(), TASK)
+    assert made != build_objective(plain(kind), TASK)
     assert getattr(made, key) == getattr(given, key)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_defaults_are_the_same(kind):
-    made = build_objective(kind(), TASK)
-    assert made == type(made)()
+    made = build_objective(plain(kind), TASK)
+    assert made == type(made)(**NAMED.get(kind.model_fields["kind"].default, {}))
 
 
 @pytest.mark.parametrize("length_debias", [0, 0.5])

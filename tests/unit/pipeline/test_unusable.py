@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from judged import KINDS
+from judged import KINDS, plain
 from madrigal.pipeline.unusable import needs, noted
 from madrigal.recipe.objective import Kto, Reward
 from madrigal.recipe.schema import Recipe
@@ -16,7 +16,7 @@ from madrigal.tasks.usable import Need
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_objective_asks_for_something(kind):
-    asked = needs(kind())
+    asked = needs(plain(kind))
     assert asked
     assert set(asked) <= set(get_args(Need))
 
