@@ -39,6 +39,13 @@ def as_many(forker, folder, recipe, name, count, **more):
     return forker.madrigal(*words, kill_after=HANGS, processes=count, **more)
 
 
+def test_one_that_comes_late_finds_a_checkpoint_and_begins_all_the_same(forker, tmp_path):
+    retained.write(tmp_path)
+    late = (tmp_path / "late", "late", "", 1)
+    answer = as_many(forker, tmp_path, retained.keys([]), "late", 2, dies=late)
+    assert answer["code"] == 0, answer["said"]
+
+
 def assert_two_are_as_one(forker, folder, recipe):
     for count, name in ((1, "one"), (2, "two")):
         answer = as_many(forker, folder, recipe, name, count)
