@@ -90,7 +90,7 @@ def naive(built, teacher, held, drawn):
         if name == "m2":
             most = 1 + max(len(coder.answer(record, text)) for text in record.choices)
         with still(held):
-            (said,) = sample(
+            (said,), _ = sample(
                 held, [np.array(prompt)], [most], [(coder.end,)], [(3, "two", STEP, place)], 999
             )
         for count, _ in enumerate(said):

@@ -28,28 +28,15 @@ def sample(
     batch_tokens: int,
     choose: Choose | None = None,
     purpose: str = "sample",
-) -> list[list[int]]:
-    """Each prompt's next tokens, drawn from the model's distribution, or as `choose` says.
+) -> tuple[list[list[int]], list[list[float]]]:
+    """Each prompt's next tokens, drawn from the model's distribution, or as `choose` says; and of
+    each token its log-probability in nats as it was drawn.
 
     Token t of a row is the first whose cumulative probability exceeds the row's t-th random number,
     which follows from its key and the purpose alone. So a row is the same in any batch, up to
     rounding of the probabilities. A row stops where it ends with one of `ends`, which stay, or at
     its limit.
     """
-    return spoken(model, prompts, limits, ends, keys, batch_tokens, choose, purpose)[0]
-
-
-def spoken(
-    model: LanguageModel,
-    prompts: Sequence[Tokens],
-    limits: Sequence[int],
-    ends: Sequence[Sequence[int]],
-    keys: Sequence[Key],
-    batch_tokens: int,
-    choose: Choose | None = None,
-    purpose: str = "sample",
-) -> tuple[list[list[int]], list[list[float]]]:
-    """See `sample`; and of each token its log-probability in nats as it was drawn."""
     texts: list[list[int]] = [[] for _ in prompts]
     logps: list[list[float]] = [[] for _ in prompts]
     most = max(limits, default=0)

@@ -64,7 +64,7 @@ def answered(
     ids = numbered([record.key for record in records])
     keys = [(seed, task.name, "written", id_) for id_ in ids]
     with still(model), model.routed(task.name):
-        texts = sample(model, prompts, limits, [(coder.end,)], keys, batch_tokens)
+        texts, _ = sample(model, prompts, limits, [(coder.end,)], keys, batch_tokens)
     found = []
     for record, id_, text in zip(records, ids, texts, strict=True):
         ended = text[-1:] == [coder.end]

@@ -84,7 +84,7 @@ class Local:
         how, coder = asked[0].sampling, self._coder
         room = min(how.max_tokens, coder.context // 2)
         prompts = [coder.prompt(Record("asked", turns=one.turns), room) for one in asked]
-        texts = sample(
+        texts, _ = sample(
             self._model,
             prompts,
             [room] * len(asked),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from madrigal.errors import RunStopped
 from madrigal.evaluation.evaluate import still
-from madrigal.evaluation.sample import Choose, Drawn, heated, spoken
+from madrigal.evaluation.sample import Choose, Drawn, heated, sample
 from madrigal.experience.answer import Answer, Prompt
 from madrigal.recipe import policy
 from madrigal.training.lockstep import by_first
@@ -46,7 +46,7 @@ class Writer:
     ) -> tuple[list[list[int]], list[list[float]]]:
         model = self.asked.model
         with still(model), model.routed(task), model.lean():
-            return spoken(
+            return sample(
                 model,
                 [one.tokens for one in prompts],
                 [one.limit for one in prompts],

@@ -71,7 +71,7 @@ def _prompts(
     limits = _lengths(between.lengths, count, seed, task.name)
     bodies: list[list[int]] = [[] for _ in limits]
     asked = [n for n, limit in enumerate(limits) if limit]
-    said = sample(
+    said, _ = sample(
         model,
         [before] * len(asked),
         [limits[n] for n in asked],
@@ -124,7 +124,7 @@ def _texts(built: Built, model: LanguageModel, name: str, count: int, seed: int)
     before = start or (end,)
     lengths = [example[0].length - len(before) for example in _examples(built, name)]
     limits = [max(1, limit) for limit in _lengths(lengths, count, seed, name)]
-    said = sample(
+    said, _ = sample(
         model,
         [np.array(before, dtype=np.int64)] * count,
         limits,

@@ -118,7 +118,7 @@ class OnPolicy:
         for name in dict.fromkeys(one.task for one in asked):
             mine = [one for one in asked if one.task == name]
             with still(self._model), self._model.routed(name):
-                said = sample(
+                said, _ = sample(
                     self._model,
                     [one.prompt for one in mine],
                     [one.most for one in mine],
