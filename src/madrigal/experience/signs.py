@@ -222,12 +222,20 @@ def _steep(guard: PolicyGuard, history: History, priced: bool) -> Alarm | None:
 
 
 def _endless(guard: PolicyGuard, history: History, priced: bool) -> Alarm | None:
+    """More answers come to no end, and the share is not falling: a price that works takes time, and
+    to raise it meanwhile makes answers far too short."""
     del priced
     start, now = history.mean("cut", guard.window, True), history.mean("cut", guard.window)
-    if guard.cut is None or not now > start + guard.cut:
+    if guard.cut is None or not now > start + guard.cut or _falls(history.last[-guard.window :]):
         return None
     text = f"{now:.0%} of the answers come to no end, {start:.0%} did at the start."
     return Alarm("cut", text, "end")
+
+
+def _falls(held: Sequence[Means]) -> bool:
+    """Fewer answers are cut in the later half of a window."""
+    half = len(held) // 2
+    return half > 0 and window_mean(held[half:], "cut") < window_mean(held[:half], "cut")
 
 
 def _mute(guard: PolicyGuard, history: History, priced: bool) -> Alarm | None:

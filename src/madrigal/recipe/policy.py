@@ -23,7 +23,7 @@ class PolicyGuard(Settings):
     correlation: float | None = Field(default=0.5, gt=0, lt=1, description="Correlation of reward and length above which answers that grow are told, or, where a gold reward falls with it, length costs reward; null: any.")
     disagreement: float | None = Field(default=2.0, gt=1, description="How many times their first distance the members of an ensemble may be apart (standard deviation of their scores of an answer), before a nat gets dearer, or, where it has no price, the model goes back; null: any.")
     gradient: float | None = Field(default=10.0, gt=1, description="How many times their median before the norm of gradients may have, before the model goes back; norms below 1 are never too large. null: any.")
-    cut: float | None = Field(default=0.1, gt=0, lt=1, description="How much more of the answers may come to no end than at first, before having none costs 1 more; null: any.")
+    cut: float | None = Field(default=0.1, gt=0, lt=1, description="How much more of the answers may come to no end than at first, before having none costs 1 more, as long as their share does not fall; null: any.")
     likeliest: int | None = Field(default=128, ge=8, description="Held-out prompts (of validation; with fewer than 8, of training) whose likeliest answers the gold reward judges as the stage begins, at checkpoints and as it ends: only weights at which it did not surely fall are gone back to, or are the result. null: none.")
     every: int = Field(default=10, ge=1, description="Rollouts from one such look to the next, at least.")
     window: int = Field(default=4, ge=1, le=1000, description="Rollouts that are averaged.")

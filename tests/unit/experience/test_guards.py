@@ -322,6 +322,13 @@ def test_what_is_done_about_signs():
     assert dealt_with("t", one, standing(one, {})) == (standing(one, {}), [])
 
 
+def test_a_price_on_missing_ends_that_works_is_not_raised():
+    rising, still, falling = [0.2, 0.3, 0.5, 0.6], [0.4] * 4, [0.9, 0.8, 0.6, 0.3]
+    assert sign(*[{"cut": share} for share in rising]).sign == "cut"
+    assert sign(*[{"cut": share} for share in still]).sign == "cut"
+    assert sign(*[{"cut": share} for share in falling]) is None
+
+
 def test_a_guard_that_only_tells():
     one = plan(act=False)
     state, (said,) = dealt_with("t", one, standing(one, *[{"entropy": 0.1}] * 4, strikes=9))
