@@ -1,7 +1,7 @@
 """Instruct, reward model, PPO; and DPO beside it: python benchmarks/three_steps.py [MODEL] [SEEDS]
 
 The recipes of recipes/real/three_steps, through the command line, once a seed (five unless told
-otherwise, from 2 on: on 0 and 1 the settings were chosen). The reward model learns from the first
+otherwise, from 7 on: the others shaped settings and guards). The reward model learns from the first
 half of the pairs of hh_harmless; a gold one, which no route is trained against, from the second
 half, with another seed. PPO learns from the reward model on these prompts and from a checker on
 times of day. DPO begins at the same model and learns from the pairs, and from the right times and
@@ -38,7 +38,7 @@ ROOT = Path(__file__).parents[1]
 RECIPES = ROOT / "recipes" / "real" / "three_steps"
 PAIRS = Path(os.environ.get("MADRIGAL_DATA", "data")) / "preferences" / "hh_harmless"
 RESAMPLING = Resampling()
-FIRST, SEEDS, PROMPTS, ASKED, LIMIT, SHORT = 2, 5, 60, 400, 10.0, 0.25
+FIRST, SEEDS, PROMPTS, ASKED, LIMIT, SHORT = 7, 5, 60, 400, 10.0, 0.25
 ROUTES = ("ppo", "dpo")
 REMEDIES = {
     "mixed": ("stages.act.learn=[harmless, clock, snips]",),
