@@ -189,6 +189,11 @@ def test_a_function_that_fails_too_often_stops_the_stage_and_it_goes_on(tmp_path
             {"kind": "rloo", "reward": {"kind": "model", "run": "gone", "task": "liked"}},
             "stages[1].objective.echo.reward: ",
         ),
+        (
+            {"kind": "rloo", "gold": {"kind": "pattern", "pattern": "the (("}},
+            "stages[1].objective.echo.gold: reward.pattern: 'the ((' is no regular expression of "
+            "Python (missing ), ",
+        ),
     ],
 )
 def test_a_reward_that_is_not_there(objective, sentence, tmp_path):
@@ -208,6 +213,15 @@ def test_a_reward_that_is_not_there(objective, sentence, tmp_path):
         ({"kind": "rloo", "target": 0.0}, "target: found 0.0; must be above 0"),
         ({"kind": "rloo", "top_p": 0}, "top_p: found 0; must be above 0"),
         ({"kind": "rloo", "samples": 1}, "samples: found 1; must be at least 2"),
+        ({"kind": "rloo", "reward": []}, "reward: found an empty list; must hold something"),
+        (
+            {"kind": "rloo", "reward": {"kind": "exakt"}},
+            "reward[0]: unknown kind 'exakt'; did you mean 'exact'?",
+        ),
+        (
+            {"kind": "rloo", "reward": {"kind": "function", "name": "polite"}},
+            "reward[0].name: found 'polite'; must be another text: `module.function`",
+        ),
     ],
 )
 def test_numbers_that_mean_nothing(objective, sentence, tmp_path):

@@ -1,6 +1,7 @@
 """Somebody asks what a stage that learnt from rewards cost other tasks, and takes less of it."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -122,6 +123,22 @@ def test_answers_are_measured_against_the_model_before(whole):
     page = (whole / "report.html").read_text(encoding="utf-8")
     assert "Alignment tax" in page
     assert "Front of echo" in page
+
+
+def test_more_prompts_are_answered_when_more_are_asked_for(whole):
+    """And the page says how many were answered, not how many were asked for."""
+    run = whole.parent / "more"
+    shutil.copytree(whole, run, ignore=shutil.ignore_patterns("tax"))
+    worth = run / "tax/02-act/worth/at-1/echo/reward.json"
+    seen = []
+    for prompts, count in ((3, 3), (200, 8), (2, 8)):
+        assert main(["tax", str(run), "--points", "0", "--prompts", str(prompts)]) == 0
+        assert told(run)["prompts"] == len(json.loads(worth.read_text())) == count
+        page = (run / "report.html").read_text(encoding="utf-8")
+        assert f"the first {count} test prompts at most" in page
+        answers = (run / "tax/02-act/answers/at-1/echo.jsonl").read_text().splitlines()
+        seen.append([json.loads(line)["output"] for line in answers])
+    assert seen[0] == seen[1][:3]
 
 
 @pytest.mark.parametrize("merge", [False, True])

@@ -12,7 +12,7 @@ from madrigal.experience.plan import Standing
 from madrigal.recipe import policy
 from madrigal.training.record import Unrewarded
 
-# Answers that are looked at before a stage may end for want of rewards.
+# Answers that are looked at before a stage may end for want of some rewards.
 _ENOUGH = 32
 _NAMED = 3  # prompts of a sentence
 _UNSAID = "no number"
@@ -39,7 +39,8 @@ def counted(
     """
     failed, written = state.failed + len(bad), state.written + count
     share = failed / max(1, written)
-    if bad and share > settings.failures and written >= min(_ENOUGH, count):
+    enough = written >= _ENOUGH or len(bad) == count
+    if bad and share > settings.failures and enough:
         raise RunStopped(
             f"{task}: {failed} of {written} answers so far got no reward (the last: "
             f"{_named(bad)}), more than the {settings.failures:.0%} that `failures` allows; mend "

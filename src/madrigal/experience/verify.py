@@ -50,8 +50,18 @@ def last_number(text: str) -> float | None:
 
 
 def pattern(expression: str) -> Reward:
-    """1 where the regular expression is found in the text, else 0."""
-    wanted = re.compile(expression)
+    """1 where the regular expression is found in the text, else 0.
+
+    Raises:
+        DataError: it is none.
+    """
+    try:
+        wanted = re.compile(expression)
+    except (re.error, OverflowError, RecursionError) as problem:
+        raise DataError(
+            f"reward.pattern: {expression!r} is no regular expression of Python ({problem}); mend "
+            "it, or put a backslash before what is meant as it stands"
+        ) from problem
     return lambda answers: _each(answers, lambda one: wanted.search(one.text) is not None)
 
 
@@ -74,7 +84,7 @@ def found_function(name: str, root: Path) -> Function:
     try:
         with _beside(root):
             held = importlib.import_module(module)
-    except Exception as problem:  # whatever a user's module does when it is run
+    except (Exception, SystemExit) as problem:  # whatever a user's module does when it is run
         raise DataError(
             f"reward.name: {module} cannot be imported ({type(problem).__name__}: {problem}); it "
             f"is looked for among what is installed and in {root}"
@@ -107,7 +117,7 @@ def by_function(function: Function) -> Part:
             return _asked(function, answers)
         except RunStopped:  # nobody can be asked for now, and that is no answer's fault
             raise
-        except Exception:  # a user's function may raise anything, and one answer may be why
+        except (Exception, SystemExit):  # it may raise anything, and one answer may be why
             each = [_alone(function, one) for one in answers]
         why = {n: one.why[0] for n, one in enumerate(each) if one.why}
         return Partly(np.concatenate([np.zeros(0), *(one.score for one in each)]), why)
@@ -134,7 +144,7 @@ def _alone(function: Function, answer: Answer) -> Partly:
         return _asked(function, [answer])
     except RunStopped:
         raise
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         said = (str(problem).splitlines() or [""])[0][:_SAID]
         why = f"{type(problem).__name__}: {said}" if said else type(problem).__name__
         return Partly(np.array([np.nan]), {0: why})

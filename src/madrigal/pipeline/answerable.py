@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from madrigal.errors import DataError, UserMistake
-from madrigal.experience.verify import found_function
+from madrigal.experience.verify import found_function, pattern
 from madrigal.pipeline.filters import filter_of
 from madrigal.pipeline.judging import judge_of
 from madrigal.pipeline.serving import unserved
@@ -97,6 +97,8 @@ def _unrewarded(settings: reward.Rewards, answered: bool, root: Path) -> Iterato
         try:
             if isinstance(one, reward.RewardFunction):
                 found_function(one.name, root)
+            elif isinstance(one, reward.Pattern):
+                pattern(one.pattern)
             elif isinstance(one, reward.RewardModel):
                 find_trained(root / one.run, one.stage, one.task)
             elif isinstance(one, reward.RewardJudge):

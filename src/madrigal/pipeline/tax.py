@@ -109,7 +109,7 @@ def _measure(work: _Work, share: float) -> None:
     ways: dict[tuple[Path | None, Path], Way] = {}
     for task in dict.fromkeys((*tasks, *work.judges)):
         missing = task in tasks and work.scorer.missing(label, [task])
-        if missing or (task in work.judges and not _said(work, share, task).exists()):
+        if missing or (task in work.judges and not _spoke(work, share, task)):
             way = find_way(work.run, work.label, task)
             ways[way.places] = way
             by_way.setdefault(way.places, []).append(task)
@@ -119,7 +119,7 @@ def _measure(work: _Work, share: float) -> None:
             titled = f"{share:g} of the way"
             work.scorer.score(label, titled, model, [task for task in some if task in tasks])
             for task in some:
-                if task in work.judges and not _said(work, share, task).exists():
+                if task in work.judges and not _spoke(work, share, task):
                     _let_speak(work, ways[places], share, task, model)
     _judge(work, share)
 
@@ -156,9 +156,20 @@ def _judge(work: _Work, share: float) -> None:
         records = prompts_of(work.built, task, len(rows))
         for name, reward in rewards.items():
             path = _worth(work, share, task, name)
-            if not path.exists():
+            if not path.exists() or len(_listed(path)) < len(rows):
                 found = worth(work.built, task, records, rows, reward)
                 work.folder.write_json(path, found)
+
+
+def _spoke(work: _Work, share: float, task: str) -> bool:
+    """Whether as many prompts were answered as are asked about now."""
+    path = _said(work, share, task)
+    asked = len(prompts_of(work.built, task, work.prompts))
+    return path.exists() and len(read_said(path)) >= asked
+
+
+def _listed(path: Path) -> list[float | None]:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _said(work: _Work, share: float, task: str) -> Path:
@@ -175,10 +186,7 @@ def _read(work: _Work, share: float) -> Seen:
         predictions={task: read_predictions(path) for task, path in files.items()},
         answers={task: read_said(_said(work, share, task)) for task in work.judges},
         worth={
-            task: {
-                name: json.loads(_worth(work, share, task, name).read_text(encoding="utf-8"))
-                for name in rewards
-            }
+            task: {name: _listed(_worth(work, share, task, name)) for name in rewards}
             for task, rewards in work.judges.items()
         },
     )
@@ -195,7 +203,9 @@ def _body(work: _Work, seen: Mapping[float, Seen]) -> dict[str, Any]:
         "version": VERSION,
         "stage": work.label,
         "own": own,
-        "prompts": work.prompts,
+        "prompts": max(
+            (len(rows) for one in seen.values() for rows in one.answers.values()), default=0
+        ),
         "free": found.free(),
         "shares": list(found.shares),
         "gains": [_told(one) for one in found.gains],

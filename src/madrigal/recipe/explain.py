@@ -19,6 +19,7 @@ _BOUNDS = {
     "less_than_equal": "at most {le}",
     "finite_number": "a finite number",
 }
+_NAME = "^[A-Za-z0-9]"  # how the patterns of names begin
 _WRONG_TYPE = (
     "string_type", "int_type", "int_from_float", "float_type", "bool_type", "literal_error",
     "tuple_type", "dict_type", "model_type", "model_attributes_type",
@@ -44,7 +45,9 @@ def explain(error: ValidationError, root: Node, shape: Shape) -> list[Mistake]:
     for detail in error.errors(include_url=False):
         place = _locate(detail["loc"], root, shape)
         mistake = Mistake(*_sentence(detail["type"], detail.get("ctx", {}), detail["msg"], place))
-        (weak if place.branch else told).setdefault(mistake.node.path, mistake)
+        # A list counts as too short where what stands in it is wrong, and that is told.
+        full = detail["type"] == "too_short" and bool(place.node.value)
+        (weak if place.branch or full else told).setdefault(mistake.node.path, mistake)
     for path, mistake in weak.items():
         if not any(other[: len(path)] == path for other in told):
             told[path] = mistake
@@ -94,6 +97,8 @@ def _sentence(kind: str, context: dict[str, Any], said: str, place: _Place) -> t
         empty = {dict: "an empty mapping", list: "an empty list"}.get(type(node.value), "no text")
         return node, f"found {empty}; must hold something{_purpose(place, ' (', ')')}"
     if kind == "string_pattern_mismatch":
+        if not context["pattern"].startswith(_NAME):
+            return node, f"found {short(node.value)}; must be another text{_purpose(place)}"
         allowed = "start with a letter or digit, then letters, digits, '_' and '-' only"
         return node, f"found {short(node.value)}; must {allowed}"
     if shape is not None and kind in _WRONG_TYPE:

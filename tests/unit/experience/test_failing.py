@@ -54,6 +54,19 @@ def test_they_are_told_at_the_first_and_whenever_they_doubled():
     assert remark(state, state, []) == ""
 
 
+def test_one_of_a_few_answers_is_too_early_to_end_a_stage():
+    """A share of so few tells nothing; but where none has a reward, none is to be expected."""
+    settings = SETTINGS.model_copy(update={"failures": 0.1})
+    state = Standing(None)
+    for _ in range(3):  # 1 of 8, 2 of 16, 3 of 24
+        state = counted("t", settings, state, 8, bad(1))
+    with pytest.raises(RunStopped, match="t: 4 of 32 answers so far got no reward"):
+        counted("t", settings, state, 8, bad(1))
+    assert counted("t", settings, state, 16, bad(1)).failed == 4  # a tenth of 40 is the limit
+    with pytest.raises(RunStopped, match="t: 8 of 8 answers so far got no reward"):
+        counted("t", settings, Standing(None), 8, bad(8))
+
+
 def test_too_many_end_the_stage():
     state = counted("t", SETTINGS, Standing(None), 16, bad(8))
     with pytest.raises(RunStopped) as caught:

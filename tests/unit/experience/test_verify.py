@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -77,6 +79,17 @@ def test_what_is_no_number_is_no_reward(given):
     np.testing.assert_array_equal(found.score, [np.nan, 1])
     wanted = "ValueError: could not convert string to float: 'x'"
     assert found.why == {0: wanted if given[0] == "x" else f"it gave {given[0]}"}
+
+
+def test_a_function_that_leaves_the_program_has_failed():
+    def leaves(prompts, answers, accepted):
+        if "b" in answers:
+            sys.exit("enough")
+        return [1.0] * len(answers)
+
+    found = by_function(leaves)([said("a"), said("b")])
+    np.testing.assert_array_equal(found.score, [1, np.nan])
+    assert found.why == {1: "SystemExit: enough"}
 
 
 def test_too_few_rewards_are_asked_for_one_by_one():
