@@ -18,6 +18,7 @@ from madrigal.cli.curate_orders import cleaned, orders_of
 from madrigal.cli.curate_review import write_call
 from madrigal.cli.curate_view import cards_markdown, view
 from madrigal.curation.chances import States
+from madrigal.curation.checks.language import KNOWN, NAMES, codes
 from madrigal.curation.clean import clean
 from madrigal.curation.curate import Curated, look_at_shard
 from madrigal.curation.curate import curate as curate_sources
@@ -44,6 +45,7 @@ class Wish:
     out: Path | None = None
     deep: bool = False
     format: str = "auto"
+    language: str | None = None
     processes: int | None = None
     shard: str | None = None
     settings: tuple[str, ...] = ()
@@ -67,7 +69,7 @@ def curate(wish: Wish) -> None:
     sources, loaded = sources_of(wish, Path.cwd())
     _check_out(wish.out, sources)
     if wish.out is not None and shard is not None:
-        with _progress(sources, shard.of) as tell:
+        with _progress(sources) as tell:
             look_at_shard(sources, wish.out / _WORK, shard, _processes(wish, sources), tell)
         print(f"part {shard.number} of {shard.of} is done; without --shard the parts are joined")
         return
@@ -114,6 +116,8 @@ def sources_of(wish: Wish, folder: Path) -> tuple[Sources, LoadedRecipe | None]:
     if recipes:
         if wish.format != "auto":
             raise UserMistake("--format: a recipe says the format of each task; leave it out")
+        if wish.language is not None:
+            raise UserMistake("--language: is for files; with a recipe name them one task a call")
         loaded = load_recipe(os.path.relpath(folder / recipes[0]), wish.settings)
         return of_recipe(loaded.recipe, loaded.root), loaded
     if wish.settings:
@@ -122,7 +126,23 @@ def sources_of(wish: Wish, folder: Path) -> tuple[Sources, LoadedRecipe | None]:
     if wish.format not in formats:
         hint = did_you_mean(wish.format, formats, "there are")
         raise UserMistake(f"--format {wish.format}: unknown{hint}")
-    return of_files(wish.paths, folder, cast("FormatName", wish.format)), None
+    said = _languages(wish.language)
+    return of_files(wish.paths, folder, cast("FormatName", wish.format), said), None
+
+
+def _languages(said: str | None) -> tuple[str, str]:
+    """Of prompts and answers: `en` for both, `en:de` for either; several as `en,fr:de`."""
+    if said is None:
+        return "", ""
+    parts = [part.strip() for part in said.split(":")]
+    for part in parts:
+        for one in part.split(",") if part else ():
+            if not codes(one):
+                hint = did_you_mean(one.strip(), [*NAMES, *KNOWN], "there are")
+                raise UserMistake(f"--language {said}: {one.strip()!r} is unknown{hint}")
+    if len(parts) > 2 or not any(parts):
+        raise UserMistake(f"--language {said}: write one for all texts, or PROMPTS:ANSWERS")
+    return parts[0], parts[-1]
 
 
 def _shard(wish: Wish) -> Shard | None:
@@ -158,9 +178,8 @@ def _processes(wish: Wish, sources: Sources) -> int:
 
 
 @contextmanager
-def _progress(sources: Sources, parts: int = 1) -> Iterator[Tell]:
+def _progress(sources: Sources) -> Iterator[Tell]:
     """A bar with the time that is left, where somebody sees it."""
-    del parts
     total = sum(fingerprint(one.found)[0] for one in sources.files)
     console = Console(file=sys.stderr)
     columns = (
@@ -173,12 +192,15 @@ def _progress(sources: Sources, parts: int = 1) -> Iterator[Tell]:
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
         task = bar.add_task("records", total=total)
+        left = total
 
         def tell(size: int) -> None:
+            nonlocal left
+            left -= size
             bar.advance(task, size)
-            if bar.finished:
+            if left <= 0:
                 # What comes now has no end that is known before.
-                bar.update(task, description="comparing")
+                bar.update(task, description="comparing", total=None)
 
         yield tell
 

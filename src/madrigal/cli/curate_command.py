@@ -40,6 +40,12 @@ Check = Annotated[
     list[str] | None,
     typer.Option(metavar="CHECK", help="With `review DIR`: only what this check found."),
 ]
+Language = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Language of files that do not say it: en, or en:de for answers."
+    ),
+]
 Part = Annotated[
     str | None,
     typer.Option(metavar="K/N", help="Look at the K-th of N parts alone; needs --out."),
@@ -74,6 +80,7 @@ def curate(
     format_: Annotated[
         str, typer.Option("--format", metavar="NAME", help="Record format; left out: detected.")
     ] = "auto",
+    language: Language = None,
     processes: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Left out: as many as cores.")
     ] = None,
@@ -87,8 +94,9 @@ def curate(
         from madrigal.cli.curate import Wish, curate
 
         wish = Wish(
-            tuple(paths), out, deep, format_, processes, shard, tuple(overrides or ()), clean,
-            tuple(drop or ()), tuple(keep or ()), tuple(normalise or ()), relabel, balance, by,
+            tuple(paths), out, deep, format_, language, processes, shard,
+            tuple(overrides or ()), clean, tuple(drop or ()), tuple(keep or ()),
+            tuple(normalise or ()), relabel, balance, by,
         )  # fmt: skip
         if paths[0] == "review":
             _review(wish, check or ())

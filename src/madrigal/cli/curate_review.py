@@ -37,6 +37,7 @@ def write_call(wish: "Wish", out: Path, sources: "Sources") -> None:
         "paths": list(wish.paths),
         "settings": list(wish.settings),
         "format": wish.format,
+        "language": wish.language,
         "key": key_of(sources),
     }
     (out / CALL).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", "utf-8")
@@ -75,7 +76,12 @@ def _sources(folder: Path) -> "Sources":
             f"{folder}: nothing was curated there; first: madrigal curate RECIPE|FILE... --out DIR"
         )
     said = json.loads((folder / CALL).read_text("utf-8"))
-    wish = Wish(tuple(said["paths"]), settings=tuple(said["settings"]), format=said["format"])
+    wish = Wish(
+        tuple(said["paths"]),
+        settings=tuple(said["settings"]),
+        format=said["format"],
+        language=said["language"],
+    )
     sources, _ = sources_of(wish, folder / said["folder"])
     if key_of(sources) != said["key"]:
         raise DataError(f"{folder}: the data changed since they were curated; curate again")

@@ -50,7 +50,9 @@ def _head(card: Mapping[str, Any]) -> str:
     counts = ", ".join(f"{n:,} {split}" for split, n in card["records"].items() if n)
     rows = "row" if card["unreadable"] == 1 else "rows"
     unread = f", {card['unreadable']:,} {rows} unreadable" if card["unreadable"] else ""
-    return f"{card['format']}, {counts or 'no records'}{unread}"
+    copies = "copy" if card["copies"] == 1 else "copies"
+    marked = f", {card['copies']:,} marked {copies} among them" if card["copies"] else ""
+    return f"{card['format']}, {counts or 'no records'}{marked}{unread}"
 
 
 def _lines(card: Mapping[str, Any]) -> list[str]:

@@ -33,7 +33,7 @@ _MOST_BYTES = 16 << 20  # of a block; long rows make it shorter
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows of the `source`-th file, the first of them its row `first`."""
+    """Rows of the `source`-th file, the first of them its row `first`, and what they take of it."""
 
     source: int
     number: int
@@ -45,15 +45,15 @@ class Block:
 def blocks(number: int, source: Source) -> Iterator[Block]:
     """A file in blocks. DataError as `items` raises it."""
     held: list[Item] = []
-    size = count = made = 0
+    size = count = made = read = 0
     for item in items(source.found):
         held.append(item)
         size += len(item.line) if item.line is not None else _size(item)
         if len(held) == SIZE or size >= _MOST_BYTES:
-            yield Block(number, made, count, tuple(held), size)
-            count, made, held, size = count + len(held), made + 1, [], 0
+            yield Block(number, made, count, tuple(held), item.read - read)
+            count, made, held, size, read = count + len(held), made + 1, [], 0, item.read
     if held:
-        yield Block(number, made, count, tuple(held), size)
+        yield Block(number, made, count, tuple(held), held[-1].read - read)
 
 
 def _size(item: Item) -> int:
@@ -113,7 +113,7 @@ class Looker:
             header = item.header
             key = id(header) if header else 0
             if key not in told:
-                told[key] = told_by(header)
+                told[key] = told_by(header, self.source.languages)
             try:
                 row = row_of(item, self.source.name, self.source.settings.data.columns)
                 read = samples(row, self.shape, self.source.settings, told[key])

@@ -85,6 +85,7 @@ def card(
         "format": table.sources.of(task)[0].format,
         "records": {split: int((side == k).sum()) for k, split in enumerate(SPLITS)},
         "unreadable": unread,
+        "copies": int(table.column("copied")[mine].sum()),
         "checked": list(checked),
         "lengths": {
             name: _quantiles(table.column(f"{name}_length")[mine]) for name in ("prompt", "answer")

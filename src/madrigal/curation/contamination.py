@@ -24,6 +24,7 @@ from operator import itemgetter
 import numpy as np
 from jaxtyping import Bool, Int, UInt64
 
+from madrigal.curation.duplicates import copies_of, marked
 from madrigal.curation.finding import Finding, short
 from madrigal.curation.marks import words_of
 from madrigal.curation.table import Table
@@ -59,10 +60,14 @@ def contamination(table: Table) -> Iterator[Finding]:
     counts = _train_counts(table, side, runs)
     limit = max(_TRAIN_TEMPLATE, _TRAIN_SHARE * int((side == _TRAIN).sum()))
     kept = (counts > 0) & (counts <= limit) & ~runs.template
-    sources = _sources(table, side, runs, kept)
+    made = copies_of(table)
+    sources = _sources(table, (side == _TRAIN) & ~marked(table, made), runs, kept)
     told: set[int] = set()
     for sample, words in held:
-        yield from _judged(table, sample, words, runs, kept, sources, told)
+        for one, source in _judged(table, sample, words, runs, kept, sources, told):
+            yield one
+            for copy in made.get(source, ()):
+                yield table.finding(copy, one.check, one.severity, one.evidence, sample, one.score)
 
 
 def _judged(
@@ -73,8 +78,8 @@ def _judged(
     kept: Bool[np.ndarray, " R"],
     sources: dict[int, list[int]],
     told: set[int],
-) -> Iterator[Finding]:
-    """What is to be said of one held-out record."""
+) -> Iterator[tuple[Finding, int]]:
+    """What is to be said of one held-out record, and of which record it is said."""
     place = np.searchsorted(runs.known, hashed(words))
     hits = kept[np.minimum(place, len(kept) - 1)]
     covered = cover(hits, len(words))
@@ -91,7 +96,7 @@ def _judged(
     matched = short(" ".join(words_of(table.text(sample)[0])[first:end]), 240)
     said = f"{share:.0%} of its words in training: {matched}"
     severity = "error" if grave else "note"
-    yield table.finding(sample, "contamination", severity, said, best[0], share)
+    yield table.finding(sample, "contamination", severity, said, best[0], share), sample
     if not grave:
         return
     for source in best:
@@ -99,7 +104,7 @@ def _judged(
         if source not in told and by[source] >= CONTAMINATED * by[best[0]]:
             told.add(source)
             said = f"holds {share:.0%} of a held-out record: {matched}"
-            yield table.finding(source, "contamination", "error", said, sample, share)
+            yield table.finding(source, "contamination", "error", said, sample, share), source
 
 
 def hashed(words: np.ndarray) -> UInt64[np.ndarray, " R"]:
@@ -180,7 +185,7 @@ def _train_counts(table: Table, side: np.ndarray, runs: _Runs) -> Int[np.ndarray
     content = table.column("content")
     counts = np.zeros(len(runs.known), dtype=np.int64)
     seen: set[int] = set()
-    for sample, place in _train_runs(table, side, runs):
+    for sample, place in _train_runs(table, side == _TRAIN, runs):
         if int(content[sample]) not in seen:
             seen.add(int(content[sample]))
             counts[place] += 1
@@ -188,11 +193,11 @@ def _train_counts(table: Table, side: np.ndarray, runs: _Runs) -> Int[np.ndarray
 
 
 def _sources(
-    table: Table, side: np.ndarray, runs: _Runs, kept: Bool[np.ndarray, " R"]
+    table: Table, among: Bool[np.ndarray, " N"], runs: _Runs, kept: Bool[np.ndarray, " R"]
 ) -> dict[int, list[int]]:
-    """The first few training records with each run."""
+    """The first few training records among these with each run."""
     found: dict[int, list[int]] = {}
-    for sample, place in _train_runs(table, side, runs):
+    for sample, place in _train_runs(table, among, runs):
         for run in place[kept[place]].tolist():
             mine = found.setdefault(run, [])
             if len(mine) < _SOURCES:
@@ -201,10 +206,10 @@ def _sources(
 
 
 def _train_runs(
-    table: Table, side: np.ndarray, runs: _Runs
+    table: Table, among: Bool[np.ndarray, " N"], runs: _Runs
 ) -> Iterator[tuple[int, Int[np.ndarray, " H"]]]:
-    """Training records that have any of the runs, and which."""
-    for sample, both in groupby(_sequences(table, side == _TRAIN, whole=True), itemgetter(0)):
+    """Those records that have any of the runs, and which."""
+    for sample, both in groupby(_sequences(table, among, whole=True), itemgetter(0)):
         place = np.unique(np.concatenate([_found(runs, words) for _, words in both]))
         if len(place):
             yield sample, place

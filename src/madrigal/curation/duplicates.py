@@ -6,9 +6,11 @@ that stays, and so have the answers; MinHash finds the pairs, and each is verifi
 never called a duplicate for what its template says, nor two questions alike whose answers differ.
 
 Of several copies the one with the most filled fields stays, of these the first in the files.
+Copies that were made on purpose and say so (`copy_of`, by which groups are made even) are no
+duplicates of what they were made of; what is said of that is said of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt64
@@ -27,10 +29,10 @@ def exact(table: Table) -> Iterator[Finding]:
     """`exact_duplicate`: the same prompt and answers in the same split of the same task."""
     prompt, answer = table.column("prompt"), table.column("answer")
     place = table.tasks() * 4 + table.column("side")
-    rank = _rank(table)
-    key = mixed(prompt, answer, place.astype(np.uint64))
-    for sample, kept in _copies(key, rank):
-        yield table.finding(sample, "exact_duplicate", "warning", other=kept)
+    mine = np.flatnonzero(~marked(table, copies_of(table)))
+    key = mixed(prompt, answer, place.astype(np.uint64))[mine]
+    for sample, kept in _copies(key, _rank(table)[mine]):
+        yield table.finding(int(mine[sample]), "exact_duplicate", "warning", other=int(mine[kept]))
 
 
 def shared(table: Table) -> Iterator[Finding]:
@@ -63,7 +65,8 @@ def leaks(table: Table) -> Iterator[Finding]:
 def near(table: Table) -> Iterator[Finding]:
     """`near_duplicate` within a split of a task, and `near_leak` of training records that are
     nearly the same as one that is held out."""
-    first = _distinct(table)
+    made = copies_of(table)
+    first = _distinct(table, np.flatnonzero(~marked(table, made)))
     one, other, alike = similar_pairs(table, first, SIMILAR)
     side, task, kind = table.column("side"), table.tasks(), table.column("kind")
     prompt = table.column("prompt")
@@ -74,12 +77,41 @@ def near(table: Table) -> Iterator[Finding]:
         if same_side and task[a] == task[b] and not dropped[a] and not dropped[b]:
             if kind[b] == _RAW or _same_answer(table, a, b):
                 dropped[b] = True
-                yield table.finding(b, "near_duplicate", "warning", other=a, score=how)
+                for sample in (b, *made.get(b, ())):
+                    yield table.finding(sample, "near_duplicate", "warning", other=a, score=how)
         elif not same_side and _TRAIN in (side[a], side[b]):
             mine, held = (a, b) if side[a] == _TRAIN else (b, a)
             if not leaked[mine] and prompt[mine] != prompt[held]:
                 leaked[mine] = True
-                yield table.finding(mine, "near_leak", "error", other=held, score=how)
+                for sample in (mine, *made.get(mine, ())):
+                    yield table.finding(sample, "near_leak", "error", other=held, score=how)
+
+
+def copies_of(table: Table) -> dict[int, list[int]]:
+    """For a sample the marked copies of it: those with its prompt and answers in its place.
+
+    Where every sample that says so is a copy, the first stands for what they were made of.
+    """
+    copied = table.column("copied") > 0
+    if not copied.any():
+        return {}
+    place = (table.tasks() * 4 + table.column("side")).astype(np.uint64)
+    found: dict[int, list[int]] = {}
+    for group in groups(mixed(table.column("prompt"), table.column("answer"), place)):
+        own = group[~copied[group]]
+        first = int(own[0] if len(own) else group[0])
+        made = [int(one) for one in group[copied[group]] if one != first]
+        if made:
+            found[first] = made
+    return found
+
+
+def marked(table: Table, copies: Mapping[int, Sequence[int]]) -> Bool[np.ndarray, " N"]:
+    """Which samples are marked copies of another one that is there."""
+    found: Bool[np.ndarray, " N"] = np.zeros(len(table), dtype=bool)
+    for some in copies.values():
+        found[some] = True
+    return found
 
 
 def _same_answer(table: Table, a: int, b: int) -> bool:
@@ -87,11 +119,11 @@ def _same_answer(table: Table, a: int, b: int) -> bool:
     return one == other or similarity(one, other) >= SIMILAR
 
 
-def _distinct(table: Table) -> Int[np.ndarray, " D"]:
+def _distinct(table: Table, among: Int[np.ndarray, " M"]) -> Int[np.ndarray, " D"]:
     """Of samples with the same content and answer in the same place, the first."""
     place = (table.tasks() * 4 + table.column("side")).astype(np.uint64)
-    key = mixed(table.column("content"), table.column("answer"), place)
-    return np.sort(np.unique(key, return_index=True)[1])
+    key = mixed(table.column("content"), table.column("answer"), place)[among]
+    return among[np.sort(np.unique(key, return_index=True)[1])]
 
 
 def _rank(table: Table) -> Int[np.ndarray, " N"]:

@@ -36,6 +36,7 @@ COLUMNS: dict[str, str] = {
     "answer_length": "u4",
     "prompt_language": "u1",  # place in CODES
     "answer_language": "u1",
+    "copied": "u1",  # 1 for a copy of another that is marked as one
 }
 
 
@@ -84,6 +85,7 @@ class Marks:
                 max(map(len, sample.answers), default=0),
                 CODES.index(language(sample.own)),
                 CODES.index(language(sample.answers[0]) if sample.free else ""),
+                sample.copied,
             )
         )
         self.own.append(own)

@@ -62,12 +62,12 @@ def samples(row: Row, shape: Format, settings: TaskSettings, told: Told) -> list
         raise DataError(f"{row.where}: {error.args[0]}") from error
 
 
-def told_by(header: Mapping[str, Any]) -> Told:
-    """What the keys beside the rows say of language and licence."""
+def told_by(header: Mapping[str, Any], languages: tuple[str, str] = ("", "")) -> Told:
+    """What the keys beside the rows say of language and licence, and `languages` where nothing."""
     if not header:
-        return Told()
+        return Told(languages)
     prompt, answer = (_first(header, names) for names in _LANGUAGES)
-    return Told((prompt or "", answer or ""), _first(header, _LICENCES))
+    return Told((prompt or languages[0], answer or languages[1]), _first(header, _LICENCES))
 
 
 def _first(header: Mapping[str, Any], names: Sequence[str]) -> str | None:

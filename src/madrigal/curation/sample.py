@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from madrigal.curation.balance import COPY_OF
 from madrigal.recipe.task import TaskSettings
 from madrigal.tasks.formats.base import Draft
 from madrigal.tasks.record import Record, Turn
@@ -31,6 +32,7 @@ class Sample:
     judged: bool = False  # the answers were judged, and not all of them are good
     languages: tuple[str, str] = ("", "")  # declared for prompt and answer, as the data name them
     licence: str | None = None  # as the row or its file says; None: nothing says it
+    copied: bool = False  # a copy of another, made on purpose and marked
 
     @property
     def own(self) -> str:
@@ -55,8 +57,11 @@ class Told:
 def sample_of(draft: Draft, settings: TaskSettings, told: Told) -> Sample:
     """A draft with the task's templates filled. UnknownFieldError where one names no field."""
     licence = told.licence or _licence(draft.fields)
+    copied = bool(draft.fields.get(COPY_OF))
     if draft.text:
-        return Sample(draft.where, text=draft.text, languages=told.languages, licence=licence)
+        return Sample(
+            draft.where, text=draft.text, languages=told.languages, licence=licence, copied=copied
+        )
     turns = _turns(draft, settings)
     answers = draft.answers if draft.feedback is None else draft.feedback.answers
     return Sample(
@@ -69,14 +74,16 @@ def sample_of(draft: Draft, settings: TaskSettings, told: Told) -> Sample:
         judged=draft.feedback is not None,
         languages=told.languages,
         licence=licence,
+        copied=copied,
     )
 
 
 def sample_of_record(record: Record, settings: TaskSettings, labelled: bool) -> Sample:
     """A record that is loaded, its templates filled; `labelled` as in `Sample`."""
     licence = _licence(record.fields)
+    copied = bool(record.fields.get(COPY_OF))
     if record.text:
-        return Sample(record.where, text=record.text, licence=licence)
+        return Sample(record.where, text=record.text, licence=licence, copied=copied)
     return Sample(
         record.where,
         prompt=record.prompt,
@@ -86,6 +93,7 @@ def sample_of_record(record: Record, settings: TaskSettings, labelled: bool) -> 
         labelled=labelled,
         judged=record.feedback is not None,
         licence=licence,
+        copied=copied,
     )
 
 

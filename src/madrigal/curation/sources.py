@@ -32,6 +32,7 @@ class Source:
     first: tuple[Row, ...] = ()  # rows of the task that its format is told from
     format: FormatName = "auto"
     cut: frozenset[Split] = frozenset()
+    languages: tuple[str, str] = ("", "")  # of prompts and answers, where the file says nothing
 
     @property
     def name(self) -> str:
@@ -53,8 +54,15 @@ class Sources:
         return tuple(dict.fromkeys(one.task for one in self.files))
 
 
-def of_files(paths: Sequence[str], root: Path, format_: FormatName = "auto") -> Sources:
+def of_files(
+    paths: Sequence[str],
+    root: Path,
+    format_: FormatName = "auto",
+    languages: tuple[str, str] = ("", ""),
+) -> Sources:
     """Files by themselves: `reviews/train.jsonl` and `reviews/test.jsonl` are one task.
+
+    `languages` of prompts and answers are declared for files that do not say it themselves.
 
     Raises:
         DataError: with every path that names no file, and every task of which nothing can be read.
@@ -64,7 +72,8 @@ def of_files(paths: Sequence[str], root: Path, format_: FormatName = "auto") -> 
         name, split = name_of(path)
         groups.setdefault(name, {}).setdefault(split, []).append(path)
     settings = {name: _settings(group, format_) for name, group in groups.items()}
-    return _sources(settings, root, ())
+    found = _sources(settings, root, ())
+    return replace(found, files=tuple(replace(one, languages=languages) for one in found.files))
 
 
 def of_recipe(recipe: Recipe, root: Path) -> Sources:

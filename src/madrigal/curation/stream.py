@@ -10,9 +10,10 @@ import csv
 import gzip
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import IO, Any
 
 from madrigal.errors import DataError
@@ -30,13 +31,17 @@ TABLES = (".csv", ".tsv")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One row as it stands in its file: a line of JSON not yet parsed, or values, or a problem."""
+    """One row as it stands in its file: a line of JSON not yet parsed, or values, or a problem.
+
+    `read` says how many bytes of the file were read when it was, as they lie on the disk.
+    """
 
     where: str
     line: bytes | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     header: Mapping[str, Any] = field(default_factory=dict)
     problem: str = ""
+    read: int = 0
 
 
 def items(found: Found) -> Iterator[Item]:
@@ -47,7 +52,11 @@ def items(found: Found) -> Iterator[Item]:
     """
     suffix = suffix_of(found.path.name)
     if suffix in ARCHIVE_SUFFIXES or suffix not in (*LINES, *TABLES, ".parquet"):
-        yield from (_item(row) for row in _whole(found))
+        rows, size = _whole(found), fingerprint(found)[0]
+        for number, row in enumerate(rows, 1):
+            header = row.header or {}
+            read = size * number // len(rows)
+            yield Item(row.where, values=row.values, header=header, read=read)
         return
     with _unchanged(found):
         if suffix in LINES:
@@ -100,16 +109,16 @@ def _whole(found: Found) -> list[Row]:
     return rows
 
 
-def _item(row: Row) -> Item:
-    return Item(row.where, values=row.values, header=row.header or {})
-
-
 @contextmanager
-def _opened(found: Found) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    packed = found.path.name.lower().endswith(".gz")
+def _opened(found: Found) -> Iterator[tuple[IO[bytes] | gzip.GzipFile, IO[bytes]]]:
+    """The file as it is read, and as it lies on the disk."""
     try:
-        with gzip.open(found.path) if packed else found.path.open("rb") as file:
-            yield file
+        with found.path.open("rb") as raw:
+            if not found.path.name.lower().endswith(".gz"):
+                yield raw, raw
+                return
+            with gzip.GzipFile(fileobj=raw) as file:
+                yield file, raw
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError(
             f"{found.name}: not a gzip file, or a damaged one ({error}); pack it again"
@@ -120,18 +129,20 @@ def _opened(found: Found) -> Iterator[IO[bytes] | gzip.GzipFile]:
 
 def _lines(found: Found) -> Iterator[Item]:
     held = False
-    for number, line in _raw_lines(found):
+    for number, line, read in _raw_lines(found):
         where = f"{found.name}:{number}"
         held = True
-        yield _too_long(where) if line is None else Item(where, line=line)
+        yield _too_long(where, read) if line is None else Item(where, line=line, read=read)
     if not held:
         raise DataError(f"{found.name}: the file is empty")
 
 
-def _raw_lines(found: Found) -> Iterator[tuple[int, bytes | None]]:
-    """Number and bytes of every line that is not blank; None for a line past the limit."""
+def _raw_lines(found: Found) -> Iterator[tuple[int, bytes | None, int]]:
+    """Number and bytes of every line that is not blank, and how much was read of the file; None
+    for a line past the limit."""
     total = 0
-    with _opened(found) as file:
+    with _opened(found) as (file, raw):
+        packed = file is not raw
         number = 0
         while line := file.readline(LINE_LIMIT + 1):
             number += 1
@@ -145,10 +156,11 @@ def _raw_lines(found: Found) -> Iterator[tuple[int, bytes | None]]:
             if number == 1:
                 _check_utf16(line, found)
                 line = line.removeprefix(codecs.BOM_UTF8)
+            read = raw.tell() if packed else total
             if long:
-                yield number, None
+                yield number, None, read
             elif line.strip():
-                yield number, line.rstrip(b"\r\n")
+                yield number, line.rstrip(b"\r\n"), read
 
 
 def _check_unpacked(total: int, found: Found) -> None:
@@ -163,9 +175,9 @@ def _check_utf16(start: bytes, found: Found) -> None:
         raise DataError(f"{found.name}: this is UTF-16; convert it: iconv -f UTF-16 -t UTF-8")
 
 
-def _too_long(where: str) -> Item:
-    limit = size_text(LINE_LIMIT)
-    return Item(where, problem=f"{where}: a line of more than {limit}, which is the limit; cut it")
+def _too_long(where: str, read: int) -> Item:
+    said = f"{where}: a line of more than {size_text(LINE_LIMIT)}, which is the limit; cut it"
+    return Item(where, problem=said, read=read)
 
 
 def _table(found: Found) -> Iterator[Item]:
@@ -174,61 +186,78 @@ def _table(found: Found) -> Iterator[Item]:
     csv.field_size_limit(LINE_LIMIT)
     reader: Any = None
     try:
-        lines = _decoded_lines(found)
+        lines = _Lines(found)
         first = next(lines, None)
         if first is None or not first.strip():
             raise DataError(f"{found.name}: the file is empty")
         tabs = found.path.name.lower().endswith((".tsv", ".tsv.gz"))
         mark = "\t" if tabs else delimiter_of(first)
-        reader = csv.reader(_chained(first, lines), delimiter=mark, strict=True)
+        reader = csv.reader(chain([first], lines), delimiter=mark, strict=True)
         header = [column.strip() for column in next(reader)]
         check_header(header, found.name)
+        if said := _undecoded(header):
+            raise DataError(f"{found.name}:1: {said}")
         start = reader.line_num + 1
         for cells in reader:
             where = f"{found.name}:{start}"
             start = reader.line_num + 1
             if cells:
-                yield _cells(cells, header, where)
+                yield _cells(cells, header, where, lines.read)
     except csv.Error as error:
         number = reader.line_num if reader is not None else 1
         where = f"{found.name}:{number}"
         yield Item(where, problem=f"{where}: broken CSV: {error}; what follows was not read")
 
 
-def _cells(cells: list[str], header: list[str], where: str) -> Item:
+def _cells(cells: list[str], header: list[str], where: str, read: int) -> Item:
     if len(cells) != len(header):
         said = f"{len(cells)} cells; the header has {len(header)}"
-        return Item(where, problem=f"{where}: {said}")
+        return Item(where, problem=f"{where}: {said}", read=read)
+    if said := _undecoded(cells):
+        return Item(where, problem=f"{where}: {said}", read=read)
+    return Item(where, values=dict(zip(header, cells, strict=True)), read=read)
+
+
+def _undecoded(cells: Sequence[str]) -> str:
+    """What is to be said of the first byte of some cells that is not UTF-8; empty for none."""
     for cell in cells:
         if not cell.isascii() and any("\udc80" <= one <= "\udcff" for one in cell):
             byte = next(ord(one) - 0xDC00 for one in cell if "\udc80" <= one <= "\udcff")
-            said = f"byte 0x{byte:02x} is not UTF-8; save the file as UTF-8"
-            return Item(where, problem=f"{where}: {said}")
-    return Item(where, values=dict(zip(header, cells, strict=True)))
+            return f"byte 0x{byte:02x} is not UTF-8; save the file as UTF-8"
+    return ""
 
 
-def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
+class _Lines:
+    """The lines of a table, decoded, and how many bytes of the file they took so far."""
 
+    def __init__(self, found: Found) -> None:
+        self.read = 0
+        self._lines = self._decoded(found)
 
-def _decoded_lines(found: Found) -> Iterator[str]:
-    total = 0
-    with _opened(found) as file:
-        first = True
-        while line := file.readline(LINE_LIMIT + 1):
-            total += len(line)
-            _check_unpacked(total, found)
-            if len(line) > LINE_LIMIT:
-                raise DataError(
-                    f"{found.name}: a line of more than {size_text(LINE_LIMIT)}, which is the "
-                    "limit; cut it"
-                )
-            if first:
-                _check_utf16(line, found)
-                line = line.removeprefix(codecs.BOM_UTF8)
-                first = False
-            yield line.decode("utf-8", "surrogateescape")
+    def __iter__(self) -> Iterator[str]:
+        return self._lines
+
+    def __next__(self) -> str:
+        return next(self._lines)
+
+    def _decoded(self, found: Found) -> Iterator[str]:
+        total = 0
+        with _opened(found) as (file, raw):
+            packed = file is not raw
+            while line := file.readline(LINE_LIMIT + 1):
+                first = not total
+                total += len(line)
+                self.read = raw.tell() if packed else total
+                _check_unpacked(total, found)
+                if len(line) > LINE_LIMIT:
+                    raise DataError(
+                        f"{found.name}: a line of more than {size_text(LINE_LIMIT)}, which is the "
+                        "limit; cut it"
+                    )
+                if first:
+                    _check_utf16(line, found)
+                    line = line.removeprefix(codecs.BOM_UTF8)
+                yield line.decode("utf-8", "surrogateescape")
 
 
 def _parquet(found: Found) -> Iterator[Item]:
@@ -238,10 +267,12 @@ def _parquet(found: Found) -> Iterator[Item]:
     number = 0
     try:
         with pq.ParquetFile(found.path) as file:
+            size, rows = fingerprint(found)[0], file.metadata.num_rows
             for batch in file.iter_batches(1000):
                 for values in batch.to_pylist():
                     number += 1
-                    yield Item(f"{found.name} row {number}", values=values)
+                    read = size * number // max(rows, number)
+                    yield Item(f"{found.name} row {number}", values=values, read=read)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{found.name}: not a Parquet file, or a damaged one") from error
     if not number:

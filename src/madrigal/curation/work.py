@@ -14,7 +14,7 @@ from madrigal.curation.sources import Source, Sources
 from madrigal.curation.stream import fingerprint
 from madrigal.errors import DataError
 
-_VERSION = 2  # of what is stored; blocks of another one are looked at again
+_VERSION = 3  # of what is stored; blocks of another one are looked at again
 _AHEAD = 2  # blocks in wait for each process, so that memory stays bounded
 
 Tell = Callable[[int], None]  # so many bytes more
@@ -40,7 +40,7 @@ def key_of(sources: Sources) -> str:
     """What the stored blocks follow from: files, their state, settings, and the code's version."""
     said = [
         [one.task, one.split, one.name, *fingerprint(one.found), one.format, sorted(one.cut),
-         one.settings.model_dump_json()]
+         one.settings.model_dump_json(), *one.languages]
         for one in sources.files
     ]  # fmt: skip
     return sha256(json.dumps([_VERSION, SIZE, said]).encode()).hexdigest()[:16]
@@ -92,8 +92,10 @@ def _wanted(
     count = 0
     mistakes: list[str] = []
     for number, source in enumerate(sources.files):
+        left = fingerprint(source.found)[0]
         try:
             for block in blocks(number, source):
+                left -= block.bytes
                 path = stored(folder, number, block.number)
                 paths[number].append(path)
                 if shard.mine(count) and not is_stored(path):
@@ -101,6 +103,7 @@ def _wanted(
                 else:
                     tell(block.bytes)
                 count += 1
+            tell(left)  # blank lines, and what is no row's
         except DataError as error:
             mistakes += error.mistakes
     if mistakes:

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from madrigal.curation import curate, of_files
+from madrigal.errors import DataError
 
 MEASURE = """
 import resource, sys
@@ -98,3 +99,14 @@ def test_nul_bytes_are_told_by_line(tmp_path):
     good = b'{"text": "a", "label": "b"}\n'
     said = told(tmp_path, "a.jsonl", good + b"\0" * 1000 + b"\n" + good + b'{"text": "\\u0000"}\n')
     assert said[0] == "a.jsonl:2: a NUL byte in column 1; this is no text"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.csv.gz"])
+def test_a_header_that_is_no_utf_8_is_refused(tmp_path, name):
+    """Found by fuzzing: a cleaned copy of such a table could not be written."""
+    mark = b"\t" if ".tsv" in name else b","
+    content = mark.join([b"text", b"la\x97bel"]) + b"\n" + mark.join([b"a", b"b"]) + b"\n"
+    packed = gzip.compress(content) if name.endswith("gz") else content
+    with pytest.raises(DataError) as refused:
+        told(tmp_path, name, packed)
+    assert refused.value.mistakes == (f"{name}:1: byte 0x97 is not UTF-8; save the file as UTF-8",)

@@ -113,6 +113,8 @@ def texts(row: Row, name: str) -> tuple[str, ...]:
     if name not in row.values:
         raise DataError(f"{row.where}: {unknown_field(name, row.values)}")
     value = row.values[name]
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise DataError(f"{row.where}: field '{name}' is {'null' if value is None else 'empty'}")
     items = [scalar(item) for item in (value if isinstance(value, list) else [value])]
     kept = tuple(item for item in items if item is not None and item.strip())
     if not kept or len(kept) != len(items):
