@@ -367,8 +367,8 @@ MISTAKES = {
     "records made of nothing": (
         "labels: [sad, happy]",
         "labels: [sad, happy]\n    augment: {edits: 0}",
-        "recipe.yaml:10: tasks.mood.augment: `edits` and `swaps` are both 0, so nothing is made; "
-        "raise one",
+        "recipe.yaml:10: tasks.mood.augment: `edits`, `swaps` and `templates` are all 0, so "
+        "nothing is made; raise one",
     ),
     "a rate of edits that are not made": (
         "labels: [sad, happy]",

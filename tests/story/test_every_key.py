@@ -210,6 +210,10 @@ ROWS = {
     "tasks.NAME.augment.swaps": Row(
         "tasks.mood.augment.swaps", 0.5, EDITS | {"tasks.mood.data": {"train": "people.jsonl"}}
     ),
+    "tasks.NAME.augment.templates": Row(
+        "tasks.mood.augment.templates", 0.5, EDITS | {"tasks.mood.prompt": "Text: {text}\nMood:"}
+    ),
+    "tasks.NAME.augment.written": Row("tasks.mood.augment.written", "said.jsonl", EDITS),
     "tasks.NAME.augment.rate": Row("tasks.mood.augment.rate", 0.4, EDITS),
     "tasks.NAME.data.max_train": Row("tasks.mood.data.max_train", 20),
     "tasks.NAME.data.max_validation": Row("tasks.mood.data.max_validation", 3),
@@ -590,6 +594,10 @@ def folder(tmp_path_factory):
     people = moods.replace('"text": "', '"text": "his ')  # words that have another side
     assert people != moods
     (place / "people.jsonl").write_text(people, encoding="utf-8")
+    first = json.loads((place / "mood.train.jsonl").read_text("utf-8").splitlines()[0])["text"]
+    said = {"from": "mood.train.jsonl:1", "by": "paraphrase",
+            "texts": [{"before": first, "after": "it was as it is"}]}  # fmt: skip
+    (place / "said.jsonl").write_text(json.dumps(said) + "\n", encoding="utf-8")
     texts = [{"text": f"t {i}", "wit": i % 9, "depth": i % 7, "bad": 1, "good": 2}
              for i in range(30)]  # fmt: skip
     (place / "rated.jsonl").write_text("".join(f"{json.dumps(t)}\n" for t in texts))

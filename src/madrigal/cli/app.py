@@ -61,8 +61,8 @@ def _usage(error: Any) -> str:
 
 
 def _how_to_go_on(arguments: Sequence[str]) -> str:
-    goes_on = (["group"], ["few-shot"], ["constitution"], ["sweep"], ["curate"], ["tax"])
-    if arguments[:1] in goes_on:
+    goes_on = ("group", "few-shot", "constitution", "augment", "sweep", "curate", "tax")
+    if arguments and arguments[0] in goes_on:
         return f"interrupted; go on with: madrigal {shlex.join(arguments)}"
     if arguments[:1] not in (["run"], ["extend"]):
         return "interrupted"

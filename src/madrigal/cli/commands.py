@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from madrigal.cli.augment_command import augment
 from madrigal.cli.constitution_commands import constitution, probe
 from madrigal.cli.curate_command import curate
 from madrigal.cli.feedback_commands import feedback
@@ -64,6 +65,7 @@ app.command()(extend)
 app.command()(tax)
 app.command()(ensemble)
 app.command("filter")(filter_)
+app.command()(augment)
 app.command()(constitution)
 app.command()(probe)
 app.add_typer(feedback, name="feedback")

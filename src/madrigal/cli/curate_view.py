@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from madrigal.curation.curate import Curated
+from madrigal.curation.fields import lines as field_lines
 from madrigal.curation.groups import line
 
 _EXAMPLES = 2
@@ -56,9 +57,10 @@ def _head(card: Mapping[str, Any]) -> str:
 
 
 def _lines(card: Mapping[str, Any]) -> list[str]:
-    """How far the data are apart, and who occurs in them."""
+    """How far the data are apart, who occurs in them, and what rows say of themselves."""
     who = line(card["groups"], sum(card["records"].values()))
-    return [*(one["line"] for one in card["shift"]), *([who] if who else [])]
+    given = field_lines(card["fields"])
+    return [*(one["line"] for one in card["shift"]), *([who] if who else []), *given]
 
 
 def _ranked(card: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from madrigal.curation.checks import look
+from madrigal.curation.fields import InBlock, count
 from madrigal.curation.finding import Finding, Severity
 from madrigal.curation.marks import SPLITS, Marks
 from madrigal.curation.reading import row_of, samples, told_by
@@ -70,12 +71,14 @@ class Book:
     wheres: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     licences: Counter[str] = field(default_factory=Counter)
+    given: InBlock = field(default_factory=dict)
 
     def add(self, sample: Sample, place: int, part: int, side: int, filled: int) -> None:
         """One more sample, the `part`-th of row `place`, and what is seen in it alone."""
         self.marks.add(sample, place, part, side, min(filled, 65535))
         self.wheres.append(sample.where)
         self.licences[sample.licence or ""] += 1
+        count(self.given, sample, side)
         for seen in look(sample):
             known = (seen.check, seen.severity, seen.evidence)
             self.findings.append(
@@ -90,6 +93,7 @@ class Book:
             "labels": list(self.marks.labels),
             "licences": dict(sorted(self.licences.items())),
             "declared": sorted(declared),
+            "fields": self.given,
             "findings": [one.as_json() for one in self.findings],
         }
 

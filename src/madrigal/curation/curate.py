@@ -12,6 +12,7 @@ from madrigal.curation.chances import States
 from madrigal.curation.contamination import contamination
 from madrigal.curation.duplicates import exact, leaks, near, shared
 from madrigal.curation.endings import endings
+from madrigal.curation.fields import fields
 from madrigal.curation.finding import CHECKS, CheckName, Finding
 from madrigal.curation.groups import groups
 from madrigal.curation.labels import contradictions, imbalance
@@ -84,9 +85,10 @@ def curate(
             file.write(json.dumps(finding.as_json(), ensure_ascii=False) + "\n")
     aside.replace(path)
     checked: list[CheckName] = [name for name in CHECKS if name not in longer or name in wanted]
-    who = groups(table)
+    who, given = groups(table), fields(table)
     cards = {
-        task: card(table, task, tallies, checked, apart) | {"groups": who[task]}
+        task: card(table, task, tallies, checked, apart)
+        | {"groups": who[task], "fields": given[task]}
         for task in sources.tasks
     }
     return Curated(cards, path, table, sources.notes)

@@ -8,7 +8,9 @@ from typing import Any
 
 from madrigal.curation.card import VERSION, Tallies, found_in, languages
 from madrigal.curation.curate import CHEAP, DEEP
+from madrigal.curation.fields import fields
 from madrigal.curation.finding import CHECKS, CheckName, Finding, Severity
+from madrigal.curation.groups import groups
 from madrigal.curation.loaded import Loaded
 from madrigal.curation.marks import SPLITS
 from madrigal.curation.shift import shifts
@@ -45,7 +47,12 @@ def inspect(loaded: Loaded, deep: bool = False) -> Inspected:
         checked: list[CheckName] = [
             name for name in CHECKS if name not in _NOT_HERE and (deep or name not in _LONGER)
         ]
-        cards = {task: _card(table, loaded, task, tallies, checked) for task in loaded.tasks}
+        who, given = groups(table), fields(table)
+        cards = {
+            task: _card(table, loaded, task, tallies, checked)
+            | {"groups": who[task], "fields": given[task]}
+            for task in loaded.tasks
+        }
         forget()
     return Inspected(with_texts(cards, loaded), findings)
 

@@ -11,6 +11,7 @@ from madrigal.tasks.template import UnknownFieldError, field_names, fill
 
 # What formats add to the fields of a row, and what no prompt is about.
 _NOT_CONTENT = {"definition", "cautions", "examples", "label"}
+_NOT_GIVEN = {*_NOT_CONTENT, "license", "licence", "id", COPY_OF}
 _SHORTEST = 3  # a field of fewer characters may stand in a prompt by chance
 
 
@@ -33,6 +34,8 @@ class Sample:
     languages: tuple[str, str] = ("", "")  # declared for prompt and answer, as the data name them
     licence: str | None = None  # as the row or its file says; None: nothing says it
     copied: bool = False  # a copy of another, made on purpose and marked
+    # Fields of the row that neither prompt nor answer shows.
+    given: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def own(self) -> str:
@@ -59,15 +62,22 @@ def sample_of(draft: Draft, settings: TaskSettings, told: Told) -> Sample:
     licence = told.licence or _licence(draft.fields)
     copied = bool(draft.fields.get(COPY_OF))
     if draft.text:
+        given = given_of(draft.fields, draft.text, ())
         return Sample(
-            draft.where, text=draft.text, languages=told.languages, licence=licence, copied=copied
+            draft.where,
+            text=draft.text,
+            languages=told.languages,
+            licence=licence,
+            copied=copied,
+            given=given,
         )
     turns = _turns(draft, settings)
     answers = draft.answers if draft.feedback is None else draft.feedback.answers
+    content = content_of(draft.fields, turns, settings)
     return Sample(
         draft.where,
         prompt="\n".join(turn.text for turn in turns),
-        content=content_of(draft.fields, turns, settings),
+        content=content,
         answers=answers,
         choices=draft.choices,
         labelled=draft.labelled or settings.labels is not None,
@@ -75,6 +85,7 @@ def sample_of(draft: Draft, settings: TaskSettings, told: Told) -> Sample:
         languages=told.languages,
         licence=licence,
         copied=copied,
+        given=given_of(draft.fields, content, answers),
     )
 
 
@@ -83,17 +94,20 @@ def sample_of_record(record: Record, settings: TaskSettings, labelled: bool) -> 
     licence = _licence(record.fields)
     copied = bool(record.fields.get(COPY_OF))
     if record.text:
-        return Sample(record.where, text=record.text, licence=licence, copied=copied)
+        given = given_of(record.fields, record.text, ())
+        return Sample(record.where, text=record.text, licence=licence, copied=copied, given=given)
+    content = content_of(record.fields, record.turns, settings)
     return Sample(
         record.where,
         prompt=record.prompt,
-        content=content_of(record.fields, record.turns, settings),
+        content=content,
         answers=record.said,
         choices=() if labelled else record.choices,
         labelled=labelled,
         judged=record.feedback is not None,
         licence=licence,
         copied=copied,
+        given=given_of(record.fields, content, record.said),
     )
 
 
@@ -132,6 +146,16 @@ def content_of(fields: Mapping[str, str], turns: Sequence[Turn], settings: TaskS
         if start >= 0 and not any(a < end and start < b for a, b in found):
             found.append((start, end))
     return "\n".join(asked[a:b] for a, b in sorted(found)) if found else asked
+
+
+def given_of(fields: Mapping[str, str], content: str, answers: Sequence[str]) -> dict[str, str]:
+    """The fields that the row brought beside its prompt and answer."""
+    shown = {*content.split("\n"), content, *answers}
+    return {
+        name: value
+        for name, said in fields.items()
+        if name not in _NOT_GIVEN and (value := said.strip()) and value not in shown
+    }
 
 
 def _licence(fields: Mapping[str, str]) -> str | None:

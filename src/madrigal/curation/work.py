@@ -14,7 +14,7 @@ from madrigal.curation.sources import Source, Sources
 from madrigal.curation.stream import fingerprint
 from madrigal.errors import DataError
 
-_VERSION = 3  # of what is stored; blocks of another one are looked at again
+_VERSION = 4  # of what is stored; blocks of another one are looked at again
 _AHEAD = 2  # blocks in wait for each process, so that memory stays bounded
 
 Tell = Callable[[int], None]  # so many bytes more

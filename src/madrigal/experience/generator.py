@@ -9,7 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 from madrigal.tasks.record import Turn
 
 # What a text is wanted for: usage is told apart by it, and rules go by it.
-Purpose = Literal["answer", "critique", "revise", "choose", "rate"]
+Purpose = Literal["answer", "critique", "revise", "choose", "rate", "rewrite"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,9 +79,11 @@ def _source(data: Node, trained: bool) -> Iterator[Mistake]:
 def _augment(augment: Node) -> Iterator[Mistake]:
     if augment.value is None:
         return
-    edits, swaps, rate = (augment.get(key) for key in ("edits", "swaps", "rate"))
-    if not edits.number and not swaps.number:
-        yield Mistake(augment, "`edits` and `swaps` are both 0, so nothing is made; raise one")
+    edits, rate = augment.get("edits"), augment.get("rate")
+    shares = any(augment.get(key).number for key in ("edits", "swaps", "templates"))
+    if not shares and augment.get("written").value is None:
+        said = "`edits`, `swaps` and `templates` are all 0, so nothing is made; raise one"
+        yield Mistake(augment, said)
     elif not edits.number and rate.number not in (None, Augment.model_fields["rate"].default):
         yield Mistake(rate, "has no effect without `edits`; remove it")
 

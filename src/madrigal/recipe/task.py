@@ -96,6 +96,8 @@ class Augment(Settings):
 
     edits: float = Field(default=0.0, ge=0, le=1, description="Copies with small edits of words (slips of the keyboard, words left out, case, commas), as a share of the training records.")
     swaps: float = Field(default=0.0, ge=0, le=1, description="Copies with names, places and words of gender exchanged, as a share of the training records; at most those that have one.")
+    templates: float = Field(default=0.0, ge=0, le=1, description="Copies whose template is worded another way by rule (words of instructions, headings, blank lines, a sentence before), as a share of the training records; none where a prompt has no template.")
+    written: str | None = Field(default=None, description="File that `madrigal augment` wrote: copies in a generator's words, at most as many as there are training records. Rows of records that are not trained on are left out.")
     rate: float = Field(default=0.1, gt=0, le=0.5, description="Share of the words that `edits` changes, at least one.")
 
 

@@ -47,6 +47,8 @@ class DataView:
     quality: tuple[tuple[str, bool], ...]  # sentences about judged answers, and which of them warn
     gaps: tuple[str, ...]  # what of the quality could not be measured
     found: tuple[Found, ...]  # by curation
+    given: tuple[tuple[str, tuple[LabelRow, ...], int], ...]  # by field, and values not shown
+    who: str
     cleaned: tuple[Copy, ...]  # files of it that are cleaned copies
 
 
@@ -87,6 +89,8 @@ def _view(name: str, card: Json, examples: int) -> DataView:
         quality=_said(mapping(card.get("quality")).get("said")),
         gaps=_texts(mapping(card.get("quality")).get("gaps")),
         found=found_in(card, examples),
+        given=_given(mapping(mapping(card.get("curation")).get("fields"))),
+        who=_who(mapping(card.get("curation"))),
         cleaned=copies(card),
     )
 
@@ -130,6 +134,27 @@ def _labels(labels: Json) -> tuple[LabelRow, ...]:
         )
         rows.append(LabelRow(name, *texts, bar))
     return tuple(rows)
+
+
+def _given(fields: Json) -> tuple[tuple[str, tuple[LabelRow, ...], int], ...]:
+    """Fields that the rows have beside prompt and answer, as labels are shown."""
+    found = []
+    for name, splits in fields.items():
+        counted = mapping(splits)
+        if rows := _labels(counted):
+            found.append((str(name), rows, len(mapping(counted.get("train"))) - len(rows)))
+    return tuple(found)
+
+
+def _who(card: Json) -> str:
+    """In what share of the records that were looked at a word stands that names people."""
+    looked_at = sum(number(n) or 0 for n in mapping(card.get("looked_at")).values())
+    shares = [
+        f"{name} {numbers.percent(times / looked_at)}"
+        for name, raw in mapping(card.get("groups")).items()
+        if looked_at and (times := number(raw))
+    ]
+    return ", ".join(shares)
 
 
 def _samples(value: Any) -> tuple[tuple[str, str], ...]:

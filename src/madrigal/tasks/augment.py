@@ -1,15 +1,19 @@
-"""More training records from those there are: edited, or with names and places exchanged.
+"""More training records from those there are: edited, with names and places exchanged, asked in
+other words, or said in a generator's.
 
-Only what the row itself brought of a prompt is changed, never its template, a label or a choice,
-and no word that stands in one. Held-out records stay as they are.
+Either what the row itself brought of a prompt is changed, or its template, never a label or a
+choice, and no word that stands in one. Held-out records stay as they are.
 """
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise, zip_longest
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -17,52 +21,75 @@ from madrigal.errors import DataError
 from madrigal.recipe.task import Augment
 from madrigal.tasks.edits_by_rule import edited
 from madrigal.tasks.record import Record, Turn
+from madrigal.tasks.rewritten import prompts, read_rewritten
 from madrigal.tasks.split import position
 from madrigal.tasks.swaps import SWAPS, swapped
-from madrigal.tasks.task import Task
+from madrigal.tasks.task import DataFile, Task
+from madrigal.tasks.templates_by_rule import reworded
 
-Kind = Literal["edits", "swaps"]
+Kind = Literal["edits", "swaps", "templates"]
 MARK = "augmented"  # the field that says from which record a copy was made, and how
 _SHORTEST = 3  # a field of fewer characters may stand in a prompt by chance
 _WORD = re.compile(r"\w+")
 
 
-def with_augmentation(task: Task, rule: Augment, seed: int) -> Task:
+def with_augmentation(task: Task, rule: Augment, seed: int, root: Path = Path()) -> Task:
     """The task with further training records after those it has.
 
     Of each kind so many as its share of the records says, made of records that it can change, each
-    once, drawn by seed and content. A copy keeps answer and choices, has its origin and kind in the
-    field `augmented`, and stands in the ledger `task.augmented`.
+    once, drawn by seed and content; of what a generator wrote all that fits, at most as many as
+    there are records. A copy keeps answer and choices, has its origin and kind in the field
+    `augmented`, and stands in the ledger `task.augmented`.
 
     Raises:
-        DataError: raw text, or judged answers, whose answers might no longer fit.
+        DataError: raw text, or judged answers, whose answers might no longer fit; a file of
+            rewritten texts that is none, or in which nothing fits the records.
     """
+    where = f"tasks.{task.name}.augment"
     if not task.answered:
         kind = "raw text" if task.kind == "text" else "judged answers"
-        raise DataError(
-            f"tasks.{task.name}.augment: the data are {kind}, which are not augmented; remove it"
-        )
+        raise DataError(f"{where}: the data are {kind}, which are not augmented; remove it")
     records = task.splits["train"]
-    shares: Mapping[Kind, float] = {"edits": rule.edits, "swaps": rule.swaps}
-    made: list[Record] = []
-    ledger: list[dict[str, Any]] = []
+    shares: Mapping[Kind, float] = {
+        "edits": rule.edits, "swaps": rule.swaps, "templates": rule.templates
+    }  # fmt: skip
+    made: list[tuple[Record, Record, str]] = []
     for kind, share in shares.items():
         wanted = round(share * len(records))
-        for record, new in _copies(records, kind, rule.rate, seed, wanted):
-            made.append(new)
-            ledger.append({"from": record.where, "by": kind, "after": new.turns[-1].text})
-    note = (
-        f"{len(made):,} training records are made from {len(records):,}: "
-        + ", ".join(f"{sum(one['by'] == kind for one in ledger):,} by {kind}" for kind in shares)
-        + " (a share of "
-        f"{len(made) / max(1, len(made) + len(records)):.0%})"
-    )
+        copies = _copies(records, kind, rule.rate, seed, wanted)
+        made += [(record, new, kind) for record, new in copies]
+    files: tuple[DataFile, ...] = ()
+    if rule.written is not None:
+        rows, files = read_rewritten(rule.written, root, f"{where}.written")
+        found = [
+            (record, marked(record, by, prompt), by)
+            for record, by, prompt in prompts(records, rows)
+        ]
+        if not found:
+            raise DataError(
+                f"{where}.written: none of the {len(rows):,} rows of {rule.written} fits a "
+                "training record; name the file that was written for these data"
+            )
+        made += found[: len(records)]
     return replace(
         task,
-        splits={**task.splits, "train": (*records, *made)},
+        splits={**task.splits, "train": (*records, *(new for _, new, _ in made))},
         counts={**task.counts, "train": len(records) + len(made), MARK: len(made)},
-        notes=(*task.notes, note),
-        augmented=tuple(ledger),
+        notes=(*task.notes, _note(len(records), made, [k for k in shares if shares[k]])),
+        augmented=tuple(
+            {"from": record.where, "by": by, "after": new.turns[-1].text}
+            for record, new, by in made
+        ),
+        files=(*task.files, *files),
+    )
+
+
+def _note(records: int, made: Sequence[tuple[Record, Record, str]], asked: Sequence[str]) -> str:
+    counts = dict.fromkeys(asked, 0) | Counter(by for _, _, by in made)
+    told = ", ".join(f"{count:,} by {by}" for by, count in counts.items())
+    share = len(made) / max(1, len(made) + records)
+    return (
+        f"{len(made):,} training records are made from {records:,}: {told} (a share of {share:.0%})"
     )
 
 
@@ -93,16 +120,37 @@ def copied(record: Record, kind: Kind, rate: float, chance: np.random.Generator)
     if kind == "swaps" and known & {*SWAPS, "her"}:
         return None  # what is swapped in the prompt would have to be swapped in the answer
     prompt = record.turns[-1].text
-    after = prompt
-    for start, end in reversed(_own(prompt, record, said)):
-        part = after[start:end]
-        new = swapped(part) if kind == "swaps" else edited(part, rate, known, chance)
-        after = after[:start] + new + after[end:]
+    own, around = _cut(prompt, _own(prompt, record, said))
+    if kind == "templates":
+        # Where nothing of the row is found, template and row cannot be told apart.
+        around = reworded(around, known, chance) if own else around
+    else:
+        own = [swapped(part) if kind == "swaps" else edited(part, rate, known, chance)
+               for part in own]  # fmt: skip
+    after = "".join(part for pair in zip_longest(around, own, fillvalue="") for part in pair)
     if after == prompt or not after.strip():
         return None
-    fields = MappingProxyType({**record.fields, MARK: f"{kind} of {record.where}"})
-    turns = (*record.turns[:-1], Turn("user", after))
-    return replace(record, where=f"{record.where} ({kind})", turns=turns, fields=fields)
+    return marked(record, kind, after)
+
+
+def marked(record: Record, by: str, prompt: str) -> Record:
+    """A copy with another prompt, which says of what record it was made and how."""
+    fields = MappingProxyType({**record.fields, MARK: f"{by} of {record.where}"})
+    turns = (*record.turns[:-1], Turn("user", prompt))
+    return replace(record, where=f"{record.where} ({by})", turns=turns, fields=fields)
+
+
+def own_texts(record: Record) -> list[str]:
+    """What the row brought of its last prompt, but answers and choices, in their order."""
+    prompt = record.turns[-1].text
+    return [prompt[a:b] for a, b in _own(prompt, record, (*record.answers, *record.choices))]
+
+
+def _cut(prompt: str, spans: Sequence[tuple[int, int]]) -> tuple[list[str], list[str]]:
+    """What lies in the spans, and what lies around them: one part more."""
+    ends = [0, *(place for span in spans for place in span), len(prompt)]
+    parts = [prompt[a:b] for a, b in pairwise(ends)]
+    return parts[1::2], parts[::2]
 
 
 def _own(prompt: str, record: Record, said: Sequence[str]) -> list[tuple[int, int]]:

@@ -59,7 +59,7 @@ def load_tasks(recipe: Recipe, root: Path, known: Mapping[str, Task] = NOTHING) 
     for name, settings in recipe.tasks.items() if not mistakes else ():
         if settings.augment is not None and name not in known:
             try:
-                tasks[name] = with_augmentation(tasks[name], settings.augment, recipe.seed)
+                tasks[name] = with_augmentation(tasks[name], settings.augment, recipe.seed, root)
             except DataError as error:
                 mistakes += error.mistakes
     if mistakes:

@@ -1,6 +1,7 @@
 """Records made from others: what changes and what must not, how many, and what is told of them."""
 
 import re
+from dataclasses import replace
 from difflib import SequenceMatcher
 
 import numpy as np
@@ -15,6 +16,7 @@ from madrigal.tasks.load import load_tasks
 from madrigal.tasks.record import Record, Turn
 from madrigal.tasks.swaps import SWAPS, swapped
 from madrigal.tasks.task import Task
+from madrigal.tasks.templates_by_rule import reworded
 from tasks_made import write_jsonl
 
 LABELS = ("negative", "positive")
@@ -156,3 +158,37 @@ def test_in_a_recipe_after_shots_and_never_in_what_is_held_out(tmp_path):
     assert origins == {one.where for one in found.splits["train"][:10]}
     for split in ("validation", "test"):
         assert not any(MARK in one.fields for one in found.splits[split])
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_templates_say_the_same_another_way_around_the_same_words(seed):
+    text = "the answer that I write: does the father read this sentence?\nTask: none"
+    asked = f"Classify the following sentence as positive or not.\nReview: {text}\nSentiment:"
+    one = replace(review(text), turns=(Turn("user", asked),))
+    new = copied(one, "templates", 0.1, chance(seed))
+    said = new.turns[-1].text
+    assert said != asked
+    assert text in said
+    assert said.replace(text, "").count("positive") == 1
+    assert "Sentiment" in said.rpartition(text)[2]
+    assert "Review" in said.partition(text)[0]
+    assert (new.answers, new.choices) == (one.answers, one.choices)
+    assert new.fields[MARK] == "templates of r.jsonl:1"
+
+
+def test_each_rule_of_templates_is_met_and_their_words_are_no_labels():
+    parts = ["Classify the sentence below.\nReview: ", "\nSentiment:"]
+    found = {tuple(reworded(parts, {"text", "review"}, chance(seed))) for seed in range(200)}
+    whole = ["·".join(one) for one in found]
+    assert len(found) > 50
+    for rule in ("Categorise", "\n\nSentiment", "Please do this.", "[Sentiment]:", "Sentiment ="):
+        assert any(rule in one for one in whole)
+    assert all("Review: " in one and "text" not in one for one in whole)
+
+
+def test_a_prompt_without_template_is_asked_in_no_other_way():
+    bare = Record("q", (Turn("user", "Classify the sentence"),), ("a",),
+                  fields={"prompt": "Classify the sentence"})  # fmt: skip
+    assert copied(bare, "templates", 0.1, chance()) is None
+    unknown = replace(bare, fields={})
+    assert copied(unknown, "templates", 0.1, chance()) is None
