@@ -32,7 +32,7 @@ def augment(path: Path, out: Path | None) -> None:
         f"every text with its reason: {home / LEDGER}",
     ]
     if kept:
-        path = os.path.relpath(home / WRITTEN, job.root)
-        lines.append(f"to learn from them: tasks.{summary['task']}.augment.written: {path}")
+        told = os.path.relpath(home / WRITTEN, job.root)
+        lines.append(f"to learn from them: tasks.{summary['task']}.augment.written: {told}")
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)
