@@ -148,7 +148,7 @@ def test_with_shots_only_copies_of_the_chosen_are_learnt(server, tmp_path):
     ({"ask": "Say it"}, "words.yaml: ask: has no {text} in it"),
     ({"ask": "Say {text}", "through": "German"}, "words.yaml: ask: has no {language} in it"),
     ({"generator": {"kind": "rules", "words": ["a"]}}, "generator: rules write no texts"),
-    ({"share": 2.0}, "words.yaml:9: share"),
+    ({"share": 2.0}, "words.yaml:10: share: found 2.0; must be at most 1"),
     ({"recipe": "none.yaml"}, "none.yaml: no such file"),
 ])  # fmt: skip
 def test_a_mistake_is_one_line(server, tmp_path, capsys, keys, said):
