@@ -33,6 +33,7 @@ def card() -> dict:
     return {
         "version": 1, "checked": ["leak", "contamination"], "looked_at": {"train": 200, "test": 0},
         "records": {"train": 900, "test": 0}, "languages": {},
+        "groups": {"men": 50}, "fields": {HOSTILE: {"train": {HOSTILE: 150, "b": 50}}},
         "found": {
             "encoding": kind("text decoded wrongly", "error", 1, example("a.jsonl:4")),
             "contamination": kind(
