@@ -12,7 +12,7 @@ from madrigal.experience.penalty import Penalty
 from madrigal.experience.served import Served
 from madrigal.experience.signs import late
 from madrigal.recipe import policy
-from madrigal.training.acting import Sign
+from madrigal.training.acting import Care, Sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +113,26 @@ def last_look(task: str, plan: Plan, state: Standing) -> list[Sign]:
 def struck(state: Standing) -> Standing:
     """After something was done about a sign."""
     return replace(state, caution=replace(state.caution, strikes=state.caution.strikes + 1))
+
+
+def care_of(state: Standing) -> Care:
+    """What is to outlast going back."""
+    beta = 0.0 if state.penalty is None else state.penalty.beta
+    caution = state.caution
+    return Care(caution.strikes, beta, caution.length_price, caution.cut_price)
+
+
+def gone_back(state: Standing, care: Care, warned: bool) -> Standing:
+    """The state after going back: nothing is cheaper than it was by then, and where this task's
+    sign was the reason (`warned`) a nat is dearer still."""
+    caution, penalty = state.caution.settled(), state.penalty
+    if penalty is not None:
+        penalty = replace(penalty, beta=max(penalty.beta, care.beta))
+        penalty = penalty.raised() if warned else penalty
+    caution = replace(
+        caution,
+        strikes=care.strikes,
+        length_price=max(caution.length_price, care.length),
+        cut_price=max(caution.cut_price, care.end),
+    )
+    return replace(state, caution=caution, penalty=penalty)

@@ -25,13 +25,13 @@ from madrigal.experience.means import (
     watched_means,
 )
 from madrigal.experience.paid import Found, drawn_from, paid, row_of
-from madrigal.experience.plan import Plan, Standing, dealt_with, last_look
+from madrigal.experience.plan import Plan, Standing, care_of, dealt_with, gone_back, last_look
 from madrigal.experience.writing import Writer
 from madrigal.objectives.build import learnt_once
 from madrigal.recipe import policy
 from madrigal.retention import Teacher
 from madrigal.tasks.encoded import Encoded, Example
-from madrigal.training.acting import Look, Sign
+from madrigal.training.acting import Care, Look, Sign
 from madrigal.training.record import Rollout, StepRecord, Watched
 from madrigal.training.reference import Asked, token_logps, token_nuclei, token_values
 
@@ -134,18 +134,14 @@ class Rollouts:
             for task, state in self._states.items():
                 self._states[task] = replace(state, norms=(*state.norms, seen.grad_norm))
 
-    def strikes(self) -> Mapping[str, int]:
+    def care(self) -> Mapping[str, Care]:
         """See `Acting`."""
-        return {task: state.caution.strikes for task, state in self._states.items()}
+        return {task: care_of(state) for task, state in self._states.items()}
 
-    def went_back(self, strikes: Mapping[str, int], task: str) -> None:
-        """See `Acting`. A nat gets dearer."""
+    def went_back(self, care: Mapping[str, Care], task: str) -> None:
+        """See `Acting`."""
         for name, state in self._states.items():
-            caution = replace(state.caution.settled(), strikes=strikes[name])
-            penalty = state.penalty
-            if name == task and penalty is not None:
-                penalty = penalty.raised()
-            self._states[name] = replace(state, caution=caution, penalty=penalty)
+            self._states[name] = gone_back(state, care[name], name == task)
         self._held, self._told, self._signs = {}, [], []
 
     def _roll(

@@ -31,6 +31,17 @@ class Look:
     sound: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Care:
+    """What signs have taught so far of a task. It outlasts going back, or the same steps would be
+    gone at the same prices again."""
+
+    strikes: int  # times that something was done
+    beta: float  # reward that a nat of divergence costs
+    length: float  # reward that each start length beyond the first costs
+    end: float  # reward that having no end costs, beside `missing_end`
+
+
 @runtime_checkable
 class Acting(Protocol):
     """What writes the examples of some tasks while the stage trains, and remembers them for as long
@@ -81,12 +92,12 @@ class Acting(Protocol):
         """Rollouts without a sign after which what came before them was well."""
         ...
 
-    def strikes(self) -> Mapping[str, int]:
-        """How often something was done about a task."""
+    def care(self) -> Mapping[str, Care]:
+        """How carefully each task is learnt by now."""
         ...
 
-    def went_back(self, strikes: Mapping[str, int], task: str) -> None:
-        """Go on more carefully with a task, after `load`; `strikes` are those before it."""
+    def went_back(self, care: Mapping[str, Care], task: str) -> None:
+        """Go on more carefully with a task, after `load`; `care` is that before it."""
         ...
 
     def state_dict(self) -> dict[str, Any]: ...

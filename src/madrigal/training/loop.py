@@ -175,9 +175,9 @@ class _Trainer:
                 f"stage {self.run.settings.name}: {sign.task}: {sign.text} The checkpoint of step "
                 f"{progress.safe_step}, to go back to, is missing or damaged; start anew"
             )
-        strikes = acting.strikes()
+        care = acting.care()
         self._go_to(found)
-        acting.went_back(strikes, sign.task)
+        acting.went_back(care, sign.task)
         progress.sound_step = found.step  # none of those since
         text = f"{sign.task}: model and optimiser taken back to step {found.step}."
         self.observe(Event(step, "rolled_back", text))

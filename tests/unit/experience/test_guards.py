@@ -1,5 +1,6 @@
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from madrigal.experience.caution import Caution
 from madrigal.experience.guards import alarm
 from madrigal.experience.history import History
-from madrigal.experience.plan import Plan, Standing, dealt_with
+from madrigal.experience.plan import Plan, Standing, care_of, dealt_with, gone_back
 from madrigal.experience.signs import late
 from madrigal.recipe.policy import Grpo, PolicyGuard, Ppo
 
@@ -327,6 +328,24 @@ def test_a_price_on_missing_ends_that_works_is_not_raised():
     assert sign(*[{"cut": share} for share in rising]).sign == "cut"
     assert sign(*[{"cut": share} for share in still]).sign == "cut"
     assert sign(*[{"cut": share} for share in falling]) is None
+
+
+def test_each_time_that_a_model_goes_back_to_the_same_place_a_nat_is_dearer():
+    kept = now = standing(plan())
+    for times in (1, 2, 3):
+        now = gone_back(kept, care_of(now), warned=True)
+        assert now.penalty.beta == pytest.approx(0.05 * 1.5**times)
+
+
+def test_prices_outlast_going_back():
+    kept = standing(plan(), {"tokens": 9.0})
+    caution = replace(kept.caution, strikes=2, length_price=1.0, cut_price=3.0)
+    then = replace(kept, caution=caution, penalty=replace(kept.penalty, beta=0.7))
+    now = gone_back(kept, care_of(then), warned=False)
+    assert care_of(now) == care_of(then)
+    assert now.caution.history.last == ()
+    cheaper = replace(kept, penalty=replace(kept.penalty, beta=0.9))
+    assert gone_back(cheaper, care_of(then), warned=False).penalty.beta == 0.9
 
 
 def test_a_guard_that_only_tells():
