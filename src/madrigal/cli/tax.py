@@ -43,8 +43,6 @@ def tax(run: Path, wish: Wish, out: Path | None, merge: bool, task: str | None) 
         if not equals or not path:
             mistakes.append(f"--judge {text}: no 'TASK=RUN'; write --judge polite=runs/judge")
             continue
-        if (name, Path(path).name) in ((one, run.name) for one, run in judges):
-            mistakes.append(f"--judge {text}: a judge of {name!r} is called so; rename a folder")
         judges.append((name, Path(path).expanduser()))
     for given, option in ((out, "--out"), (merge, "--merge"), (task, "--task")):
         if given:

@@ -12,7 +12,8 @@ from madrigal.experience.plan import Standing
 from madrigal.recipe import policy
 from madrigal.training.record import Unrewarded
 
-# Answers that are looked at before a stage may end for want of some rewards.
+# Answers that are looked at before a stage may end for want of some rewards; and so many without
+# any, one after another, end it, however many had one before: whoever gave them is gone.
 _ENOUGH = 32
 _NAMED = 3  # prompts of a sentence
 _UNSAID = "no number"
@@ -35,9 +36,10 @@ def counted(
     """With `count` answers of a rollout counted, and those of them without a reward.
 
     Raises:
-        RunStopped: too many of the answers so far have no reward.
+        RunStopped: too many of the answers so far have no reward, or none of the last ones has.
     """
     failed, written = state.failed + len(bad), state.written + count
+    lately = state.lately + len(bad) if len(bad) == count else 0
     share = failed / max(1, written)
     enough = written >= _ENOUGH or len(bad) == count
     if bad and share > settings.failures and enough:
@@ -46,7 +48,12 @@ def counted(
             f"{_named(bad)}), more than the {settings.failures:.0%} that `failures` allows; mend "
             "the reward, or raise `failures`, and go on with --resume"
         )
-    return replace(state, written=written, failed=failed)
+    if lately >= _ENOUGH:
+        raise RunStopped(
+            f"{task}: none of the last {lately} answers got a reward (the last: {_named(bad)}); "
+            "mend the reward, and go on with --resume"
+        )
+    return replace(state, written=written, failed=failed, lately=lately)
 
 
 def remark(before: Standing, now: Standing, bad: Sequence[Unrewarded]) -> str:

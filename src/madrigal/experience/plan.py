@@ -46,7 +46,8 @@ class Plan:
         scale, caution = Scale(*state["scale"]), Caution.load(state["caution"])
         norms = tuple(state.get("norms", ()))
         looks = Looks.load(state["looks"]) if "looks" in state else Looks()
-        return Standing(penalty, scale, state["written"], state["failed"], caution, norms, looks)
+        written, failed, lately = state["written"], state["failed"], state.get("lately", 0)
+        return Standing(penalty, scale, written, failed, lately, caution, norms, looks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Standing:
     scale: Scale = field(default_factory=Scale)
     written: int = 0  # answers so far
     failed: int = 0  # of them without a reward
+    lately: int = 0  # of them the last ones, without one between that has a reward
     caution: Caution = field(default_factory=Caution)
     norms: tuple[float, ...] = ()  # of the gradients since the last rollout
     looks: Looks = field(default_factory=Looks)
@@ -67,6 +69,7 @@ class Standing:
             "scale": [self.scale.count, self.scale.total, self.scale.squares],
             "written": self.written,
             "failed": self.failed,
+            "lately": self.lately,
             "caution": self.caution.state_dict(),
             "norms": list(self.norms),
             "looks": self.looks.state_dict(),

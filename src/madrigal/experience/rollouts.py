@@ -27,7 +27,6 @@ from madrigal.experience.means import (
 from madrigal.experience.paid import Found, drawn_from, paid, row_of
 from madrigal.experience.plan import Plan, Standing, care_of, dealt_with, gone_back, last_look
 from madrigal.experience.writing import Writer
-from madrigal.objectives.build import learnt_once
 from madrigal.recipe import policy
 from madrigal.retention import Teacher
 from madrigal.tasks.encoded import Encoded, Example
@@ -233,7 +232,7 @@ class Rollouts:
             kept = token_nuclei(asked, task, examples, plan.settings.top_p)
             rows_ = [drawn_from(*one) for one in zip(rows, kept, strict=True)]
             drawn = [tuple(rows_[n : n + count]) for n in range(0, len(rows_), count)]
-        once = learnt_once(plan.settings) and plan.server is None
+        once = policy.learnt_once(plan.settings) and plan.server is None
         old = [np.array(one) for one in theirs] if once else token_logps(asked, task, drawn, _quiet)
         with self._teacher.speaking():
             reference = token_logps(asked, task, examples, _quiet)
@@ -254,7 +253,7 @@ class Rollouts:
         """Tokens of the passes over answers: of the model, its reference, and maybe its critic and
         what was likeliest."""
         more = isinstance(settings, policy.Ppo) + (settings.top_p < 1)
-        more += not learnt_once(settings) or settings.server is not None
+        more += not policy.learnt_once(settings) or settings.server is not None
         return scored_tokens(answers, self._asked.share_prompts, 1 + more)
 
     def state_dict(self) -> dict[str, Any]:

@@ -144,10 +144,13 @@ def _fell(
 
 
 def _moved(guard: PolicyGuard, history: History, name: str) -> float:
-    """How far a mean is from the start, in standard errors by its spread over the rollouts."""
+    """How far a mean is from the start, in standard errors by its spread over the rollouts; 0 in
+    windows of one rollout, whose spread nobody knows."""
+    if guard.window < 2:
+        return 0.0
     windows = (history.first, history.last[-guard.window :])
     first, last = (np.array([one.get(name, math.nan) for one in some]) for some in windows)
-    spread = math.sqrt(first.var() / len(first) + last.var() / len(last))
+    spread = math.sqrt(first.var(ddof=1) / len(first) + last.var(ddof=1) / len(last))
     return float(last.mean() - first.mean()) / max(spread, 1e-9)
 
 

@@ -7,12 +7,10 @@ from torch import nn
 
 from madrigal.errors import ModelError
 from madrigal.model.blocks import block_of, check_blocks, in_blocks
+from madrigal.model.freezable import check_freeze, inside
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.score import heads
-from madrigal.model.targets import is_target
 from madrigal.recipe.stage import Freeze
-
-_PEFT = ("base_model", "model", "default", "base_layer")
 
 
 @contextmanager
@@ -44,19 +42,14 @@ def _named(model: LanguageModel, settings: Freeze, key: str) -> list[nn.Paramete
     own = {id(p) for _, head in heads(model.causal) for p in head.parameters()}
     parts = {id(p) for p in _tables(model, settings)}
     every = {n: p for n, p in model.trainable() if id(p) not in own}
-    for name in settings.modules:
-        if not any(_inside(n, name) for n in every):
-            known = sorted({part for n in every for part in n.split(".")[:-1] if _plain(part)})
-            raise ModelError(
-                f"{key}.modules: nothing that is trained is within a module {name!r}; there are "
-                f"{', '.join(map(repr, known))}"
-            )
+    # Blocks stand whatever is trained; modules must be among what is.
+    check_freeze(key, settings.model_copy(update={"layers": "none"}), every)
     held = [
         p
         for n, p in every.items()
         if id(p) in parts
         or (block_of(n) is not None and in_blocks(n, settings.layers))
-        or any(_inside(n, name) for name in settings.modules)
+        or any(inside(n, name) for name in settings.modules)
     ]
     if not held:
         raise ModelError(
@@ -66,17 +59,6 @@ def _named(model: LanguageModel, settings: Freeze, key: str) -> list[nn.Paramete
     if len(held) == len(every):
         raise ModelError(f"{key}: nothing is left to train; name fewer parts")
     return held
-
-
-def _plain(part: str) -> bool:
-    """Whether a part of a name is one that a person would write, no number and none of peft's."""
-    return not part.isdecimal() and part not in _PEFT and not part.startswith("lora_")
-
-
-def _inside(parameter: str, module: str) -> bool:
-    """Whether a parameter belongs to a module of this name, or to an adapter on one."""
-    parts = parameter.split(".")
-    return any(is_target(".".join(parts[:end]), [module]) for end in range(1, len(parts)))
 
 
 def _tables(model: LanguageModel, settings: Freeze) -> Iterator[nn.Parameter]:

@@ -52,7 +52,7 @@ def model_size(settings: ModelSettings, root: Path, tasks: Sequence[str] = ()) -
     Raises:
         ModelError: damaged weights, or blocks or target layers that the model does not have.
     """
-    shapes = _fresh(settings) if settings.base == "new" else _stored(settings, root)
+    shapes = weights(settings, root)
     if shapes is None:
         return None
     counts = {name: _product(shape) for name, shape in shapes.items()}
@@ -83,6 +83,15 @@ def model_size(settings: ModelSettings, root: Path, tasks: Sequence[str] = ()) -
         apart = max(0, len(parts) - 1) * each
     blocks = sum(count for name, count in counts.items() if block_of(name) is not None)
     return Size(total + trainable, trainable, sum(counts[name] for name in linear), blocks, apart)
+
+
+def weights(settings: ModelSettings, root: Path) -> dict[str, tuple[int, ...]] | None:
+    """Shapes of the weights of the base by name; None where its files are not on this machine.
+
+    Raises:
+        ModelError: damaged weights.
+    """
+    return _fresh(settings) if settings.base == "new" else _stored(settings, root)
 
 
 def _head(shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:

@@ -61,7 +61,7 @@ def _on_answers(settings: policy.Acting) -> Objective:
                 penalty=settings.penalty,
                 beta=settings.beta,
                 sampling_temperature=settings.temperature,
-                once=learnt_once(settings),
+                once=policy.learnt_once(settings),
             )
         case policy.Ppo():
             return Policy(
@@ -76,12 +76,6 @@ def _on_answers(settings: policy.Acting) -> Objective:
         case policy.OnlineDpo():
             return Dpo(settings.beta)
     raise AssertionError(f"no objective of {type(settings).__name__}")
-
-
-def learnt_once(settings: policy.Acting) -> bool:
-    """Whether the weights that learn from answers are always those that wrote them, and nothing
-    that is learnt depends on how likely they were then."""
-    return isinstance(settings, policy.Grpo) and settings.epochs == 1
 
 
 def _fields(settings: Settings) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from madrigal.mixture import Mixture
 from madrigal.mixture.competence import allowed
-from madrigal.model.inspect import Size, model_size
+from madrigal.model.freezable import check_freeze
+from madrigal.model.inspect import Size, model_size, weights
 from madrigal.pipeline.build import Built, build
 from madrigal.pipeline.estimate import estimate
 from madrigal.pipeline.inspected import inspected
@@ -37,6 +38,7 @@ def check(loaded: LoadedRecipe, console: Console | None = None) -> Built:
     console = console or Console()
     built = build(loaded)
     size = model_size(loaded.recipe.model, loaded.root, tuple(built.examples))
+    _refuse_freezes(loaded)
     sources = [built.source(stage) for stage in loaded.recipe.stages]
     console.print(_head(built, size))
     if size is not None and loaded.recipe.model.shard:
@@ -73,6 +75,17 @@ def check(loaded: LoadedRecipe, console: Console | None = None) -> Built:
     console.print(_estimate_table(estimate(built, sources), size, matrix_speed()))
     console.print("\nNothing was trained and nothing was written.")
     return built
+
+
+def _refuse_freezes(loaded: LoadedRecipe) -> None:
+    """Parts to freeze that the base does not have; whether an adapter leaves anything to train is
+    known when there is one."""
+    if all(stage.freeze is None for stage in loaded.recipe.stages):
+        return
+    names = weights(loaded.recipe.model, loaded.root)
+    for number, stage in enumerate(loaded.recipe.stages):
+        if stage.freeze is not None and names is not None:
+            check_freeze(f"stages[{number}].freeze", stage.freeze, names)
 
 
 def curriculum_lines(stage: StageSettings, source: Mixture) -> Iterator[str]:

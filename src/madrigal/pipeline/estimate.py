@@ -6,6 +6,7 @@ from madrigal.evaluation.few_shot import with_examples
 from madrigal.mixture import Mixture
 from madrigal.pipeline.asked import asked, measured_by_kl, measured_by_reference, preferring
 from madrigal.pipeline.build import Built
+from madrigal.pipeline.estimate_acting import acted, trained
 from madrigal.pipeline.estimate_retention import retained
 from madrigal.pipeline.work import Part
 from madrigal.recipe.stage import StageSettings
@@ -26,9 +27,9 @@ def estimate(built: Built, sources: Sequence[Mixture]) -> list[Part]:
     recipe = built.recipe
     stages = list(zip(recipe.stages, sources, strict=True))
     parts = [
-        Part(f"train {stage.name}", sum(got.tokens for got in source.achieved().values()), True)
-        for stage, source in stages
+        Part(f"train {stage.name}", trained(built, stage, source), True) for stage, source in stages
     ]
+    parts += [part for stage, source in stages for part in acted(built, stage, source)]
     parts += [part for stage, source in stages for part in retained(built, stage, source)]
     checked = sum(_validation(built, stage, source) for stage, source in stages)
     parts.append(Part("validation", checked, False))

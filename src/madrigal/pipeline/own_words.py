@@ -1,10 +1,11 @@
 """Answers of a model's own to held-out prompts: what it writes, how far that is from another model,
 and what it is worth."""
 
+import hashlib
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,15 @@ from madrigal.tasks.encoded import Encoded
 from madrigal.tasks.record import Record
 from madrigal.training.processes import Processes
 from madrigal.training.reference import Asked, answer_logps
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Who says what answers are worth, and the name of the files with what was said: of another
+    run it holds which one, so that two runs in folders of one name are never mixed up."""
+
+    given: Given
+    file: str
 
 
 def prompts_of(built: Built, task: str, most: int) -> list[Record]:
@@ -82,10 +92,10 @@ def worth(
 
 def judges(
     built: Built, stage: StageSettings, given: Sequence[tuple[str, Path]], keep: Path
-) -> dict[str, dict[str, Given]]:
+) -> dict[str, dict[str, Judge]]:
     """Who says what answers are worth, by task and name: the rewards in training and the gold ones
-    of the stage, and reward models of other runs by the name of their folder. What judges behind
-    addresses say is kept in `keep`.
+    of the stage, and reward models of other runs by the name of their folder, with as much of the
+    path before it as tells them apart. What judges behind addresses say is kept in `keep`.
 
     Raises:
         DataError, ModelError, RunFolderError: a reward is not there.
@@ -93,13 +103,28 @@ def judges(
     tokens, found = built.recipe.evaluate.batch_tokens, {}
     for task, settings in stage.acting().items():
         place = keep / task
-        found[task] = {"reward": build_reward(settings.reward, built.root, tokens, place)}
+        own = {"reward": build_reward(settings.reward, built.root, tokens, place)}
         if settings.gold:
-            found[task]["gold"] = build_reward(settings.gold, built.root, tokens, place / "gold")
-    for task, run in given:
-        model = RewardModel(run=str(run.absolute()), task=_head_of(run, task))
-        found.setdefault(task, {})[run.name] = build_reward((model,), built.root, tokens)
+            own["gold"] = build_reward(settings.gold, built.root, tokens, place / "gold")
+        found[task] = {name: Judge(reward, name) for name, reward in own.items()}
+    for task in dict.fromkeys(task for task, _ in given):
+        own = found.setdefault(task, {})
+        runs = list(dict.fromkeys(run.resolve() for name, run in given if name == task))
+        for name, run in zip(_names(runs, frozenset(own)), runs, strict=True):
+            model = RewardModel(run=str(run), task=_head_of(run, task))
+            key = hashlib.sha256(str(run).encode()).hexdigest()[:8]
+            reward = build_reward((model,), built.root, tokens)
+            own[name] = Judge(reward, f"{run.name}-{key}")
     return found
+
+
+def _names(runs: Sequence[Path], taken: Collection[str]) -> list[str]:
+    """As few of the last parts of each path as tell all of them apart, and from what is taken."""
+    for count in range(1, max((len(run.parts) for run in runs), default=0)):
+        names = ["/".join(run.parts[1:][-count:]) for run in runs]
+        if len({*names, *taken}) == len(names) + len(taken):
+            return names
+    return [str(run) for run in runs]
 
 
 def _head_of(run: Path, task: str) -> str:

@@ -14,11 +14,10 @@ from madrigal.evaluation.intervals import Resampling
 from madrigal.evaluation.prediction import read_predictions
 from madrigal.evaluation.row_files import write_rows
 from madrigal.evaluation.tax import Seen, tax
-from madrigal.experience.answer import Given
 from madrigal.model.language_model import LanguageModel
 from madrigal.pipeline.build import Built, build
 from madrigal.pipeline.folder import RunFolder, locked, recipe_of, stage_labels
-from madrigal.pipeline.own_words import as_rows, judges, prompts_of, read_said, said, worth
+from madrigal.pipeline.own_words import Judge, as_rows, judges, prompts_of, read_said, said, worth
 from madrigal.pipeline.scoring import Scorer
 from madrigal.pipeline.taxed import FOUND, TAX, own_tasks, taxed
 from madrigal.pipeline.trained import Trained, load_trained
@@ -50,7 +49,7 @@ class _Work:
     stage: StageSettings
     folder: RunFolder  # of the stage's tax
     scorer: Scorer
-    judges: Mapping[str, Mapping[str, Given]]
+    judges: Mapping[str, Mapping[str, Judge]]
     prompts: int
     before: dict[tuple[Path | None, Path], LanguageModel] = field(default_factory=dict)
 
@@ -154,10 +153,10 @@ def _judge(work: _Work, share: float) -> None:
     for task, rewards in work.judges.items():
         rows = read_said(_said(work, share, task))
         records = prompts_of(work.built, task, len(rows))
-        for name, reward in rewards.items():
-            path = _worth(work, share, task, name)
+        for judge in rewards.values():
+            path = _worth(work, share, task, judge)
             if not path.exists() or len(_listed(path)) < len(rows):
-                found = worth(work.built, task, records, rows, reward)
+                found = worth(work.built, task, records, rows, judge.given)
                 work.folder.write_json(path, found)
 
 
@@ -176,8 +175,8 @@ def _said(work: _Work, share: float, task: str) -> Path:
     return work.folder.path / "answers" / place(share) / f"{task}.jsonl"
 
 
-def _worth(work: _Work, share: float, task: str, name: str) -> Path:
-    return work.folder.path / "worth" / place(share) / task / f"{name}.json"
+def _worth(work: _Work, share: float, task: str, judge: Judge) -> Path:
+    return work.folder.path / "worth" / place(share) / task / f"{judge.file}.json"
 
 
 def _read(work: _Work, share: float) -> Seen:
@@ -186,7 +185,9 @@ def _read(work: _Work, share: float) -> Seen:
         predictions={task: read_predictions(path) for task, path in files.items()},
         answers={task: read_said(_said(work, share, task)) for task in work.judges},
         worth={
-            task: {name: _listed(_worth(work, share, task, name)) for name in rewards}
+            task: {
+                name: _listed(_worth(work, share, task, judge)) for name, judge in rewards.items()
+            }
             for task, rewards in work.judges.items()
         },
     )

@@ -120,3 +120,9 @@ class OnlineDpo(Acting):
     kind: Literal["online_dpo"] = "online_dpo"
     samples: int = Field(default=2, ge=2, le=256, description="Answers to each prompt.")
     beta: float = Field(default=0.1, gt=0, le=100, description="Nats of reward for one nat of log-ratio to the model before the stage.")
+
+
+def learnt_once(settings: Acting) -> bool:
+    """Whether the weights that learn from answers are always those that wrote them, and nothing
+    that is learnt depends on how likely they were then."""
+    return isinstance(settings, Grpo) and settings.epochs == 1
