@@ -11,6 +11,7 @@ from functools import partial
 
 import pytest
 
+import acting
 import swept
 from madrigal.cli.app import main
 
@@ -156,3 +157,28 @@ def test_a_recipe_that_is_refused_ends_the_sweep_with_its_lines(tmp_path, monkey
     assert main(WORDS) == 2
     assert "mood.train.jsonl" in capsys.readouterr().err
     assert [t["state"] for t in swept.trials(tmp_path / "out")] == ["planned"]
+
+
+def test_rewards_and_divergence_of_own_answers_can_be_aimed_at(tmp_path):
+    """Of a higher price of a nat little is bought: the bound takes the other trial out."""
+    held = acting.keys(acting.KINDS["rloo"] | {"normalise": "none"}, 4, learn=["echo"])
+    held["stages"][0]["steps"] = 2
+    space = """\
+maximise: own.echo.reward
+subject_to: [own.echo.divergence <= 0.05]
+sampler: random
+trials: 2
+search: {stages.act.optimiser.learning_rate: [0.0, 0.1]}
+"""
+    swept.write(tmp_path, held, space)
+    words = ["sweep", str(tmp_path / "recipe.yaml"), "--space", str(tmp_path / "sweep.yaml")]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    for trial in swept.trials(tmp_path / "out"):
+        run = tmp_path / "out" / "trials" / f"{trial['number']:04d}" / "run"
+        path = run / "stages" / "02-act" / "rollouts.jsonl"
+        rows = [json.loads(line)["means"] for line in path.read_text().splitlines()]
+        for name in ("reward", "divergence"):
+            mean = sum(row[name] for row in rows) / len(rows)
+            assert trial["scores"][f"own.echo.{name}"]["value"] == pytest.approx(mean, abs=1e-6)
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "own.echo.divergence" in page

@@ -172,10 +172,6 @@ def test_a_chosen_point_is_a_model_of_its_own(adapted, tmp_path, merge):
         (["--stage", "together"], "stage together learns no task from preferences or rewards, so "),
         (["--stage", "atc"], "no finished stage 'atc'; did you mean 'act'?"),
         (["--judge", "echo"], "--judge echo: no 'TASK=RUN'; write --judge polite=runs/judge"),
-        (
-            ["--judge", "echo=a/x", "--judge", "echo=b/x"],
-            "--judge echo=b/x: a judge of 'echo' is called so; rename a folder",
-        ),
         (["--judge", "ecko=x"], "--judge ecko: the run has no such task; did you mean 'echo'?"),
         (["--judge", "echo=nowhere"], "nowhere: no recipe.yaml; give the folder that"),
     ],
@@ -185,3 +181,28 @@ def test_what_is_wrong_is_said_in_a_line(whole, words, sentence, capsys):
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1
     assert sentence in said[0]
+
+
+def judge(folder, place, seed):
+    """A run with a reward model."""
+    recipe = retained.keys([], retained.LORA, 0.0)
+    stage = {"name": "judge", "learn": ["liked"], "steps": 4, "objective": {"liked": "reward"}}
+    held = {"tasks": {"liked": recipe["tasks"]["liked"]}, "evaluate": {"base": False, "draws": 200}}
+    run = folder / place
+    run.parent.mkdir(exist_ok=True)
+    return retained.train(folder, recipe | held | {"stages": [stage], "seed": seed}, run)
+
+
+def test_judges_in_folders_of_one_name_are_not_mixed_up(adapted):
+    """What the first said is not taken for what the second says, also in another call."""
+    folder = adapted.parent
+    runs = [judge(folder, f"{place}/judge", seed) for seed, place in enumerate("ab")]
+    found = {}
+    for wanted in (runs[:1], runs[1:], runs):
+        words = [word for run in wanted for word in ("--judge", f"echo={run}")]
+        assert main(["tax", str(adapted), "--points", "1", *words]) == 0
+        gains = {one["what"]: one["points"] for one in told(adapted)["gains"]}
+        found[len(found)] = {what: gains[what] for what in gains if what.endswith("judge")}
+    assert [list(one) for one in found.values()] == [["judge"], ["judge"], ["a/judge", "b/judge"]]
+    assert found[0]["judge"] != found[1]["judge"]
+    assert list(found[2].values()) == [found[0]["judge"], found[1]["judge"]]

@@ -17,7 +17,6 @@ from madrigal.mixture.again import Again
 from madrigal.model.language_model import LanguageModel
 from madrigal.model.score_files import read_scores
 from madrigal.objectives import build_objective
-from madrigal.pipeline.answerable import bare, has_room, limit
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.parts import shares_prompts
 from madrigal.pipeline.reward import build_reward
@@ -30,6 +29,7 @@ from madrigal.recipe.stage import StageSettings
 from madrigal.retention import Teacher
 from madrigal.tasks.encode import Coder
 from madrigal.tasks.record import Record
+from madrigal.tasks.room import bare, has_room, limit
 from madrigal.tasks.task import Task
 from madrigal.training.processes import Processes
 from madrigal.training.reference import Asked

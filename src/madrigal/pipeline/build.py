@@ -35,6 +35,7 @@ from madrigal.tasks.encode import Coder
 from madrigal.tasks.encoded import Example
 from madrigal.tasks.fit import fitting
 from madrigal.tasks.load import load_tasks
+from madrigal.tasks.room import with_room
 from madrigal.tasks.task import Task
 from madrigal.training.chance import derive
 
@@ -170,8 +171,6 @@ def _fitting(
             except DataError as problem:
                 mistakes += problem.mistakes
     if not mistakes and any(stage.acting() for stage in recipe.stages):
-        from madrigal.pipeline.answerable import with_room  # its room needs torch
-
         return with_room(recipe, found, coder)
     return found, mistakes
 

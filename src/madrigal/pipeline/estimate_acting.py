@@ -4,12 +4,12 @@ training on what was written."""
 from collections.abc import Iterator
 
 from madrigal.mixture import Mixture
-from madrigal.pipeline.answerable import bare, limit
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.work import Part
 from madrigal.recipe import policy
 from madrigal.recipe.reward import RewardEnsemble, RewardModel
 from madrigal.recipe.stage import StageSettings
+from madrigal.tasks.room import bare, limit
 
 _LOOKED_AT = 200  # records whose tokens are counted; the others are like them
 _LEARNT = {policy.BestOfN: 1, policy.OnlineDpo: 2}  # answers of a prompt; else all of them

@@ -16,7 +16,6 @@ from madrigal.evaluation.tax import Said
 from madrigal.evaluation.write import answered
 from madrigal.experience.answer import Answer, Given, Prompt
 from madrigal.model.language_model import LanguageModel
-from madrigal.pipeline.answerable import bare, limit
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.reward import build_reward
 from madrigal.pipeline.save import REWARD
@@ -25,6 +24,7 @@ from madrigal.recipe.reward import RewardModel
 from madrigal.recipe.stage import StageSettings
 from madrigal.tasks.encoded import Encoded
 from madrigal.tasks.record import Record
+from madrigal.tasks.room import bare, limit
 from madrigal.training.processes import Processes
 from madrigal.training.reference import Asked, answer_logps
 

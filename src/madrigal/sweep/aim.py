@@ -3,11 +3,13 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from madrigal.evaluation.summary import DEFINITIONS
 from madrigal.recipe.schema import Recipe
 from madrigal.recipe.suggest import did_you_mean
+from madrigal.sweep.own import OWN, own_score, smaller_is_better, unknown_own
 
 TASKS = "tasks."
 _BOUND = re.compile(r"\s*([\w.-]+)\s*(<=|>=|<|>|=+)\s*(\S+)\s*")
@@ -88,6 +90,8 @@ def bound_of(text: str) -> Bound | str:
 def unknown_score(name: str, recipe: Recipe) -> str | None:
     """Why no run of the recipe has this score; None where it has."""
     watched = recipe.watched()
+    if name.startswith(OWN):
+        return unknown_own(name, recipe)
     if name.startswith(TASKS):
         task = name.removeprefix(TASKS)
         if task in watched:
@@ -129,18 +133,24 @@ def _without(first: str, recipe: Recipe) -> str | None:
 
 def wrong_way(aim: Aim) -> str | None:
     """The sentence for an aim that makes something large that is better when small."""
-    if aim.largest and aim.score in LOWER_IS_BETTER:
+    if aim.largest and (aim.score in LOWER_IS_BETTER or smaller_is_better(aim.score)):
         return f"{aim.score!r} is better when it is small; write `minimise: {aim.score}`"
     return None
 
 
-def found_scores(aim: Aim, body: Mapping[str, Any]) -> dict[str, dict[str, int | float | None]]:
-    """Value, low and high of every score that the aim looks at, out of scores.json.
+def found_scores(
+    aim: Aim, body: Mapping[str, Any], run: Path
+) -> dict[str, dict[str, int | float | None]]:
+    """Value, low and high of every score that the aim looks at, out of scores.json of a run, or
+    out of its rollouts.
 
     Raises:
-        LookupError: the file has no such number; with the sentence.
+        LookupError: there is no such number; with the sentence.
     """
-    return {name: _score(name, body) for name in aim.scores}
+    return {
+        name: own_score(name, run) if name.startswith(OWN) else _score(name, body)
+        for name in aim.scores
+    }
 
 
 def _score(name: str, body: Mapping[str, Any]) -> dict[str, int | float | None]:

@@ -97,9 +97,10 @@ def outcome(job: Job, folder: SweepFolder, aim: Aim) -> Trial:
 
 def scored(trial: Trial, folder: SweepFolder, aim: Aim) -> Trial:
     """A trial that ran to its end, with the scores that the aim looks at."""
-    path = folder.run(trial.number) / "scores.json"
+    run = folder.run(trial.number)
     try:
-        scores = found_scores(aim, json.loads(path.read_text(encoding="utf-8")))
+        body = json.loads((run / "scores.json").read_text(encoding="utf-8"))
+        scores = found_scores(aim, body, run)
     except (OSError, ValueError):
         return replace(trial, state="failed", why="it left no scores.json that can be read")
     except LookupError as error:

@@ -1,5 +1,6 @@
 """Answers without a reward are named and counted, and end a stage once there are too many."""
 
+import json
 import math
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from madrigal.errors import RunStopped
 from madrigal.experience.answer import Answer, Partly, Prompt, weighted
 from madrigal.experience.failing import counted, remark, unrewarded
-from madrigal.experience.plan import Standing
+from madrigal.experience.plan import Plan, Standing
 from madrigal.recipe.policy import Rloo
 from madrigal.tasks.record import Record
 from madrigal.training.record import Unrewarded
@@ -76,3 +77,30 @@ def test_too_many_end_the_stage():
         "KeyError: 7; x.jsonl:2: KeyError: 7; and 2 more), more than the 50% that `failures` "
         "allows; mend the reward, or raise `failures`, and go on with --resume"
     )
+
+
+def test_a_reward_that_is_gone_ends_the_stage_however_long_it_was_there():
+    """One answer in ten may lack one, and of a thousand all had one: it is not waited for a
+    hundred more."""
+    settings = SETTINGS.model_copy(update={"failures": 0.1})
+    state = counted("t", settings, Standing(None), 1000, [])
+    for _ in range(3):
+        state = counted("t", settings, state, 8, bad(8))
+    with pytest.raises(RunStopped) as caught:
+        counted("t", settings, state, 8, bad(8))
+    assert str(caught.value).startswith(
+        "t: none of the last 32 answers got a reward (the last: x.jsonl:0: KeyError: 7; "
+    )
+    assert str(caught.value).endswith("; mend the reward, and go on with --resume")
+    once = counted("t", settings, state, 8, bad(7))  # one had one
+    assert counted("t", settings, once, 8, bad(8)).lately == 8
+
+
+def test_how_many_failed_lately_outlasts_a_checkpoint():
+    settings = SETTINGS.model_copy(update={"failures": 0.9})
+    plan = Plan(settings, lambda index: ANSWERS[index].prompt, lambda answers: np.zeros(0))
+    state = counted("t", settings, Standing(plan.penalty(), written=200), 24, bad(24))
+    again = plan.standing(json.loads(json.dumps(state.state_dict())))
+    assert again.lately == 24
+    with pytest.raises(RunStopped, match="none of the last 32 answers"):
+        counted("t", settings, again, 8, bad(8))

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 import tiny_run
-from madrigal.errors import DataError
+from madrigal.errors import DataError, ModelError
 from madrigal.pipeline.check import check
 from madrigal.tasks.card import OPEN
 
@@ -94,3 +94,28 @@ def test_a_task_that_drops_bad_rows_drops_answers_that_are_too_long(tmp_path):
     assert "echo: 1 bad row was dropped (data.on_bad): long.jsonl:8: the answer has" in text
     with pytest.raises(DataError, match=r"long.jsonl:8: the answer has"):
         said(tmp_path, data=data | {"on_bad": "error"})
+
+
+@pytest.mark.parametrize(
+    ("freeze", "said"),
+    [
+        ({"layers": [7]}, "stages[1].freeze.layers: the model has no block 7; it has "),
+        (
+            {"modules": ["q_prj"]},
+            "stages[1].freeze.modules: nothing that is trained is within a module 'q_prj'; did you "
+            "mean 'q_proj'? there are ",
+        ),
+        ({"modules": ["q_proj"], "layers": [0], "embeddings": True}, None),
+    ],
+)
+def test_parts_to_freeze_that_are_not_there_are_told_before_a_run(freeze, said, tmp_path):
+    keys = tiny_run.keys()
+    keys["stages"][1]["freeze"] = freeze
+    loaded = tiny_run.tiny(tmp_path, keys)
+    if said is None:
+        check(loaded, Console(file=io.StringIO()))
+        return
+    with pytest.raises(ModelError) as caught:
+        check(loaded, Console(file=io.StringIO()))
+    (mistake,) = caught.value.mistakes
+    assert mistake.startswith(said)

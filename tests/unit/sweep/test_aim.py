@@ -1,5 +1,7 @@
 """Scores, bounds, and where they are in scores.json."""
 
+from pathlib import Path
+
 import pytest
 
 import swept
@@ -32,13 +34,13 @@ BODY = {
     ],
 )
 def test_a_score_is_found(name, value):
-    assert found_scores(Aim(name), BODY)[name]["value"] == value
+    assert found_scores(Aim(name), BODY, Path())[name]["value"] == value
 
 
 @pytest.mark.parametrize("name", ["forgetting", "tasks.echo", "kl_to_base.01-a", "unified.none.x"])
 def test_a_score_that_is_not_there_is_said(name):
     with pytest.raises(LookupError, match=rf"its scores.json has no number for {name}"):
-        found_scores(Aim(name), BODY)
+        found_scores(Aim(name), BODY, Path())
 
 
 def test_bounds():
