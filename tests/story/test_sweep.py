@@ -132,7 +132,7 @@ def test_a_failed_trial_counts_with_its_sentence(tmp_path, monkeypatch, capsys):
     space = """\
 search:
   tasks.mood.data.train: [mood.train.jsonl, nowhere.jsonl]
-trials: 2
+trials: 1
 sampler: random
 """
     swept.write(tmp_path, space=space)
@@ -160,15 +160,15 @@ def test_a_recipe_that_is_refused_ends_the_sweep_with_its_lines(tmp_path, monkey
 
 
 def test_rewards_and_divergence_of_own_answers_can_be_aimed_at(tmp_path):
-    """Of a higher price of a nat little is bought: the bound takes the other trial out."""
+    """They are those of the rollouts, and stand on the page."""
     held = acting.keys(acting.KINDS["rloo"] | {"normalise": "none"}, 4, learn=["echo"])
     held["stages"][0]["steps"] = 2
     space = """\
 maximise: own.echo.reward
 subject_to: [own.echo.divergence <= 0.05]
 sampler: random
-trials: 2
-search: {stages.act.optimiser.learning_rate: [0.0, 0.1]}
+trials: 1
+search: {stages.act.optimiser.learning_rate: [1e-5, 0.05]}
 """
     swept.write(tmp_path, held, space)
     words = ["sweep", str(tmp_path / "recipe.yaml"), "--space", str(tmp_path / "sweep.yaml")]
