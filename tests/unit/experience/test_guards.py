@@ -361,3 +361,28 @@ def test_a_guard_that_only_tells():
 def test_caution_is_read_as_it_was_told():
     held = Caution(after({"gold": 1.0, "gold_error": 0.1}), 2, 1.0, 4.0)
     assert Caution.load(held.state_dict()) == held
+
+
+def test_of_windows_of_one_rollout_nothing_is_sure():
+    """Their spread is not known: neither does a gold reward fall surely, nor excuses a reward that
+    rose what became of variety."""
+    guard = PolicyGuard(window=1, likeliest=None)
+    fallen = {"entropy": 0.1, "gold": 0.2, "gold_error": 0.01, "reward": 9.0}
+    known = History().with_more({**USUAL, "gold": 0.8, "gold_error": 0.01}, 1)
+    assert alarm(guard, known.with_more({**USUAL, **fallen, "reward": 0.0}, 1), True) is None
+    plain = {name: value for name, value in fallen.items() if not name.startswith("gold")}
+    found = sign(plain, guard=guard)
+    assert (found.sign, found.action) == ("entropy", "roll_back")
+
+
+def test_a_spread_of_few_rollouts_is_not_told_too_small():
+    """The divisor is n - 1: means of two rollouts that are 1 apart have a variance of 1/4, the
+    difference of two such means 1/2, so a rise of 1.35 is less than two standard errors."""
+    guard = PolicyGuard(window=2)
+    for rise, action in ((1.35, "roll_back"), (1.5, "say")):
+        history = History()
+        for reward in (0.0, 1.0):
+            history = history.with_more({**USUAL, "reward": reward}, 2)
+        for reward in (rise, rise + 1):
+            history = history.with_more({**USUAL, "entropy": 0.1, "reward": reward}, 2)
+        assert alarm(guard, history, True).action == action
