@@ -1,13 +1,13 @@
 """What a run is told about its data before it trains."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from madrigal.curation.card import VERSION, Tallies, found_in, languages
-from madrigal.curation.curate import CHEAP, DEEP
+from madrigal.curation.curate import CHEAP, DEEP, Search
 from madrigal.curation.fields import fields
 from madrigal.curation.finding import CHECKS, CheckName, Finding, Severity
 from madrigal.curation.groups import groups
@@ -24,6 +24,16 @@ _LONGER: tuple[CheckName, ...] = ("label_noise", "shift")
 _SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 _GRAVEST = 6
 
+# What is being looked for, and how much of the whole work is done, from 0 to 1.
+Progress = Callable[[str, float], None]
+# How long parts of the work take beside each other, about; what is not named takes 1.
+_TAKES = {"records": 6.0, "label_noise": 60.0}
+
+
+def unheard(what: str, share: float) -> None:
+    """Progress that nobody wants to see."""
+    del what, share
+
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
@@ -33,14 +43,18 @@ class Inspected:
     findings: Sequence[Finding]
 
 
-def inspect(loaded: Loaded, deep: bool = False) -> Inspected:
+def inspect(loaded: Loaded, deep: bool = False, progress: Progress = unheard) -> Inspected:
     """Looks at the records of a run, held-out ones beside training ones of all tasks.
 
     The cheap checks and `contamination`; with `deep` also the others that take longer.
     """
     with tempfile.TemporaryDirectory() as aside:
-        table = loaded.look(Path(aside))
-        findings = [one for one in _all(table, deep) if one.check not in _NOT_HERE]
+        searches = _searches(deep)
+        takes = _takes(searches)
+        table = loaded.look(Path(aside), lambda share: progress("records", share * takes[0]))
+        findings = [
+            one for one in _all(table, deep, searches, progress) if one.check not in _NOT_HERE
+        ]
         tallies = Tallies()
         for one in findings:
             tallies.add(one)
@@ -80,13 +94,26 @@ def _line(task: str, found: Mapping[str, Any], looked_at: int) -> str:
     return f"{task}: {found['title']} ({splits} of {looked_at:,} records), {where}; {found['harm']}"
 
 
-def _all(table: Table, deep: bool) -> Iterator[Finding]:
+def _searches(deep: bool) -> list[tuple[str, Search]]:
+    """What compares records with each other, by what it looks for."""
+    longer = [(name, search) for name, search in DEEP.items() if deep or name not in _LONGER]
+    return [*(("pairs", search) for search in CHEAP), *longer]
+
+
+def _takes(searches: Sequence[tuple[str, Search]]) -> list[float]:
+    """Shares of the whole work: of looking at records one by one, and of each search."""
+    each = [_TAKES.get(what, 1.0) for what in ("records", *(what for what, _ in searches))]
+    return [one / sum(each) for one in each]
+
+
+def _all(
+    table: Table, deep: bool, searches: Sequence[tuple[str, Search]], progress: Progress
+) -> Iterator[Finding]:
     for _, told in table.told():
         yield from map(Finding.of_json, told["findings"])
-    for search in (
-        *CHEAP,
-        *(search for name, search in DEEP.items() if deep or name not in _LONGER),
-    ):
+    takes = _takes(searches)
+    for number, (what, search) in enumerate(searches, start=1):
+        progress(what.replace("_", " "), sum(takes[:number]))
         for one in search(table) if len(table) else ():
             # Headers of files, which may state the licence, are not kept with loaded records.
             if one.check != "licence" or one.severity != "note":

@@ -4,7 +4,7 @@ Held-out records are looked at with the training records of all tasks, so that t
 is found wherever the two come from.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -51,8 +51,14 @@ class Loaded:
         """A record as the checks see it."""
         return sample_of_record(record, self.settings[task], bool(self.tasks[task].labels))
 
-    def look(self, folder: Path) -> Table:
-        """Looks at every chosen record by itself; what is kept of them lies in `folder`."""
+    def count(self) -> int:
+        """Records that are looked at."""
+        return sum(len(self.chosen(task, split)) for task in self.tasks for split in _SPLITS)
+
+    def look(self, folder: Path, moved: Callable[[float], None]) -> Table:
+        """Looks at every chosen record by itself; what is kept of them lies in `folder`. `moved` is
+        told the share that is done."""
+        done, every = 0, max(1, self.count())
         sources: list[Source] = []
         paths: list[list[Path]] = []
         for task in self.tasks:
@@ -60,11 +66,17 @@ class Loaded:
                 name = name_of(task, split)
                 source = Source(task, split, Found(Path(), name), self.settings[task])
                 chosen = self.chosen(task, split)
-                paths.append([*self._stored(folder, len(sources), source, chosen)])
+                paths.append([])
+                for path, count in self._stored(folder, len(sources), source, chosen):
+                    paths[-1].append(path)
+                    done += count
+                    moved(done / every)
                 sources.append(source)
         return Table.of(Sources(tuple(sources)), paths)
 
-    def _stored(self, folder: Path, number: int, source: Source, chosen: Chosen) -> Iterator[Path]:
+    def _stored(
+        self, folder: Path, number: int, source: Source, chosen: Chosen
+    ) -> Iterator[tuple[Path, int]]:
         for block, start in enumerate(range(0, len(chosen), SIZE)):
             book = Book(source.task, source.name)
             some = chosen[start : start + SIZE]
@@ -74,7 +86,7 @@ class Loaded:
                 book.add(self.sample(source.task, record), place, 0, side, filled)
             path = stored(folder, number, block)
             store(path, book.marks.arrays(), book.told(len(some)))
-            yield path
+            yield path, len(some)
 
 
 def name_of(task: str, split: Split) -> str:

@@ -2,23 +2,25 @@
 
 import json
 
+from madrigal.curation.inspect import Inspected
 from madrigal.curation.provenance import cleaned_copies
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.folder import RunFolder
-from madrigal.pipeline.inspected import inspected, told
+from madrigal.pipeline.inspected import inspected, takes_longer, told
 from madrigal.pipeline.quality import quality
+from madrigal.pipeline.watch import Screen
 from madrigal.tasks.card import data_card, samples_markdown
 from madrigal.training.files import write_whole
 
 FINDINGS = "findings.jsonl"
 
 
-def write_cards(built: Built, folder: RunFolder) -> list[str]:
+def write_cards(built: Built, folder: RunFolder, screen: Screen) -> list[str]:
     """Write data/TASK.json for every task, data/findings.jsonl and data/samples.md.
 
     Returns what is to be said of the findings, a line each.
     """
-    found = inspected(built)
+    found = _inspected(built, screen)
     for name, task in built.tasks.items():
         card = data_card(task, built.examples.get(name, ()), built.coder)
         if task.kind == "feedback":
@@ -38,3 +40,18 @@ def write_cards(built: Built, folder: RunFolder) -> list[str]:
     lines = (json.dumps(one.as_json(), ensure_ascii=False) + "\n" for one in found.findings)
     write_whole(folder.data / FINDINGS, "".join(lines))
     return told(found)
+
+
+def _inspected(built: Built, screen: Screen) -> Inspected | None:
+    count = takes_longer(built)
+    if not count:
+        return inspected(built)
+    with screen.bar("look at the data", count) as (moved, remark):
+
+        def progress(what: str, share: float) -> None:
+            moved(round(share * count), count)
+            remark(what)
+
+        found = inspected(built, progress=progress)
+        progress("", 1.0)
+    return found

@@ -1,6 +1,6 @@
 """What is wrong with the data of a recipe, looked for before anything is trained."""
 
-from madrigal.curation.inspect import Inspected, gravest, inspect
+from madrigal.curation.inspect import Inspected, Progress, gravest, inspect, unheard
 from madrigal.curation.loaded import Loaded
 from madrigal.pipeline.build import Built
 
@@ -8,7 +8,7 @@ from madrigal.pipeline.build import Built
 _QUICK = 2_000
 
 
-def inspected(built: Built, quick: bool = False) -> Inspected | None:
+def inspected(built: Built, quick: bool = False, progress: Progress = unheard) -> Inspected | None:
     """What is found in the data of a recipe; None where nothing is to be looked for.
 
     `quick` looks at fewer records.
@@ -17,8 +17,16 @@ def inspected(built: Built, quick: bool = False) -> Inspected | None:
     if asked.checks == "none":
         return None
     most = min(asked.records or _QUICK, _QUICK) if quick else asked.records
-    loaded = Loaded.of(built.tasks, built.recipe.tasks, most)
-    return inspect(loaded, deep=asked.checks == "deep" and not quick)
+    return inspect(_loaded(built, most), asked.checks == "deep" and not quick, progress)
+
+
+def takes_longer(built: Built) -> int:
+    """Records that are looked at, where this takes longer than a second or two; else 0."""
+    asked = built.recipe.curate
+    if asked.checks == "none":
+        return 0
+    count = _loaded(built, asked.records).count()
+    return count if asked.checks == "deep" or count > _QUICK else 0
 
 
 def told(found: Inspected) -> list[str]:
@@ -30,3 +38,7 @@ def told(found: Inspected) -> list[str]:
     lines = gravest(found.cards)
     ends = ":" if lines else ", found nothing that harms"
     return [f"looked at {looked_at:,} of {every:,} records{ends}", *lines]
+
+
+def _loaded(built: Built, most: int) -> Loaded:
+    return Loaded.of(built.tasks, built.recipe.tasks, most)

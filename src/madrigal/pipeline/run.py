@@ -144,7 +144,7 @@ def _prepared(
     manifest = Manifest(folder, built, processes)
     if processes.first:
         began = time.perf_counter()
-        for line in write_cards(built, folder):
+        for line in write_cards(built, folder, screen):
             screen.console.print(escape(line), highlight=False, soft_wrap=True)
         manifest.timed("look at the data", began)
     scorer = Scorer(built, folder, screen, processes)

@@ -39,6 +39,15 @@ def test_what_was_gone_back_behind_does_not_count(tmp_path):
     assert own_score("own.echo.reward", tmp_path)["value"] == pytest.approx(2.5)  # 1, 2, 3, 4
 
 
+def test_nor_does_what_was_never_done_again(tmp_path):
+    """The fifth rollout is of the weights that were left behind; the stage ended before another."""
+    left = [(n, "echo", 90.0) for n in (3, 4, 5)]
+    write(
+        tmp_path, [(1, "echo", 1.0), (2, "echo", 2.0), *left, (3, "echo", 3.0), (4, "echo", 4.0)], 4
+    )
+    assert own_score("own.echo.reward", tmp_path)["value"] == pytest.approx(2.5)
+
+
 def test_of_several_stages_the_last_counts(tmp_path):
     write(tmp_path, [(1, "echo", 1.0)], 1, "01-first")
     write(tmp_path, [(1, "echo", 2.0)], 1, "02-then")
