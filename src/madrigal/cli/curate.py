@@ -20,7 +20,7 @@ from madrigal.cli.curate_view import cards_markdown, view
 from madrigal.curation.chances import States
 from madrigal.curation.checks.language import KNOWN, NAMES, codes
 from madrigal.curation.clean import clean
-from madrigal.curation.curate import Curated, look_at_shard
+from madrigal.curation.curate import FINDINGS, Curated, look_at_shard
 from madrigal.curation.curate import curate as curate_sources
 from madrigal.curation.review import Decisions
 from madrigal.curation.sources import Sources, of_files, of_recipe
@@ -34,7 +34,7 @@ from madrigal.recipe.task import FormatName
 _RECIPES = (".yaml", ".yml")
 # With less to read, starting a second process takes longer than reading.
 _SMALL = 8 << 20  # bytes
-_WORK = "work"
+_WORK, README = "work", "README.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +161,8 @@ def _check_out(out: Path | None, sources: Sources) -> None:
         return
     if out.exists() and not out.is_dir():
         raise UserMistake(f"--out {out}: is a file; name a folder")
+    if (out / README).exists() and not (out / FINDINGS).exists():
+        raise UserMistake(f"--out {out}: holds a {README} of something else; name another folder")
     inside = [
         one.name for one in sources.files if one.found.path.resolve().is_relative_to(out.resolve())
     ]
@@ -211,4 +213,4 @@ def _write(found: Curated, out: Path) -> None:
     for task, card in found.cards.items():
         text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
         (cards / f"{task}.json").write_text(text, "utf-8")
-    (out / "README.md").write_text(cards_markdown(found), "utf-8")
+    (out / README).write_text(cards_markdown(found), "utf-8")

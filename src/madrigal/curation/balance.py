@@ -15,7 +15,7 @@ HOWS: tuple[How, ...] = ("down", "up", "stratified")
 MOST_COPIES = 10  # of a row
 COPY_OF = "copy_of"  # the field that marks a copy
 
-Row = tuple[str, int]  # file, and number in it
+Row = tuple[str, str, int]  # task, file, and number in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Balance:
 
 @dataclass(slots=True)
 class Plan:
-    """What becomes of rows, by file and number, with the reason."""
+    """What becomes of rows, by task, file and number, with the reason."""
 
     dropped: dict[Row, str] = field(default_factory=dict)
     copies: dict[Row, tuple[int, str]] = field(default_factory=dict)
@@ -54,7 +54,8 @@ class Member:
     def turn(self) -> bytes:
         """Its place among others: by a hash of what it says, then by where it stands."""
         own = blake2b(self.content, digest_size=8).digest()
-        return own + self.row[0].encode() + self.row[1].to_bytes(8, "big")
+        _, file, number = self.row
+        return own + file.encode() + number.to_bytes(8, "big")
 
 
 def planned(task: str, members: Sequence[Member], balance: Balance) -> Plan:

@@ -19,14 +19,12 @@ from madrigal.curation.fields import InBlock, count
 from madrigal.curation.finding import Finding, Severity
 from madrigal.curation.marks import SPLITS, Marks
 from madrigal.curation.reading import row_of, samples, told_by
-from madrigal.curation.sample import Sample, Told, record_of
-from madrigal.curation.sources import Source
+from madrigal.curation.sample import Sample, Told
+from madrigal.curation.sources import Source, side_of
 from madrigal.curation.stream import Item, items
 from madrigal.errors import DataError
-from madrigal.tasks.divide import TEST_SHARE
 from madrigal.tasks.formats.base import Format
 from madrigal.tasks.formats.detect import choose_format
-from madrigal.tasks.split import fingerprint, position
 
 SIZE = 2000  # rows
 _MOST_BYTES = 16 << 20  # of a block; long rows make it shorter
@@ -126,7 +124,7 @@ class Looker:
                 book.findings.append(self._unread(place, item.where, error.mistakes[0]))
                 continue
             for part, sample in enumerate(read):
-                book.add(sample, place, part, self._side(sample), filled)
+                book.add(sample, place, part, side_of(sample, self.source), filled)
         declared = {("|".join(one.languages)) for one in told.values()} - {"|"}
         return book.marks.arrays(), book.told(len(block.items), declared)
 
@@ -137,17 +135,6 @@ class Looker:
         check = "empty_answer" if empty else "unreadable"
         task, split = self.source.task, self.source.split
         return Finding(task, split, self.source.name, place, where, check, severity, said)
-
-    def _side(self, sample: Sample) -> int:
-        """The split that the loader puts a sample into: cut off by a hash of its prompt."""
-        source = self.source
-        if not source.cut or sample.text:
-            return SPLITS.index(source.split)
-        shares = source.settings.data.split
-        test = (TEST_SHARE if shares.test is None else shares.test) if "test" in source.cut else 0
-        rest = shares.validation if "validation" in source.cut else 0
-        at = position(shares.seed, "split", fingerprint(record_of(sample)))
-        return 2 if at < test else 1 if at < test + rest else 0
 
 
 def stored(folder: Path, source: int, number: int) -> Path:

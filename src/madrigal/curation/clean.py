@@ -10,12 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from madrigal.curation.balance import Plan
 from madrigal.curation.curate import Curated
-from madrigal.curation.remedies import Orders, decisions
-from madrigal.curation.rows import Place, Rows
+from madrigal.curation.remedies import Orders, Place, decisions
+from madrigal.curation.rows import Rows
 from madrigal.curation.sources import Source
 from madrigal.curation.work import key_of
 from madrigal.curation.written import write_copy
@@ -24,12 +25,14 @@ from madrigal.tasks.find import ARCHIVE_SUFFIXES, suffix_of
 
 LEDGER = "ledger.jsonl"
 CLEANED = "clean.json"
+_ASIDE = ".clean"  # where everything is written first
 _EXAMPLES = 3  # lines of the ledger that a run's page shows
 
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What was written: paths by the name of the original, and how many rows each lost."""
+    """What was written: paths by the name of the original, and its task where several learn from
+    it, and how many rows each lost."""
 
     copies: Mapping[str, Path]
     dropped: Mapping[str, int]
@@ -41,6 +44,8 @@ class Cleaned:
 def clean(found: Curated, out: Path, orders: Orders | None = None) -> Cleaned:
     """Copies of all training files under `out/clean`, `out/ledger.jsonl` and `out/clean.json`.
 
+    They take the place of former ones once all are written.
+
     Raises:
         DataError: a file cannot be read any more, or is another than was curated.
     """
@@ -50,26 +55,46 @@ def clean(found: Curated, out: Path, orders: Orders | None = None) -> Cleaned:
     plan = Plan()
     for task in dict.fromkeys(one.task for one in sources) if orders.balance is not None else ():
         plan.merge(rows.balanced(task, [one for one in sources if one.task == task]))
+    aside = out / _ASIDE
+    rmtree(aside, ignore_errors=True)
     copies: dict[str, Path] = {}
     counts: dict[str, Counter[str]] = {}
     said: list[dict[str, Any]] = []
-    with (out / LEDGER).open("w", encoding="utf-8") as ledger:
-        for source in sources:
-            path = _target(out, source, copies.values())
-            path.parent.mkdir(parents=True, exist_ok=True)
-            copies[source.name] = path
-            entries: list[dict[str, Any]] = []
-            written = rows.written(source, plan, entries)
-            total = write_copy(path, source, written, bool(plan.copies))
-            ledger.writelines(json.dumps(one, ensure_ascii=False) + "\n" for one in entries)
-            counts[source.name] = Counter(one["action"] for one in entries)
-            said.append(_summary(source, path, out, total, entries))
-    (out / CLEANED).write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    names = Counter(one.name for one in sources)
+    try:
+        aside.mkdir(parents=True)
+        with (aside / LEDGER).open("w", encoding="utf-8") as ledger:
+            for source in sources:
+                name = source.name if names[source.name] == 1 else f"{source.name} ({source.task})"
+                path = copies[name] = _target(source, copies.values())
+                _check_apart(out / path, found)
+                (aside / path).parent.mkdir(parents=True, exist_ok=True)
+                entries: list[dict[str, Any]] = []
+                written = rows.written(source, plan, entries)
+                total = write_copy(aside / path, source, written, bool(plan.copies))
+                ledger.writelines(json.dumps(one, ensure_ascii=False) + "\n" for one in entries)
+                counts[name] = Counter(one["action"] for one in entries)
+                said.append(_summary(source, path, aside, total, entries))
+        told = json.dumps(said, indent=1, ensure_ascii=False) + "\n"
+        (aside / CLEANED).write_text(told, "utf-8")
+        for path in (*copies.values(), Path(LEDGER), Path(CLEANED)):
+            (out / path).parent.mkdir(parents=True, exist_ok=True)
+            (aside / path).replace(out / path)
+    finally:
+        rmtree(aside, ignore_errors=True)
     dropped, changed, added = (
         {name: count[action] for name, count in counts.items()}
         for action in ("dropped", "changed", "added")
     )
-    return Cleaned(copies, dropped, changed, added, (*notes, *plan.notes, *rows.notes()))
+    paths = {name: out / path for name, path in copies.items()}
+    return Cleaned(paths, dropped, changed, added, (*notes, *plan.notes, *rows.notes()))
+
+
+def _check_apart(path: Path, found: Curated) -> None:
+    """DataError where a copy would lie where an original does, by whatever links."""
+    for source in found.table.sources.files:
+        if path.resolve() == source.found.path.resolve():
+            raise DataError(f"{path}: leads to {source.name} itself; choose another --out")
 
 
 def _to_copy(found: Curated) -> tuple[list[Source], list[str]]:
@@ -84,7 +109,7 @@ def _to_copy(found: Curated) -> tuple[list[Source], list[str]]:
 
 
 def _summary(
-    source: Source, path: Path, out: Path, total: tuple[int, int], entries: list[dict[str, Any]]
+    source: Source, path: Path, folder: Path, total: tuple[int, int], entries: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """What a run that trains on the copy can tell of it."""
     rows: dict[str, Counter[str]] = {}
@@ -94,12 +119,12 @@ def _summary(
         mine["all"] += times
         for check in dict.fromkeys(why["check"] for why in one["why"]):
             mine[check] += times
-    with path.open("rb") as copy, source.found.path.open("rb") as original:
+    with (folder / path).open("rb") as copy, source.found.path.open("rb") as original:
         digests = [file_digest(file, "sha256").hexdigest() for file in (original, copy)]
     return {
         "original": source.name,
         "original_sha256": digests[0],
-        "copy": path.relative_to(out).as_posix(),
+        "copy": path.as_posix(),
         "sha256": digests[1],
         "before": total[0],
         "after": total[1],
@@ -118,15 +143,17 @@ def _parts(found: Curated) -> dict[Place, int]:
     part, record, files = table.column("part"), table.column("record"), table.files()
     several: dict[Place, int] = {}
     for k in part.nonzero()[0].tolist():
-        key = (table.sources.files[int(files[k])].name, int(record[k]))
+        source = table.sources.files[int(files[k])]
+        key = (source.task, source.name, int(record[k]))
         several[key] = max(several.get(key, 0), int(part[k]) + 1)
     return several
 
 
-def _target(out: Path, source: Source, taken: Iterable[Path]) -> Path:
+def _target(source: Source, taken: Iterable[Path]) -> Path:
+    """Where a copy lies in the folder."""
     name = source.found.path.name.removesuffix(".gz")
     name = f"{name.removesuffix('.parquet')}.jsonl" if name.endswith(".parquet") else name
-    folder = out / "clean" / source.task
+    folder = Path("clean", source.task)
     names = {path for path in taken if path.parent == folder}
     path = folder / name
     count = 1

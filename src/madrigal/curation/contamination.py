@@ -35,7 +35,7 @@ TOLD = 13  # words in a row
 _SHORTEST = 4  # words of a record that is compared as a whole
 _HELD_TEMPLATE, _HELD_SHARE = 3, 0.01
 _TRAIN_TEMPLATE, _TRAIN_SHARE = 50, 0.01
-_SOURCES = 3  # training records kept for a run
+_SOURCES = 50  # training records kept for a run; of fewer than 5,000 in all none has more
 _TRAIN = 0  # place in SPLITS
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 
@@ -92,7 +92,7 @@ def _judged(
     for run in place[hits]:
         for source in sources.get(int(run), ()):
             by[source] = by.get(source, 0) + 1
-    best = sorted(by, key=lambda one: (-by[one], one))[:_SOURCES]
+    best = sorted(by, key=lambda one: (-by[one], one))
     matched = short(" ".join(words_of(table.text(sample)[0])[first:end]), 240)
     said = f"{share:.0%} of its words in training: {matched}"
     severity = "error" if grave else "note"

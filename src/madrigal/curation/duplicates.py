@@ -65,14 +65,21 @@ def leaks(table: Table) -> Iterator[Finding]:
 def near(table: Table) -> Iterator[Finding]:
     """`near_duplicate` within a split of a task, and `near_leak` of training records that are
     nearly the same as one that is held out."""
-    made = copies_of(table)
-    first = _distinct(table, np.flatnonzero(~marked(table, made)))
-    one, other, alike = similar_pairs(table, first, SIMILAR)
+    made, rank = copies_of(table), _rank(table)
+    same = _Same(table, np.flatnonzero(~marked(table, made)), rank)
+    one, other, alike = similar_pairs(table, same.first(), SIMILAR)
+    # The better of two first, and pairs by their better one: what stays then was let stay before
+    # anything goes for it.
+    swap = rank[one] > rank[other]
+    one, other = np.where(swap, other, one), np.where(swap, one, other)
+    order = np.lexsort((rank[other], rank[one]))
     side, task, kind = table.column("side"), table.tasks(), table.column("kind")
     prompt = table.column("prompt")
     dropped: Bool[np.ndarray, " N"] = np.zeros(len(table), dtype=bool)
     leaked = dropped.copy()
-    for a, b, how in zip(one.tolist(), other.tolist(), alike.tolist(), strict=True):
+    for a, b, how in zip(
+        one[order].tolist(), other[order].tolist(), alike[order].tolist(), strict=True
+    ):
         same_side = side[a] == side[b]
         if same_side and task[a] == task[b] and not dropped[a] and not dropped[b]:
             if kind[b] == _RAW or _same_answer(table, a, b):
@@ -83,8 +90,9 @@ def near(table: Table) -> Iterator[Finding]:
             mine, held = (a, b) if side[a] == _TRAIN else (b, a)
             if not leaked[mine] and prompt[mine] != prompt[held]:
                 leaked[mine] = True
-                for sample in (mine, *made.get(mine, ())):
-                    yield table.finding(sample, "near_leak", "error", other=held, score=how)
+                for each in same.like(mine):
+                    for sample in (each, *made.get(each, ())):
+                        yield table.finding(sample, "near_leak", "error", other=held, score=how)
 
 
 def copies_of(table: Table) -> dict[int, list[int]]:
@@ -119,11 +127,28 @@ def _same_answer(table: Table, a: int, b: int) -> bool:
     return one == other or similarity(one, other) >= SIMILAR
 
 
-def _distinct(table: Table, among: Int[np.ndarray, " M"]) -> Int[np.ndarray, " D"]:
-    """Of samples with the same content and answer in the same place, the first."""
-    place = (table.tasks() * 4 + table.column("side")).astype(np.uint64)
-    key = mixed(table.column("content"), table.column("answer"), place)[among]
-    return among[np.sort(np.unique(key, return_index=True)[1])]
+class _Same:
+    """Samples with the same content and answers in the same place, the best of each first."""
+
+    def __init__(self, table: Table, among: Int[np.ndarray, " M"], rank: np.ndarray) -> None:
+        place = (table.tasks() * 4 + table.column("side")).astype(np.uint64)
+        self._key = mixed(table.column("content"), table.column("answer"), place)
+        order = np.lexsort((rank[among], self._key[among]))
+        self._members = among[order]
+        self._ordered = self._key[self._members]
+
+    def first(self) -> Int[np.ndarray, " D"]:
+        """One of each, in the order of the table."""
+        new = np.append(True, self._ordered[1:] != self._ordered[:-1])
+        return np.sort(self._members[new[: len(self._members)]])
+
+    def like(self, sample: int) -> list[int]:
+        """All that are as this one is, itself among them."""
+        start, end = (
+            int(np.searchsorted(self._ordered, self._key[sample], side=side))
+            for side in ("left", "right")
+        )
+        return self._members[start:end].tolist()
 
 
 def _rank(table: Table) -> Int[np.ndarray, " N"]:

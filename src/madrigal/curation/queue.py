@@ -44,25 +44,23 @@ def cases(
     Raises:
         DataError: a file cannot be read any more.
     """
-    files = {one.name: one for one in sources.files if one.split == "train"}
+    files = {(one.task, one.name): one for one in sources.files if one.split == "train"}
     found: dict[Place, list[Finding]] = {}
     for one in findings:
-        if one.record != TASK and one.split == "train" and one.file in files:
+        if one.record != TASK and one.split == "train" and (one.task, one.file) in files:
             found.setdefault((one.file, one.record), []).append(one)
     wanted = {
         place: some for place, some in found.items() if any(_asked(one, only) for one in some)
     }
     rows, others = _rows(sources, wanted)
-    made = [
-        Case(
-            files[place[0]],
-            rows[place],
-            sorted(some, key=lambda one: _rank(one, only)),
-            {one.other: others[one.other] for one in some if one.other in others},
-        )
-        for place, some in wanted.items()
-        if place in rows
-    ]
+    made = []
+    for place, some in wanted.items():
+        if place in rows:
+            ranked = sorted(some, key=lambda one: _rank(one, only))
+            compared = {one.other: others[one.other] for one in some if one.other in others}
+            # Of several tasks that learn from a row it is shown as that of the gravest finding.
+            source = files[ranked[0].task, place[0]]
+            made.append(Case(source, rows[place], ranked, compared))
     return sorted(made, key=lambda case: (_rank(case.findings[0], only), case.place))
 
 

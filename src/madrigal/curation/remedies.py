@@ -5,7 +5,7 @@ Only training records are touched: held-out ones stay as they are, so that score
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from madrigal.curation.balance import Balance
@@ -19,12 +19,14 @@ from madrigal.curation.sources import Source
 from madrigal.curation.table import TASK
 
 Change = Callable[[str], str]
+Place = tuple[str, str, int]  # task, file, and row in it
 
 # Dropped unless the user keeps them. What needs a look is dropped only when asked.
 DROPPED: tuple[CheckName, ...] = (
     "unreadable", "empty_answer", "exact_duplicate", "near_duplicate", "leak", "near_leak",
     "contamination",
 )  # fmt: skip
+_DUPLICATES: frozenset[CheckName] = frozenset({"exact_duplicate", "near_duplicate"})
 
 
 def without_control(text: str) -> str:
@@ -133,13 +135,17 @@ class Decision:
         return value
 
 
-def decisions(findings: Iterable[Finding], orders: Orders) -> dict[tuple[str, int], Decision]:
-    """By file and row, for those rows of which something becomes by rule or by review."""
-    found: dict[tuple[str, int], Decision] = {}
+def decisions(findings: Iterable[Finding], orders: Orders) -> dict[Place, Decision]:
+    """By task, file and row, for those rows of which something becomes by rule.
+
+    Several tasks may learn from a file, each from other fields of it. What a person decided
+    about a row (`Orders.reviewed`) holds for all of them.
+    """
+    found: dict[Place, Decision] = {}
     for one in findings:
         if one.split != "train" or one.record == TASK:
             continue
-        place = (one.file, one.record)
+        place = (one.task, one.file, one.record)
         if one.check in orders.drop:
             found.setdefault(place, Decision()).drops.append(one)
         elif one.check in orders.change:
@@ -148,8 +154,25 @@ def decisions(findings: Iterable[Finding], orders: Orders) -> dict[tuple[str, in
             mine[:] = [name for name in CHANGES if name in {*mine, one.check}]
         if orders.relabel is not None and one.instead and one.chance >= orders.relabel:
             found.setdefault(place, Decision()).relabel = one
-    for place, reviewed in orders.reviewed.items():
-        found.setdefault(place, Decision()).reviewed = reviewed
     for decision in found.values():
         decision.normalise = orders.normalise
+    _name_what_stays(found, orders)
     return found
+
+
+def _name_what_stays(found: Mapping[Place, Decision], orders: Orders) -> None:
+    """Where a duplicate goes for a record that goes for a third, names the third."""
+    stays: dict[tuple[str, str], str] = {}
+    for (task, file, row), decision in found.items():
+        if (file, row) not in orders.reviewed:
+            for one in decision.drops:
+                if one.check in _DUPLICATES:
+                    stays.setdefault((task, one.where), one.other)
+    for (task, _, _), decision in found.items():
+        for number, one in enumerate(decision.drops):
+            other, seen = one.other, {one.where}
+            while one.check in _DUPLICATES and (task, other) in stays and other not in seen:
+                seen.add(other)
+                other = stays[task, other]
+            if other != one.other:
+                decision.drops[number] = replace(one, other=other)

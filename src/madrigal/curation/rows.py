@@ -2,21 +2,20 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from madrigal.curation.balance import COPY_OF, Member, Plan, planned
 from madrigal.curation.finding import short
 from madrigal.curation.reading import raw_row, row_of, samples
-from madrigal.curation.remedies import Decision, Orders
-from madrigal.curation.sample import Told
-from madrigal.curation.sources import Source
+from madrigal.curation.remedies import Decision, Orders, Place
+from madrigal.curation.sample import Sample, Told
+from madrigal.curation.sources import Source, side_of
 from madrigal.curation.stream import LINES, Item, items
 from madrigal.errors import DataError
 from madrigal.tasks.find import suffix_of
 from madrigal.tasks.formats.base import Format, scalar
 from madrigal.tasks.formats.detect import choose_format
-
-Place = tuple[str, int]  # file, and row in it
 
 
 class Rows:
@@ -27,12 +26,21 @@ class Rows:
     ) -> None:
         self._decided, self._orders, self._parts = decided, orders, parts
         self._unplain = 0  # rows whose label stands where nobody can tell
+        self._moved = 0  # rows that as they are changed are held out by their hash
 
     def notes(self) -> list[str]:
-        """What could not be done."""
-        if not self._unplain:
-            return []
-        return [f"{self._unplain:,} labels stay: it is not plain which field of the row holds them"]
+        """What could not be done, and what comes of it."""
+        said = []
+        if self._unplain:
+            said.append(
+                f"{self._unplain:,} labels stay: it is not plain which field of the row holds them"
+            )
+        if self._moved:
+            said.append(
+                f"{self._moved:,} changed rows will be held out by a run, which goes by what "
+                "prompts say; for comparable scores give the recipe files to validate and test with"
+            )
+        return said
 
     def written(
         self, source: Source, plan: Plan, told: list[dict[str, Any]]
@@ -40,7 +48,7 @@ class Rows:
         """Number and content of every row of the copy: a line of JSON as it was, or values; None
         for one that is left out. What becomes of rows is added to `told`."""
         for number, item, content, entry in self._each(source):
-            place = (source.name, number)
+            place = (source.task, source.name, number)
             if content is None or place in plan.dropped:
                 if content is not None:
                     entry = _head(source, number, item, "dropped") | {
@@ -82,8 +90,8 @@ class Rows:
                 if group is None or (label is None and balance.how == "stratified"):
                     continue
                 body = json.dumps(values, sort_keys=True, default=str).encode()
-                members.append(Member((source.name, number), group, label or "", body))
-        self._unplain = 0
+                members.append(Member((task, source.name, number), group, label or "", body))
+        self._unplain = self._moved = 0
         if members:
             return planned(task, members, balance)
         named = "no labels" if balance.by == "label" else f"no field '{balance.by}'"
@@ -95,11 +103,14 @@ class Rows:
         """Every row: its number, itself, what it is to be (None: left out), the ledger's line."""
         lines = suffix_of(source.found.path.name) in LINES
         default = Decision(normalise=self._orders.normalise)
+        shape = choose_format(source.task, source.first, source.settings)
         for number, item in enumerate(items(source.found)):
-            place = (source.name, number)
+            place = (source.task, source.name, number)
             decision = self._decided.get(place, default)
-            if decision.reviewed is not None:
-                decision.reviewed.check_same(item)
+            reviewed = self._orders.reviewed.get((source.name, number))
+            if reviewed is not None:
+                reviewed.check_same(item)
+                decision = replace(decision, reviewed=reviewed)
             if decision.dropped(self._parts.get(place, 1)):
                 yield number, item, None, _dropped(source, number, item, decision)
                 continue
@@ -109,15 +120,22 @@ class Rows:
                     yield number, item, same if same is not None else _values(source, item), None
                     continue
                 values = _values(source, item)
-            except DataError:
-                # Kept as it is, where the user keeps what cannot be read.
-                yield number, item, item.line if item.line is not None else {}, None
+            except DataError as error:
+                # Kept as it is, where the user keeps what cannot be read, and it is a line.
+                told = None
+                if item.line is None:
+                    why = {"check": "unreadable", "evidence": f"no copy: {error.mistakes[0]}"}
+                    told = _head(source, number, item, "dropped") | {"why": [why]}
+                yield number, item, item.line, told
                 continue
             after, why = decision.after(values, source)
             self._unplain += decision.relabel is not None and "label_noise" not in why
             if after == values:
                 yield number, item, same if same is not None else values, None
             else:
+                if source.cut:
+                    read = _read(source, shape, item, after)
+                    self._moved += any(side_of(one, source) for one in read or ())
                 yield (
                     number,
                     item,
@@ -132,14 +150,21 @@ def _values(source: Source, item: Item) -> dict[str, Any]:
 
 def _label(source: Source, shape: Format, item: Item, values: Mapping[str, Any]) -> str | None:
     """The label or choice that a row would be read with."""
+    read = _read(source, shape, item, values)
+    one = read[0] if read and len(read) == 1 else None
+    return one.answers[0].strip() if one and (one.labelled or one.choices) and one.answers else None
+
+
+def _read(
+    source: Source, shape: Format, item: Item, values: Mapping[str, Any]
+) -> list[Sample] | None:
+    """What a row would be read as with such values; None where it could not be."""
     renamed = Item(item.where, values=values, header=item.header)
     try:
         row = row_of(renamed, source.name, source.settings.data.columns)
-        read = samples(row, shape, source.settings, Told())
+        return samples(row, shape, source.settings, Told())
     except DataError:
         return None
-    one = read[0] if len(read) == 1 else None
-    return one.answers[0].strip() if one and (one.labelled or one.choices) and one.answers else None
 
 
 def _field(values: Mapping[str, Any], name: str) -> str | None:

@@ -5,16 +5,20 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+from madrigal.curation.marks import SPLITS
 from madrigal.curation.reading import row_of
+from madrigal.curation.sample import Sample, record_of
 from madrigal.curation.stream import items
 from madrigal.errors import DataError
 from madrigal.recipe.schema import Recipe
 from madrigal.recipe.task import DataSettings, FormatName, Paths, TaskSettings
+from madrigal.tasks.divide import TEST_SHARE
 from madrigal.tasks.find import Found, find_files
 from madrigal.tasks.formats.detect import choose_format
 from madrigal.tasks.formats.natural_instructions import has_test_slice
 from madrigal.tasks.inspect import expanded, name_of
 from madrigal.tasks.row import Row
+from madrigal.tasks.split import fingerprint, position
 from madrigal.tasks.task import Split
 
 _LOOKED_AT = 50  # rows that tell the format
@@ -52,6 +56,18 @@ class Sources:
     @property
     def tasks(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(one.task for one in self.files))
+
+
+def side_of(sample: Sample, source: Source) -> int:
+    """The place in SPLITS of the split that the loader puts a sample into: cut off by a hash of
+    its prompt."""
+    if not source.cut or sample.text:
+        return SPLITS.index(source.split)
+    shares = source.settings.data.split
+    test = (TEST_SHARE if shares.test is None else shares.test) if "test" in source.cut else 0
+    rest = shares.validation if "validation" in source.cut else 0
+    at = position(shares.seed, "split", fingerprint(record_of(sample)))
+    return 2 if at < test else 1 if at < test + rest else 0
 
 
 def of_files(

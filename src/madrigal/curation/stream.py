@@ -190,9 +190,7 @@ def _table(found: Found) -> Iterator[Item]:
         first = next(lines, None)
         if first is None or not first.strip():
             raise DataError(f"{found.name}: the file is empty")
-        tabs = found.path.name.lower().endswith((".tsv", ".tsv.gz"))
-        mark = "\t" if tabs else delimiter_of(first)
-        reader = csv.reader(chain([first], lines), delimiter=mark, strict=True)
+        reader = csv.reader(chain([first], lines), delimiter=_mark(found, first), strict=True)
         header = [column.strip() for column in next(reader)]
         check_header(header, found.name)
         if said := _undecoded(header):
@@ -207,6 +205,16 @@ def _table(found: Found) -> Iterator[Item]:
         number = reader.line_num if reader is not None else 1
         where = f"{found.name}:{number}"
         yield Item(where, problem=f"{where}: broken CSV: {error}; what follows was not read")
+
+
+def delimiter(found: Found) -> str:
+    """What stands between the cells of a table."""
+    return _mark(found, next(iter(_Lines(found)), ""))
+
+
+def _mark(found: Found, first: str) -> str:
+    tabs = found.path.name.lower().endswith((".tsv", ".tsv.gz"))
+    return "\t" if tabs else delimiter_of(first)
 
 
 def _cells(cells: list[str], header: list[str], where: str, read: int) -> Item:

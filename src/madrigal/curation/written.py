@@ -8,7 +8,8 @@ from typing import Any
 
 from madrigal.curation.balance import COPY_OF
 from madrigal.curation.sources import Source
-from madrigal.curation.stream import TABLES
+from madrigal.curation.stream import TABLES, delimiter, items
+from madrigal.errors import DataError
 from madrigal.tasks.find import TEXT_SUFFIXES, suffix_of
 from madrigal.tasks.tables import DOCUMENT_END, rows_key
 
@@ -27,7 +28,7 @@ def write_copy(
     if suffix == ".json":
         _write_json(path, source, [*count])
     elif suffix in TABLES:
-        _write_table(path, (values for _, values in count), marked)
+        _write_table(path, source, count, marked)
     elif suffix in TEXT_SUFFIXES:
         texts = [values["text"] if isinstance(values, dict) else "" for _, values in count]
         path.write_text(f"\n{DOCUMENT_END}\n".join(texts), "utf-8")
@@ -61,17 +62,23 @@ def _line(values: Mapping[str, Any]) -> bytes:
     return json.dumps(values, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
 
 
-def _write_table(path: Path, rows: Iterator[Any], marked: bool) -> None:
-    mark = "\t" if path.name.lower().endswith(".tsv") else ","
+def _write_table(path: Path, source: Source, rows: Iterable[Written], marked: bool) -> None:
+    """With the columns and the mark between cells that the file has. DataError where a row has a
+    field without a column."""
+    names = next((list(item.values) for item in items(source.found) if item.values), [])
+    names += [COPY_OF] if marked and COPY_OF not in names else []
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer: Any = None
-        for values in rows:
-            if writer is None:
-                names = [*values, *([COPY_OF] if marked and COPY_OF not in values else [])]
-                writer = csv.DictWriter(file, names, delimiter=mark, lineterminator="\n")
-                writer.writeheader()
-            if values:
-                writer.writerow(values)
+        writer = csv.DictWriter(file, names, delimiter=delimiter(source.found), lineterminator="\n")
+        writer.writeheader()
+        for _, values in rows:
+            assert isinstance(values, dict)
+            other = next((name for name in values if name not in names), None)
+            if other is not None:
+                raise DataError(
+                    f"{source.name}: a reviewed row has a field {other!r}, and the table has no "
+                    "such column; review it again"
+                )
+            writer.writerow(values)
 
 
 def _write_json(path: Path, source: Source, kept: Sequence[tuple[int, Any]]) -> None:
