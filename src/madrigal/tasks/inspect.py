@@ -79,14 +79,21 @@ def name_of(path: str) -> tuple[str, Split]:
     if len(parts) > 1 and has_magic(parts[-1]):
         parts.pop()  # `law/*.txt` is about law
     last = parts[-1] if parts else "task"
-    stem = last.removesuffix(".gz")
-    suffix = suffix_of(last)
-    stem = stem.removesuffix(suffix) if suffix else stem
-    match = re.fullmatch(rf"(?:(.+)[_.-])?({'|'.join(_PARTS)})", stem.lower())
+    match = _part(last)
     if match is None:
-        return _slug(stem), "train"
+        return _slug(_stem(last)), "train"
     parent = parts[-2] if len(parts) > 1 else "task"
     return _slug(match[1] or parent), _PARTS[match[2]]
+
+
+def _part(file: str) -> re.Match[str] | None:
+    """The task and the split that the name of a file holds, where it holds a split."""
+    return re.fullmatch(rf"(?:(.+)[_.-])?({'|'.join(_PARTS)})", _stem(file).lower())
+
+
+def _stem(file: str) -> str:
+    stem, suffix = file.removesuffix(".gz"), suffix_of(file)
+    return stem.removesuffix(suffix) if suffix else stem
 
 
 def _slug(text: str) -> str:
@@ -98,14 +105,25 @@ def _free(name: str, taken: Mapping[str, object]) -> str:
 
 
 def expanded(paths: Sequence[str], root: Path) -> list[str]:
-    """The paths, with each folder of data files replaced by its files."""
+    """The paths, with each folder of data files replaced by its files, and so each pattern of
+    files of which any is called after a split: `data/*.jsonl` with a `data/test.jsonl`."""
     expanded: list[str] = []
     for path in paths:
         folder = root / path
         inside = sorted(folder.iterdir()) if folder.is_dir() else []
         data = [file.name for file in inside if suffix_of(file.name) in DATA_SUFFIXES]
-        expanded += [f"{path.rstrip('/')}/{name}" for name in data] if data else [path]
+        expanded += [f"{path.rstrip('/')}/{name}" for name in data] if data else _met(path, root)
     return expanded
+
+
+def _met(path: str, root: Path) -> list[str]:
+    if not has_magic(path) or (root / path).exists():
+        return [path]
+    try:
+        names = [found.name for found in find_files(path, root)]
+    except DataError:
+        return [path]  # told where the path is read
+    return names if any(_part(name.rpartition("/")[2]) for name in names) else [path]
 
 
 def _inspected(

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from madrigal.errors import DataError
-from madrigal.tasks.inspect import inspect_files, name_of
+from madrigal.tasks.inspect import expanded, inspect_files, name_of
 from real import DATA, needs_data
 from tasks_made import write_jsonl
 
@@ -80,3 +80,14 @@ def test_published_files():
         ("snips", "classification"), ("law", "text"), ("gsm8k", "question_answering"),
     ]  # fmt: skip
     assert len(found[0].labels) == 7
+
+
+def test_a_pattern_with_files_of_several_splits_is_those_files(tmp_path):
+    """Else test records would be learnt from, and cleaned."""
+    for name in ("d/train.jsonl", "d/test.jsonl", "e/a.jsonl", "e/b.jsonl", "f/x_dev.jsonl"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text('{"text": "a b", "label": "x"}\n')
+    paths = ["d/*.jsonl", "e/*.jsonl", "*/x_*.jsonl", "g/*.jsonl"]
+    assert expanded(paths, tmp_path) == [
+        "d/test.jsonl", "d/train.jsonl", "e/*.jsonl", "f/x_dev.jsonl", "g/*.jsonl",
+    ]  # fmt: skip
