@@ -42,8 +42,11 @@ class Loaded:
         return cls(tasks, whole, limit_of(sizes, most))
 
     def chosen(self, task: str, split: Split) -> Chosen:
-        """The records that are looked at: of a larger split every k-th."""
+        """The records that are looked at: of a larger split every k-th. Copies that the recipe asks
+        for (`augment`), which come last, are not: they repeat their records on purpose."""
         every = self.tasks[task].splits[split]
+        if split == "train":
+            every = every[: len(every) - len(self.tasks[task].augmented)]
         step = -(-len(every) // self.limit) if every else 1
         return [*enumerate(every)][::step]
 

@@ -111,3 +111,16 @@ def test_the_same_records_give_the_same_card_and_findings(tmp_path):
     assert one.findings == other.findings
     assert one.cards["a"]["found"]["exact_duplicate"]["records"] == 5
     assert "label_noise" in one.cards["a"]["checked"]
+
+
+def test_copies_that_the_recipe_asks_for_are_no_duplicates(tmp_path):
+    loaded(tmp_path, rows(0, 40), rows(500, 10))
+    path = tmp_path / "recipe.yaml"
+    asks = "prompt: 'Text: {text}\\nLabel:', augment: {edits: 1.0, templates: 1.0}, data:"
+    path.write_text(path.read_text().replace("a: {data:", f"a: {{{asks}"))
+    recipe = load_recipe(path, []).recipe
+    tasks = load_tasks(recipe, tmp_path)
+    assert len(tasks["a"].splits["train"]) > 80
+    card = inspect(Loaded.of(tasks, recipe.tasks)).cards["a"]
+    assert card["looked_at"]["train"] == 40
+    assert not {"exact_duplicate", "near_duplicate"} & card["found"].keys()
