@@ -83,7 +83,7 @@ def texts(seed: int) -> dict[str, Path]:
 
 
 def reading(arm: str, seed: int) -> dict[str, Any]:
-    files, whole = texts(seed), {"split": {"validation": 0.0, "test": 0.0}}
+    files, whole = texts(seed), {"split": {"validation": 0.0, "test": 0.01}}
     test = str(DATA / "classification" / "dbpedia14" / "test.jsonl")
     task = {
         "data": {"train": str(few(seed)), "test": test, "split": {"validation": 0.0}},

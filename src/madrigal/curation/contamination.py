@@ -1,8 +1,9 @@
 """Held-out records whose words stand in training text, template text apart.
 
-Texts are compared by runs of 8 words (letters and digits, without case). A run is template text,
-and counts for nothing, if it stands in more than 3 held-out records of different words of the task
-(1 % of them, where that is more), or in more than 50 training records of different words (1 %).
+Texts are compared by runs of 8 words (letters and digits, without case), without the words that
+every tenth record of a task has (`template_words`). A run is template text, too, and counts for
+nothing, if it stands in more than 3 held-out records of different words of the task (1 % of them,
+where that is more), or in more than 50 training records of different words (1 %).
 The overlap of a held-out record is the share of its own words that lie in a run which also stands
 in training. It is contaminated from one half on, if that is 13 words or all that it has: short
 records of one kind share runs by chance. From 13 words in a row on it is told. Records of 4 to 7
@@ -28,6 +29,7 @@ from madrigal.curation.duplicates import copies_of, marked
 from madrigal.curation.finding import Finding, short
 from madrigal.curation.marks import words_of
 from madrigal.curation.table import Table
+from madrigal.curation.template_words import TemplateWords, cover, runs_of
 
 RUN = 8  # words
 CONTAMINATED = 0.5
@@ -37,7 +39,6 @@ _HELD_TEMPLATE, _HELD_SHARE = 3, 0.01
 _TRAIN_TEMPLATE, _TRAIN_SHARE = 50, 0.01
 _SOURCES = 50  # training records kept for a run; of fewer than 5,000 in all none has more
 _TRAIN = 0  # place in SPLITS
-_PRIME = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +51,22 @@ class _Runs:
 
 def contamination(table: Table) -> Iterator[Finding]:
     """`contamination`, on the held-out record and on the training records it is found in."""
-    side = table.column("side")
-    held = [*_sequences(table, side != _TRAIN, whole=False)]
+    side, templates = table.column("side"), TemplateWords.of(table)
+    held = [*_sequences(table, templates, side != _TRAIN, whole=False)]
     if not held or not (side == _TRAIN).any():
         return
     runs = _runs(table, held)
     if not len(runs.known):  # all of them too short to be compared
         return
-    counts = _train_counts(table, side, runs)
+    counts = _train_counts(table, templates, side, runs)
     limit = max(_TRAIN_TEMPLATE, _TRAIN_SHARE * int((side == _TRAIN).sum()))
     kept = (counts > 0) & (counts <= limit) & ~runs.template
     made = copies_of(table)
-    sources = _sources(table, (side == _TRAIN) & ~marked(table, made), runs, kept)
+    unmarked = (side == _TRAIN) & ~marked(table, made)
+    sources = _sources(table, templates, unmarked, runs, kept)
     told: set[int] = set()
-    for sample, words in held:
-        for one, source in _judged(table, sample, words, runs, kept, sources, told):
+    for sample, words, places in held:
+        for one, source in _judged(table, sample, words, places, runs, kept, sources, told):
             yield one
             for copy in made.get(source, ()):
                 yield table.finding(copy, one.check, one.severity, one.evidence, sample, one.score)
@@ -74,12 +76,14 @@ def _judged(
     table: Table,
     sample: int,
     words: np.ndarray,
+    places: np.ndarray,
     runs: _Runs,
     kept: Bool[np.ndarray, " R"],
     sources: dict[int, list[int]],
     told: set[int],
 ) -> Iterator[tuple[Finding, int]]:
-    """What is to be said of one held-out record, and of which record it is said."""
+    """What is to be said of one held-out record with these words of its own at these places, and of
+    which record it is said."""
     place = np.searchsorted(runs.known, hashed(words))
     hits = kept[np.minimum(place, len(kept) - 1)]
     covered = cover(hits, len(words))
@@ -93,7 +97,8 @@ def _judged(
         for source in sources.get(int(run), ()):
             by[source] = by.get(source, 0) + 1
     best = sorted(by, key=lambda one: (-by[one], one))
-    matched = short(" ".join(words_of(table.text(sample)[0])[first:end]), 240)
+    every = words_of(table.text(sample)[0])
+    matched = short(" ".join(every[place] for place in places[first:end]), 240)
     said = f"{share:.0%} of its words in training: {matched}"
     severity = "error" if grave else "note"
     yield table.finding(sample, "contamination", severity, said, best[0], share), sample
@@ -109,25 +114,12 @@ def _judged(
 
 def hashed(words: np.ndarray) -> UInt64[np.ndarray, " R"]:
     """A number for each run of 8 words; of 4 to 7 words one for all of them."""
-    values = words.astype(np.uint64) + np.uint64(1)
-    if len(values) < _SHORTEST:
+    if len(words) < _SHORTEST:
         return np.zeros(0, dtype=np.uint64)
-    length = min(RUN, len(values))
-    found = np.full(len(values) - length + 1, np.uint64(length if length < RUN else 0))
-    for k in range(length):
-        found = (found ^ values[k : k + len(found)]) * _PRIME
-        found ^= found >> np.uint64(31)
-    return found
-
-
-def cover(hits: Bool[np.ndarray, " R"], words: int) -> Bool[np.ndarray, " W"]:
-    """Which words lie in a run that was hit."""
-    length = words - len(hits) + 1
-    steps = np.zeros(words + 1, dtype=np.int64)
-    starts = np.flatnonzero(hits)
-    np.add.at(steps, starts, 1)
-    np.add.at(steps, starts + length, -1)
-    return np.cumsum(steps)[:words] > 0
+    if len(words) >= RUN:
+        return runs_of(words, RUN)
+    # Else a short record would be found in each longer one that begins as it does.
+    return runs_of(words, len(words)) ^ np.uint64(len(words))
 
 
 def longest(covered: Bool[np.ndarray, " W"]) -> tuple[int, int]:
@@ -141,9 +133,11 @@ def longest(covered: Bool[np.ndarray, " W"]) -> tuple[int, int]:
 
 
 def _sequences(
-    table: Table, wanted: Bool[np.ndarray, " N"], whole: bool
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Samples with their own words, and again with those of their answers where `whole`."""
+    table: Table, templates: TemplateWords, wanted: Bool[np.ndarray, " N"], whole: bool
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Samples with their own words and the places of these, and again with the words of their
+    answers where `whole`."""
+    task = table.tasks()
     for block in range(len(table.paths)):
         start, end = int(table.starts[block]), int(table.starts[block + 1])
         if not wanted[start:end].any():
@@ -151,21 +145,23 @@ def _sequences(
         own = table.ragged("words", block)
         said = table.ragged("answer_words", block) if whole else own
         for place in np.flatnonzero(wanted[start:end]).tolist():
-            yield start + place, own[place]
+            places = templates.own(int(task[start + place]), own[place])
+            words = own[place][places]
+            yield start + place, words, places
             if whole and len(said[place]):
-                yield start + place, np.concatenate([own[place], said[place]])
+                yield start + place, np.concatenate([words, said[place]]), places
 
 
-def _runs(table: Table, held: list[tuple[int, np.ndarray]]) -> _Runs:
+def _runs(table: Table, held: list[tuple[int, np.ndarray, np.ndarray]]) -> _Runs:
     """Every run of the held-out records; template text by how many different records have it."""
     content, task = table.column("content"), table.tasks()
-    mine = [np.unique(hashed(words)) for _, words in held]
+    mine = [np.unique(hashed(words)) for _, words, _ in held]
     known = np.unique(np.concatenate(mine))
     template = np.zeros(len(known), dtype=bool)
     for number in range(len(table.sources.tasks)):
         counts = np.zeros(len(known), dtype=np.int64)
         seen: set[int] = set()
-        for (sample, _), found in zip(held, mine, strict=True):
+        for (sample, _, _), found in zip(held, mine, strict=True):
             if task[sample] == number and int(content[sample]) not in seen:
                 seen.add(int(content[sample]))
                 counts[np.searchsorted(known, found)] += 1
@@ -180,12 +176,14 @@ def _found(runs: _Runs, words: np.ndarray) -> Int[np.ndarray, " H"]:
     return place[runs.known[place] == found]
 
 
-def _train_counts(table: Table, side: np.ndarray, runs: _Runs) -> Int[np.ndarray, " R"]:
+def _train_counts(
+    table: Table, templates: TemplateWords, side: np.ndarray, runs: _Runs
+) -> Int[np.ndarray, " R"]:
     """How many training records of different words have each run."""
     content = table.column("content")
     counts = np.zeros(len(runs.known), dtype=np.int64)
     seen: set[int] = set()
-    for sample, place in _train_runs(table, side == _TRAIN, runs):
+    for sample, place in _train_runs(table, templates, side == _TRAIN, runs):
         if int(content[sample]) not in seen:
             seen.add(int(content[sample]))
             counts[place] += 1
@@ -193,11 +191,15 @@ def _train_counts(table: Table, side: np.ndarray, runs: _Runs) -> Int[np.ndarray
 
 
 def _sources(
-    table: Table, among: Bool[np.ndarray, " N"], runs: _Runs, kept: Bool[np.ndarray, " R"]
+    table: Table,
+    templates: TemplateWords,
+    among: Bool[np.ndarray, " N"],
+    runs: _Runs,
+    kept: Bool[np.ndarray, " R"],
 ) -> dict[int, list[int]]:
     """The first few training records among these with each run."""
     found: dict[int, list[int]] = {}
-    for sample, place in _train_runs(table, among, runs):
+    for sample, place in _train_runs(table, templates, among, runs):
         for run in place[kept[place]].tolist():
             mine = found.setdefault(run, [])
             if len(mine) < _SOURCES:
@@ -206,10 +208,11 @@ def _sources(
 
 
 def _train_runs(
-    table: Table, among: Bool[np.ndarray, " N"], runs: _Runs
+    table: Table, templates: TemplateWords, among: Bool[np.ndarray, " N"], runs: _Runs
 ) -> Iterator[tuple[int, Int[np.ndarray, " H"]]]:
     """Those records that have any of the runs, and which."""
-    for sample, both in groupby(_sequences(table, among, whole=True), itemgetter(0)):
-        place = np.unique(np.concatenate([_found(runs, words) for _, words in both]))
+    every = _sequences(table, templates, among, whole=True)
+    for sample, both in groupby(every, itemgetter(0)):
+        place = np.unique(np.concatenate([_found(runs, words) for _, words, _ in both]))
         if len(place):
             yield sample, place

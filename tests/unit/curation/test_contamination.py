@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from curated import curated, told
-from madrigal.curation.contamination import cover, hashed, longest
+from madrigal.curation.contamination import hashed, longest
 from madrigal.curation.marks import Ragged
+from madrigal.curation.template_words import cover
 
 WORDS = [f"w{i}" for i in range(3000)]
 
@@ -49,6 +50,28 @@ def test_template_text_is_no_contamination(tmp_path):
     found = curated(tmp_path / "b", train, test, deep=True)
     assert "test.jsonl:1" in told(found, "contamination", "test")
     assert len(told(found, "contamination", "test")) == 1
+
+
+def choice(kind: int, start: int) -> str:
+    """An instruction of 6 words and another of 7 around words of a record's own, some of which
+    other records of its kind have in the same places."""
+    own = f"w{2800 + kind} w{2820 + kind} {text(start, 6)} w{2840 + kind}"
+    first = text(start + 6, 4)
+    return f"Which sentence is the cause of {own} Choose one between A and B. A: {first}"
+
+
+def test_templates_shorter_than_a_run_make_nobody_contaminated(tmp_path):
+    train = [asked(choice(i % 12, 20 * i)) for i in range(36)]
+    test = [asked(choice(i, 1000 + 20 * i)) for i in range(12)]
+    found = curated(tmp_path, train, test, deep=True)
+    assert told(found, "contamination") == {}
+    # And what leaks under them is found, and told without them.
+    test[0] = asked(f"{choice(2, 40)} w2998")
+    found = curated(tmp_path / "b", train, test, deep=True)
+    assert list(told(found, "contamination", "test")) == ["test.jsonl:1"]
+    _, evidence = told(found, "contamination", "test")["test.jsonl:1"]
+    own = f"w2802 w2822 {text(40, 6)} w2842 {text(46, 4)}"
+    assert evidence == f"93% of its words in training: {own}"
 
 
 def test_a_template_of_training_is_told_by_how_many_records_have_it(tmp_path):
