@@ -197,7 +197,7 @@ def labels() -> list[Line]:
     given[wrong] = (given[wrong] + random_.integers(1, 10, int(wrong.sum()))) % 10
 
     def cleanlabs() -> np.ndarray:
-        return find_label_issues(given, chances, filter_by="confident_learning", n_jobs=1)
+        return find_label_issues(given, chances, filter_by="low_self_confidence", n_jobs=1)
 
     mine, theirs = suspicions(chances, given).suspicious, cleanlabs()
     both = int((mine & theirs).sum())

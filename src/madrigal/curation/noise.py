@@ -2,15 +2,19 @@
 
 Out-of-sample chances p(j | x) of every label come from a bag of words, and, where a model is at
 hand, from its states of the texts, too: then from the mean of both (`chances`). With t_j the mean
-of p(j | x) over the records labelled j, a record labelled i is suspicious where the likeliest j of
-those with p(j | x) >= t_j is not i. The share of the records that this counts, each row of the
-table scaled to the label's own count, estimates how many labels are wrong (Northcutt, Jiang and
-Chuang, 2021, Confident Learning, section 3). Suspicious records are ranked by
-p(i | x) - max_j p(j | x), the lowest first.
+of p(j | x) over the records labelled j, a record labelled i counts as another where the likeliest j
+of those with p(j | x) >= t_j is not i, and the likeliest of all is not either: so many labels are
+wrong at least (the confident joint of Northcutt, Jiang and Chuang, 2021, Confident Learning,
+section 3.1). Suspicious are as many records as that, of those where another label is likelier, the
+ones with the lowest p(i | x); they stand in that order.
 
-Differs from the paper: records are only ranked, and none is called suspicious in a task where the
-chances tell too little: less than 0.15 of what always saying the most frequent label leaves. Up to
-a quarter a finding is a note, since most of what is suspicious there is right.
+Differs from the paper: a record that counts is evidence of how many, and not of which. Nearly all
+wrong labels are among the lowest p(i | x), also those whose right label is said with less than its
+t_j; so more wrong labels are among as many that are named. The number is not scaled up for the
+records of which nothing is said so surely (its section 3.2), which names more and right ones more
+often. None is called suspicious in a task where the chances tell too little: less than 0.15 of what
+always saying the most frequent label leaves. Up to a quarter a finding is a note, since most of
+what is suspicious there is right.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,10 +41,9 @@ class Suspicions:
     """What confident learning says of some labels."""
 
     suspicious: Bool[np.ndarray, " N"]
-    instead: Int[np.ndarray, " N"]  # the label that is said in its place
-    margin: Float[np.ndarray, " N"]  # lowest first
+    instead: Int[np.ndarray, " N"]  # the likeliest label
+    own: Float[np.ndarray, " N"]  # chance of the label that is given; the lowest are the worst
     right: float  # share of the labels that are said out of sample, too
-    rate: float  # estimated share of wrong labels
 
 
 def label_noise(table: Table, states: States | None = None) -> Iterator[Finding]:
@@ -87,11 +90,11 @@ class _Judged:
             return
         severity: Severity = "warning" if tells >= _TELLS_WELL else "note"
         ranks = self._ranks()
-        for place in np.argsort(found.margin, kind="stable").tolist():
+        for place in np.argsort(found.own, kind="stable").tolist():
             if not found.suspicious[place]:
                 continue
             sample, instead = int(self.mine[place]), int(found.instead[place])
-            score = -float(found.margin[place])
+            score = 1.0 - float(found.own[place])
             said = self._said(place, instead, chances[place], ranks)
             one = self.table.finding(sample, "label_noise", severity, said, score=score)
             chance = round(float(chances[place, instead]), 4)
@@ -102,7 +105,7 @@ class _Judged:
         """The place of each label among all, the most suspicious first, by each voice."""
         found = {}
         for who, chances in self.voices.items():
-            order = np.argsort(suspicions(chances, self.given).margin, kind="stable")
+            order = np.argsort(suspicions(chances, self.given).own, kind="stable")
             found[who] = np.argsort(order) + 1
         return found
 
@@ -130,19 +133,12 @@ def suspicions(chances: Float[np.ndarray, "N K"], given: Int[np.ndarray, " N"]) 
     counts = np.bincount(given, minlength=labels)
     threshold = np.bincount(given, weights=own, minlength=labels) / np.maximum(counts, 1)
     confident = np.where(chances >= threshold, chances, -1.0)
-    instead = confident.argmax(axis=1)
     sure = confident.max(axis=1) >= 0
-    joint = np.zeros((labels, labels))
-    np.add.at(joint, (given[sure], instead[sure]), 1.0)
-    rows = np.maximum(joint.sum(axis=1, keepdims=True), 1.0)
-    calibrated = joint / rows * counts[:, None]
-    rate = 1.0 - float(np.trace(calibrated)) / max(float(calibrated.sum()), 1.0)
-    others = chances.copy()
-    others[np.arange(len(given)), given] = -1.0
-    return Suspicions(
-        suspicious=sure & (instead != given),
-        instead=np.where(sure, instead, given),
-        margin=own - others.max(axis=1),
-        right=float((chances.argmax(axis=1) == given).mean()),
-        rate=rate,
-    )
+    likeliest = chances.argmax(axis=1)
+    another = likeliest != given
+    wrong = int((sure & (confident.argmax(axis=1) != given) & another).sum())
+    places = np.flatnonzero(another)
+    named = places[np.argsort(own[places], kind="stable")[:wrong]]
+    suspicious: Bool[np.ndarray, " N"] = np.zeros(len(given), dtype=bool)
+    suspicious[named] = True
+    return Suspicions(suspicious, likeliest, own, float((~another).mean()))

@@ -5,7 +5,7 @@ import pytest
 from madrigal.curation.checks import look
 from madrigal.curation.checks.answers import cut_off
 from madrigal.curation.checks.language import codes, language
-from madrigal.curation.checks.personal import people, secrets
+from madrigal.curation.checks.personal import hidden, people, secrets
 from madrigal.curation.checks.repetition import repeated
 from madrigal.curation.sample import Sample
 
@@ -145,3 +145,63 @@ def test_declared_languages_may_be_names_codes_and_several():
     assert codes("English") == {"en"}
     assert codes("English, German") == {"en", "de"}
     assert codes("Klingon") == frozenset()
+
+
+@pytest.mark.parametrize(("text", "kinds"), [
+    ("4111 1111 1111 1111", ["card"]), ("378282246310005", ["card"]),
+    ("4111 1111 1111 1121", []), ("1411 1111 1111 1111", []),
+    ("0000 0000 0000 0000", []), ("GB82 WEST 1234 5698 7654 32", ["iban"]),
+    ("GB83 WEST 1234 5698 7654 32", []), ("GB28 WEST 1234 5698 7654 32", []),
+    ("at 8.8.8.8 now", ["internet address"]), ("at 192.168.0.1 now", []), ("at 10.0.0.7 now", []),
+    ("call (030) 123 45", ["phone"]), ("call (03) 123 45", []),
+    ("number 536-90-4399", ["social security number"]), ("number 666-90-4399", []),
+    ("a@example.com, a@example.net.au, b@mail.net", ["mail", "mail"]),
+])  # fmt: skip
+def test_numbers_count_where_their_check_digits_are_right(text, kinds):
+    assert [kind for *_, kind in people(text)] == kinds
+
+
+def test_evidence_shows_the_ends_of_long_finds_alone():
+    assert [hidden(one) for one in ("", "abcdef", "abcdefg")] == ["…", "…", "ab…fg"]
+    many = "a.b@mail.net c.d@mail.net e.f@mail.net g.h@mail.net i.j@mail.net"
+    assert seen(LONG, many)["personal_data"] == "mail a.…et, mail c.…et, mail e.…et and 2 more"
+
+
+def test_an_answer_of_few_words_and_a_closed_block_of_code_are_not_cut_off():
+    assert cut_off("only five words of the") == ""
+    assert cut_off("of these six words of the") == "ends with 'the'"
+    assert cut_off("Run this first of all:\n```\nls -l here\n```") == ""
+    assert cut_off("and so it went, as ever :(") == ""
+
+
+def test_marks_that_the_prompt_has_too_are_no_prompt_in_an_answer():
+    answer = "It is.\n\n### Instruction: name a river"
+    assert "prompt_in_answer" in seen(LONG, answer)
+    assert "prompt_in_answer" not in seen(f"{LONG}\n### Instruction: name a sea", answer)
+
+
+def test_the_words_said_most_often_are_told_from_a_share_and_three_times_on():
+    filler = " ".join(f"{chr(97 + k % 26)}{chr(97 + k // 26)}" for k in range(60))
+    parts = filler.split()
+    thrice = " ".join([*parts[:20], "wonderful evening", *parts[20:40], "wonderful evening",
+                       *parts[40:], "wonderful evening"])  # fmt: skip
+    assert repeated(thrice) == "'wonderful evening' 3 times, 29% of the text"
+    twice = thrice.replace("wonderful evening", "extraordinarily wonderful", 2).replace(
+        "wonderful evening", "end"
+    )
+    assert repeated(twice) == ""
+    assert repeated(thrice.replace("wonderful", "old")) == ""
+
+
+def test_lines_are_told_when_more_than_three_of_ten_stand_there_before():
+    lines = ["river", "tower", "mill", "chapel", "bridge", "harbour", "garden"]
+    assert repeated("\n".join([*lines, *lines[:3]])) == ""
+    assert repeated("\n".join([*lines[:6], *lines[:3]])) == "3 of 9 lines stand there before"
+    assert repeated("one\ntwo\none") == ""
+
+
+def test_a_language_is_told_where_it_is_twice_as_likely_as_the_next():
+    both = "the dog and the cat are with der Hund und die Katze nicht"
+    assert language(both) == ""
+    assert language("the dog and the cat are with us there and they are with the Hund") == "en"
+    assert language("warum Katze Hund Wasser Fenster Garten nicht nicht nicht") == ""

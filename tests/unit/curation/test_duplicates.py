@@ -112,3 +112,49 @@ def test_candidates_are_all_pairs_that_agree_in_two_bands(seed):
 def test_a_crowd_that_agrees_in_every_band_is_compared_with_the_next_few():
     one, other = candidates(np.zeros((400, 16), dtype="u4"))
     assert set((other - one).tolist()) == set(range(1, 17))
+
+
+def test_answers_that_are_nearly_the_same_do_not_make_a_record_new(tmp_path):
+    said = "The river runs past the old mill and under the bridge to the harbour of the town"
+    rows = [{"question": f"{LONG}{k}: where to?", "answer": f"{said}{end}"}
+            for k, end in enumerate(("", "!", " " + "of stone and wood " * 4))]  # fmt: skip
+    assert list(told(curated(tmp_path, rows), "near_duplicate")) == ["train.jsonl:2"]
+
+
+def test_what_is_held_out_twice_is_no_leak(tmp_path):
+    """Neither the same record for validation and test, nor one that is nearly the same."""
+    write(tmp_path / "t" / "train.jsonl", others())
+    held = [row(f"{LONG}one"), *others(45)[41:]]
+    write(tmp_path / "t" / "validation.jsonl", held)
+    write(tmp_path / "t" / "test.jsonl", [held[1], row(f"{LONG}two")])
+    found = curate(of_files(["t"], tmp_path), tmp_path / "out")
+    assert {one.check for one in found.read()} <= {"licence", "near_duplicate"}
+
+
+def test_a_leak_is_told_as_one_and_a_near_one_once(tmp_path):
+    far = "a boat went down the river in the night and came to the old mill at dawn, said the "
+    train = [*others(), row(f"{LONG}one"), row(f"{far}man", "b")]
+    test = [row(f"{LONG}one"), row(f"{far}boy"), row(f"{far}cat")]
+    found = curated(tmp_path, train, test)
+    assert list(told(found, "leak")) == ["train.jsonl:41"]
+    named = [one.where for one in found.read() if one.check == "near_leak"]
+    assert sorted(named) == ["t/train.jsonl:42"]
+
+
+def test_tasks_that_train_on_nearly_or_hold_out_the_same_share_nothing(tmp_path):
+    for name, end in (("a", "one"), ("b", "two")):
+        write(tmp_path / name / "train.jsonl", [row(f"{LONG}{end}"), *others(9)[5:]][:1])
+        write(tmp_path / name / "test.jsonl", others(4))
+    found = curate(of_files(["a", "b"], tmp_path), tmp_path / "out")
+    assert not {one.check for one in found.read()} & {"shared_with_task", "near_duplicate"}
+
+
+@pytest.mark.parametrize(("common", "near"), [(8, True), (7, False)])
+def test_the_limit_is_eight_shingles_of_ten(tmp_path, common, near):
+    """Texts of ten shingles in all, so many of them in common: 0.8 is near, 0.7 is not."""
+    alphabet = "abcdefghijklmnopqrstuvwxyz"
+    one = alphabet[: common + 4 + (10 - common) // 2]
+    other = alphabet[: common + 4] + "zyxw"[: 10 - common - (10 - common) // 2]
+    assert similarity(one, other) == common / 10
+    found = curated(tmp_path, [row(one), row(other)])
+    assert bool(told(found, "near_duplicate")) == near

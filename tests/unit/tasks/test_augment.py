@@ -192,3 +192,43 @@ def test_a_prompt_without_template_is_asked_in_no_other_way():
     assert copied(bare, "templates", 0.1, chance()) is None
     unknown = replace(bare, fields={})
     assert copied(unknown, "templates", 0.1, chance()) is None
+
+
+def test_what_is_copied_follows_from_what_records_say_and_not_from_where_they_stand():
+    plain = task()
+    shuffled = replace(plain, splits={**plain.splits, "train": plain.splits["train"][::-1]})
+
+    def chosen(some, seed=3):
+        made = with_augmentation(some, Augment(swaps=0.25), seed).splits["train"][40:]
+        return {one.fields["text"] for one in made}
+
+    assert len(chosen(plain)) == 10
+    assert chosen(plain) == chosen(shuffled) != chosen(plain, 4)
+
+
+@pytest.mark.parametrize(("count", "share", "made"), [(7, 0.5, 4), (9, 0.3, 3), (9, 0.25, 2)])
+def test_a_share_is_rounded_to_the_nearest_number(count, share, made):
+    found = with_augmentation(task(count), Augment(edits=share), 0)
+    assert len(found.splits["train"]) == count + made
+
+
+def test_where_the_answer_says_her_nothing_is_swapped():
+    """Of `his` in the prompt would become `her`, and the answer would speak of another."""
+    one = Record("q", (Turn("user", "Who has his book?"),), ("It lies with her.",),
+                 fields={"prompt": "Who has his book?"})  # fmt: skip
+    assert copied(one, "swaps", 0.1, chance()) is None
+
+
+def test_a_copy_never_has_an_empty_prompt():
+    one = Record("q", (Turn("user", "wonderful"),), ("good",), fields={"prompt": "wonderful"})
+    made = [copied(one, "edits", 0.5, chance(seed)) for seed in range(40)]
+    assert None in made
+    assert all(new.turns[-1].text.strip() for new in made if new is not None)
+
+
+def test_words_of_choices_that_are_no_answer_are_left_alone_too():
+    """In a prompt that names the other label, that word stays as it is."""
+    for seed in range(20):
+        one = review("they call it negative where others are pleased with everything")
+        new = copied(one, "edits", 0.5, chance(seed))
+        assert "negative" in new.turns[-1].text

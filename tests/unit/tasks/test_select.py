@@ -173,3 +173,37 @@ def test_a_task_with_nothing_to_compare_is_a_mistake(tmp_path):
     with pytest.raises(DataError) as said:
         load_tasks(Recipe.model_validate(held), tmp_path)
     assert "tasks.ships.data.select: passages are chosen of raw text" in said.value.mistakes[0]
+
+
+def test_neighbours_of_two_documents_stay_two_and_each_says_where_it_stands():
+    """All is chosen but the middle of the second document."""
+    book = text(prose(SEA, 2, 1), prose(LAW, 1, 2) + "\n\n" + prose(SEA, 1, 3), prose(SEA, 2, 4))
+    found = with_selection(book, Select(near="ships", share=0.8, passage=100), asked(), 0)
+    kept = found.splits["train"]
+    whole = {one.where: one.text for one in book.splits["train"]}
+    assert {one.where for one in kept} == set(whole)
+    assert all(one.text in whole[one.where] for one in kept)
+    spans = found.selected["chosen"]
+    assert sum(one["to"] - one["from"] for one in spans) == found.selected["characters"]
+    assert sorted(whole[one["where"]][one["from"] : one["to"]] for one in spans) == sorted(
+        one.text for one in kept
+    )
+
+
+def test_the_nearest_by_character_stands_first_and_a_card_names_not_all(monkeypatch):
+    """A long text of both kinds has more of what is wanted than a short one, and is less near."""
+    both = " ".join([*SEA, *LAW] * 12)
+    book = text(f"{both}", " ".join(SEA))
+    found = with_selection(book, Select(near="ships", share=1.0, passage=5000), asked(), 0)
+    told = found.selected["chosen"]
+    assert [one["where"] for one in told] == ["book.txt:2", "book.txt:1"]
+    assert told[0]["nats_per_character"] > told[1]["nats_per_character"]
+    monkeypatch.setattr("madrigal.tasks.select._TOLD", 1)
+    found = with_selection(book, Select(near="ships", share=1.0, passage=5000), asked(), 0)
+    assert [one["where"] for one in found.selected["chosen"]] == ["book.txt:2"]
+
+
+def test_a_system_message_and_a_choice_are_no_words_of_a_row():
+    record = Record("q", (Turn("system", "be brief"), Turn("user", "why?")), ("wet",),
+                    ("wet", "dry"))  # fmt: skip
+    assert own_words(record) == "why?"
