@@ -9,7 +9,7 @@ from madrigal.curation.balance import MOST_COPIES, Balance, Member, planned
 
 def members(counts: dict[str, int], file: str = "a.jsonl") -> list[Member]:
     said = [(group, k) for group, count in counts.items() for k in range(count)]
-    return [Member((file, row), group, group, f"{group} {k}".encode())
+    return [Member(("t", file, row), group, group, f"{group} {k}".encode())
             for row, (group, k) in enumerate(said)]  # fmt: skip
 
 
@@ -53,7 +53,7 @@ def test_groups_shrink_to_the_smallest_and_strata_to_their_rarest_label():
     some = members({"x": 9, "y": 4})
     assert sizes(some, planned("t", some, Balance("down"))) == {"x": 4, "y": 4}
     strata = [
-        Member(("a", 10 * g + k), "gh"[g], label, f"{g}{k}".encode())
+        Member(("t", "a", 10 * g + k), "gh"[g], label, f"{g}{k}".encode())
         for g, labels in enumerate(("xxxyy", "xyyy")) for k, label in enumerate(labels)
     ]  # fmt: skip
     plan = planned("t", strata, Balance("stratified", "group"))
@@ -64,7 +64,7 @@ def test_groups_shrink_to_the_smallest_and_strata_to_their_rarest_label():
 @pytest.mark.parametrize("how", ["down", "up"])
 def test_which_rows_follows_from_what_they_say_and_not_from_where_they_stand(how):
     some = members({"x": 12, "y": 5})
-    moved = [Member(("b.jsonl", 99 - one.row[1]), one.group, one.label, one.content)
+    moved = [Member(("t", "b.jsonl", 99 - one.row[2]), one.group, one.label, one.content)
              for one in reversed(some)]  # fmt: skip
     chosen = []
     for each in (some, moved):

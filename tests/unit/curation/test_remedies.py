@@ -1,6 +1,7 @@
 """What becomes of rows about which something was found, and what the ledger says of it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -40,8 +41,8 @@ def test_only_rows_of_training_are_touched_and_none_for_what_is_said_of_a_task()
         finding("leak", 1), finding("leak", 2, "test"), finding("encoding", 3, "validation"),
         finding("leak", TASK), finding("repetition", 4),
     ]  # fmt: skip
-    assert list(decisions(found, Orders())) == [("a.jsonl", 1)]
-    assert list(decisions(found, Orders(drop=("repetition",)))) == [("a.jsonl", 4)]
+    assert list(decisions(found, Orders())) == [("t", "a.jsonl", 1)]
+    assert list(decisions(found, Orders(drop=("repetition",)))) == [("t", "a.jsonl", 4)]
 
 
 @pytest.mark.parametrize(("chance", "put_right"), [(0.69, False), (0.7, True), (0.9, True)])
@@ -71,12 +72,12 @@ def test_a_row_of_several_examples_goes_where_each_of_them_does():
 
 def test_a_person_s_word_comes_before_every_rule():
     keep, drop = (Reviewed("a.jsonl", 0, "a.jsonl:1", one, "") for one in ("keep", "drop"))
-    found = [finding("leak"), finding("encoding")]
-    (decision,) = decisions(found, Orders(reviewed={keep.place: keep})).values()
-    assert not decision.dropped(1)
-    assert decision.stays_as_it_is
-    (decision,) = decisions([], Orders(reviewed={drop.place: drop})).values()
-    assert decision.dropped(5)
+    (decision,) = decisions([finding("leak"), finding("encoding")], Orders()).values()
+    assert decision.dropped(1)
+    assert not decision.stays_as_it_is
+    assert not replace(decision, reviewed=keep).dropped(1)
+    assert replace(decision, reviewed=keep).stays_as_it_is
+    assert Decision(reviewed=drop).dropped(5)
     assert "label_noise" not in DROPPED
 
 
