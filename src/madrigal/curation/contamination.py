@@ -98,7 +98,7 @@ def _judged(
             by[source] = by.get(source, 0) + 1
     best = sorted(by, key=lambda one: (-by[one], one))
     every = words_of(table.text(sample)[0])
-    matched = short(" ".join(every[place] for place in places[first:end].tolist()), 240)
+    matched = short(" ".join(every[int(place)] for place in places[first:end]), 240)
     said = f"{share:.0%} of its words in training: {matched}"
     severity = "error" if grave else "note"
     yield table.finding(sample, "contamination", severity, said, best[0], share), sample
