@@ -247,7 +247,7 @@ class Scribe:
         self.note(writes=of_task(task), prompts=shown, model=of_model(model), keys=keys)
         return []
 
-    def cards(self, built: Any, _: Any) -> list[str]:
+    def cards(self, built: Any, *_: Any) -> list[str]:
         found = inspected(built)
         self.note(curated=None if found is None else dict(found.cards))
         return []
