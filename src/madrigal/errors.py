@@ -7,15 +7,15 @@ from typing import ClassVar
 class UserMistake(ValueError):
     """One or more mistakes in what the user gave: a recipe, data, a model. Exit code 2.
 
-    Every mistake is one line that says where it stands, what was found, and the cure.
+    Every mistake is one line that says where it stands, what was found, and the cure; what was
+    found may have line breaks of its own, as a quoted field name of a table, which become spaces.
     """
 
     exit_code: ClassVar[int] = 2
 
     def __init__(self, mistakes: str | Iterable[str]) -> None:
-        self.mistakes: tuple[str, ...] = (
-            (mistakes,) if isinstance(mistakes, str) else tuple(mistakes)
-        )
+        several = (mistakes,) if isinstance(mistakes, str) else tuple(mistakes)
+        self.mistakes: tuple[str, ...] = tuple(" ".join(one.splitlines()) for one in several)
         super().__init__("\n".join(self.mistakes))
 
 

@@ -110,3 +110,13 @@ def test_a_header_that_is_no_utf_8_is_refused(tmp_path, name):
     with pytest.raises(DataError) as refused:
         told(tmp_path, name, packed)
     assert refused.value.mistakes == (f"{name}:1: byte 0x97 is not UTF-8; save the file as UTF-8",)
+
+
+def test_a_field_s_name_with_line_breaks_is_told_in_one_line(tmp_path):
+    content = b'"ad,b\na,b\x0b\nd",b\na,b\n'
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        curate(of_files(["a.csv"], tmp_path), tmp_path / "out")
+    (line,) = caught.value.mistakes
+    assert len(line.splitlines()) == 1
+    assert "no known format has the fields 'ad,b a,b  d', 'b'; rename them" in line
