@@ -132,7 +132,7 @@ def test_a_failed_trial_counts_with_its_sentence(tmp_path, monkeypatch, capsys):
     space = """\
 search:
   tasks.mood.data.train: [mood.train.jsonl, nowhere.jsonl]
-trials: 1
+trials: 2
 sampler: random
 """
     swept.write(tmp_path, space=space)
@@ -167,7 +167,7 @@ def test_rewards_and_divergence_of_own_answers_can_be_aimed_at(tmp_path):
 maximise: own.echo.reward
 subject_to: [own.echo.divergence <= 0.05]
 sampler: random
-trials: 1
+trials: 2
 search: {stages.act.optimiser.learning_rate: [1e-5, 0.05]}
 """
     swept.write(tmp_path, held, space)
