@@ -29,14 +29,19 @@ from madrigal.curation.duplicates import copies_of, marked
 from madrigal.curation.finding import Finding, short
 from madrigal.curation.marks import words_of
 from madrigal.curation.table import Table
-from madrigal.curation.template_words import TemplateWords, cover, runs_of
+from madrigal.curation.template_words import (
+    HELD_TEMPLATE,
+    TRAIN_TEMPLATE,
+    TemplateWords,
+    cover,
+    runs_of,
+)
 
 RUN = 8  # words
 CONTAMINATED = 0.5
 TOLD = 13  # words in a row
 _SHORTEST = 4  # words of a record that is compared as a whole
-_HELD_TEMPLATE, _HELD_SHARE = 3, 0.01
-_TRAIN_TEMPLATE, _TRAIN_SHARE = 50, 0.01
+_HELD_SHARE = _TRAIN_SHARE = 0.01
 _SOURCES = 50  # training records kept for a run; of fewer than 5,000 in all none has more
 _TRAIN = 0  # place in SPLITS
 
@@ -59,7 +64,7 @@ def contamination(table: Table) -> Iterator[Finding]:
     if not len(runs.known):  # all of them too short to be compared
         return
     counts = _train_counts(table, templates, side, runs)
-    limit = max(_TRAIN_TEMPLATE, _TRAIN_SHARE * int((side == _TRAIN).sum()))
+    limit = max(TRAIN_TEMPLATE, _TRAIN_SHARE * int((side == _TRAIN).sum()))
     kept = (counts > 0) & (counts <= limit) & ~runs.template
     made = copies_of(table)
     unmarked = (side == _TRAIN) & ~marked(table, made)
@@ -165,7 +170,7 @@ def _runs(table: Table, held: list[tuple[int, np.ndarray, np.ndarray]]) -> _Runs
             if task[sample] == number and int(content[sample]) not in seen:
                 seen.add(int(content[sample]))
                 counts[np.searchsorted(known, found)] += 1
-        template |= counts > max(_HELD_TEMPLATE, _HELD_SHARE * len(seen))
+        template |= counts > max(HELD_TEMPLATE, _HELD_SHARE * len(seen))
     return _Runs(known, template)
 
 

@@ -1,9 +1,9 @@
 """Words that stand in a record because they stand in every tenth of its task.
 
 An instruction may be too short for a run of the length that contamination is looked for by, and
-then runs that begin or end in it would be shared by records which share one word of their own. So
-a task's frequent runs of 5 words are found first, in as many different records as are enough to
-tell, and their words are left out on both sides.
+then runs that begin or end in it would be shared by records which share one word of their own. So a
+task's frequent runs of 5 words are found first, and their words are left out on both sides. What
+few training records have and hardly a held-out one may be a test text copied into training.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,10 @@ from jaxtyping import Bool, Int, Integer, UInt64
 from madrigal.curation.table import Table
 
 _GRAM = 5  # words
-_SHARE, _FEWEST = 0.1, 10  # different records that have a template's runs, at least
-_LOOKED_AT = 2000  # records of a task
+_SHARE = 0.1  # of different records of a task that have a template's runs, at least
+HELD_TEMPLATE, TRAIN_TEMPLATE = 3, 50  # more than so many held-out, or training, records have them
+_LOOKED_AT = 1000  # records of a task's training, and of what it holds out
+_TRAIN = 0  # place in SPLITS
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -48,23 +50,27 @@ class TemplateWords:
 
     @classmethod
     def of(cls, table: Table) -> "TemplateWords":
-        """From up to 2,000 records of each task, spread over all."""
-        task, content = table.tasks(), table.column("content")
-        chosen = np.zeros(len(task), dtype=bool)
+        """From up to 1,000 training and 1,000 held-out records of each task, spread over all."""
+        task, held = table.tasks(), table.column("side") != _TRAIN
+        content, chosen = table.column("content"), np.zeros(len(task), dtype=bool)
         for number in range(len(table.sources.tasks)):
-            mine = np.flatnonzero(task == number)
-            _, first = np.unique(content[mine], return_index=True)
-            different = mine[np.sort(first)]
-            chosen[different[:: max(1, -(-len(different) // _LOOKED_AT))]] = True
-        held: list[list[np.ndarray]] = [[] for _ in table.sources.tasks]
+            for side in (False, True):
+                mine = np.flatnonzero((task == number) & (held == side))
+                _, first = np.unique(content[mine], return_index=True)
+                different = mine[np.sort(first)]
+                chosen[different[:: max(1, -(-len(different) // _LOOKED_AT))]] = True
+        found: list[tuple[list[np.ndarray], list[np.ndarray]]] = [
+            ([], []) for _ in table.sources.tasks
+        ]
         for block in range(len(table.paths)):
             start, end = int(table.starts[block]), int(table.starts[block + 1])
             if not chosen[start:end].any():
                 continue
             words = table.ragged("words", block)
             for place in np.flatnonzero(chosen[start:end]).tolist():
-                held[task[start + place]].append(np.unique(runs_of(words[place], _GRAM)))
-        return cls([_frequent(some) for some in held])
+                mine = found[task[start + place]][int(held[start + place])]
+                mine.append(np.unique(runs_of(words[place], _GRAM)))
+        return cls([_frequent(*sides) for sides in found])
 
     def own(self, task: int, words: Integer[np.ndarray, " W"]) -> Int[np.ndarray, " O"]:
         """Places of the words that are the record's own."""
@@ -76,8 +82,14 @@ class TemplateWords:
         return np.flatnonzero(~cover(frequent[place] == found, len(words)))
 
 
-def _frequent(records: Sequence[UInt64[np.ndarray, " _"]]) -> UInt64[np.ndarray, " _"]:
-    if not records:
+def _frequent(
+    train: Sequence[UInt64[np.ndarray, " _"]], held: Sequence[UInt64[np.ndarray, " _"]]
+) -> UInt64[np.ndarray, " _"]:
+    if not (train or held):
         return np.zeros(0, dtype=np.uint64)
-    runs, counts = np.unique(np.concatenate(records), return_counts=True)
-    return runs[counts >= max(_FEWEST, _SHARE * len(records))]
+    runs, place = np.unique(np.concatenate([*train, *held]), return_inverse=True)
+    border = sum(map(len, train))
+    often = np.bincount(place[:border], minlength=len(runs))
+    asked = np.bincount(place[border:], minlength=len(runs))
+    enough = often + asked >= _SHARE * (len(train) + len(held))
+    return runs[enough & ((asked > HELD_TEMPLATE) | (often > TRAIN_TEMPLATE))]

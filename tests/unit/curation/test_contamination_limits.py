@@ -3,7 +3,7 @@
 import pytest
 
 from curated import curated, told, write
-from madrigal.curation import contamination, curate, of_files
+from madrigal.curation import contamination, curate, of_files, template_words
 
 WORDS = [f"w{i}" for i in range(6000)]
 
@@ -66,6 +66,7 @@ def test_of_a_large_set_one_in_a_hundred_may_have_it(tmp_path, monkeypatch):
     train = [*apart(5), asked(text(0, 15))]
     assert not told(curated(tmp_path / "a", train, test, deep=["contamination"]), "contamination")
     monkeypatch.setattr(contamination, "_HELD_SHARE", 0.2)
+    monkeypatch.setattr(template_words, "_SHARE", 0.3)
     found = curated(tmp_path / "b", train, test, deep=["contamination"])
     assert len(told(found, "contamination", "test")) == 6
 
@@ -74,7 +75,7 @@ def test_of_a_large_set_one_in_a_hundred_may_have_it(tmp_path, monkeypatch):
 def test_what_more_training_records_than_the_limit_have_is_template(
     tmp_path, monkeypatch, count, share, found
 ):
-    monkeypatch.setattr(contamination, "_TRAIN_TEMPLATE", 5)
+    monkeypatch.setattr(contamination, "TRAIN_TEMPLATE", 5)
     monkeypatch.setattr(contamination, "_TRAIN_SHARE", share)  # of twenty records
     train = [*apart(20 - count), *(asked(f"{text(0, 15)} w{5000 + k}") for k in range(count))]
     told_ = told(
