@@ -11,12 +11,31 @@ from typing import Any
 
 import numpy as np
 
+from madrigal.recipe import policy
+from madrigal.tasks.encode import Coder
+from madrigal.tasks.record import Record
+from madrigal.tasks.room import has_room
+from madrigal.tasks.task import Task
+
 # Fewer prompts than this tell nothing.
 FEWEST = 8
 # Standard errors by which the gold reward has to be below that at the start, and below that of the
 # best of several looks.
 _SURE, _SURER = 2.0, 3.0
 _TINY = 1e-9
+
+
+def looked_at(task: Task, settings: policy.Acting, coder: Coder) -> list[Record]:
+    """Records whose likeliest answers the guard judges, spread over those of validation or, where
+    these are too few, of training; none without a gold reward."""
+    most = settings.guard.likeliest if settings.guard is not None else None
+    if most is None or not settings.gold:
+        return []
+    splits = (task.splits[name] for name in ("validation", "train"))
+    each = [[one for one in records if has_room(task, one, coder)] for records in splits]
+    found = each[0] if len(each[0]) >= FEWEST else each[1]
+    count = min(most, len(found))
+    return [found[n * len(found) // count] for n in range(count)]
 
 
 @dataclass(frozen=True, slots=True)

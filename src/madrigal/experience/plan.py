@@ -30,7 +30,7 @@ class Plan:
     @property
     def epochs(self) -> int:
         """Steps that learn from the same answers."""
-        return self.settings.epochs if isinstance(self.settings, policy.Ppo | policy.Grpo) else 1
+        return policy.steps_of(self.settings)
 
     def penalty(self) -> Penalty | None:
         """The price of a nat in the reward, where it stands there."""

@@ -252,9 +252,7 @@ class Rollouts:
     def _scored_tokens(self, settings: policy.Acting, answers: Sequence[Answer]) -> int:
         """Tokens of the passes over answers: of the model, its reference, and maybe its critic and
         what was likeliest."""
-        more = isinstance(settings, policy.Ppo) + (settings.top_p < 1)
-        more += not policy.learnt_once(settings) or settings.server is not None
-        return scored_tokens(answers, self._asked.share_prompts, 1 + more)
+        return scored_tokens(answers, self._asked.share_prompts, policy.passes_of(settings))
 
     def state_dict(self) -> dict[str, Any]:
         """What is carried along, by task."""

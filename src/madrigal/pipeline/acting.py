@@ -9,7 +9,7 @@ import torch
 
 from madrigal.errors import ModelError
 from madrigal.experience.answer import Prompt
-from madrigal.experience.looks import FEWEST
+from madrigal.experience.looks import looked_at
 from madrigal.experience.plan import Plan
 from madrigal.experience.rollouts import Rollouts
 from madrigal.mixture import Source
@@ -27,10 +27,8 @@ from madrigal.recipe import policy
 from madrigal.recipe.reward import RewardModel
 from madrigal.recipe.stage import StageSettings
 from madrigal.retention import Teacher
-from madrigal.tasks.encode import Coder
 from madrigal.tasks.record import Record
-from madrigal.tasks.room import bare, has_room, limit
-from madrigal.tasks.task import Task
+from madrigal.tasks.room import bare, limit
 from madrigal.training.processes import Processes
 from madrigal.training.reference import Asked
 from madrigal.training.step import StepParts
@@ -95,7 +93,7 @@ def again(source: Source, rollouts: Rollouts | None, plans: Mapping[str, policy.
     """The schedule, in which tasks repeat prompts whose answers several steps learn from."""
     if rollouts is None:
         return source
-    epochs = {task: getattr(settings, "epochs", 1) for task, settings in plans.items()}
+    epochs = {task: policy.steps_of(settings) for task, settings in plans.items()}
     repeated = {t: n for t, n in epochs.items() if n > 1 and t in rollouts.tasks}
     return Again(source, repeated) if repeated else source
 
@@ -120,19 +118,6 @@ def _plan(
     train = held.splits["train"]
     kept = [prompt(record) for record in looked_at(held, settings, coder)]
     return Plan(settings, lambda index: prompt(train[index]), reward, gold, server, kept)
-
-
-def looked_at(task: Task, settings: policy.Acting, coder: Coder) -> list[Record]:
-    """Records whose likeliest answers the guard judges, spread over those of validation or, where
-    these are too few, of training; none without a gold reward."""
-    most = settings.guard.likeliest if settings.guard is not None else None
-    if most is None or not settings.gold:
-        return []
-    splits = (task.splits[name] for name in ("validation", "train"))
-    each = [[one for one in records if has_room(task, one, coder)] for records in splits]
-    found = each[0] if len(each[0]) >= FEWEST else each[1]
-    count = min(most, len(found))
-    return [found[n * len(found) // count] for n in range(count)]
 
 
 @torch.no_grad()

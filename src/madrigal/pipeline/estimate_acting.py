@@ -3,6 +3,7 @@ training on what was written."""
 
 from collections.abc import Iterator
 
+from madrigal.experience.looks import looked_at
 from madrigal.mixture import Mixture
 from madrigal.pipeline.build import Built
 from madrigal.pipeline.work import Part
@@ -22,9 +23,9 @@ def acted(built: Built, stage: StageSettings, source: Mixture) -> Iterator[Part]
     for task, settings in stage.acting().items():
         prompt, answer = _lengths(built, task)
         every = prompt + settings.samples * answer
-        rollouts = achieved[task].examples / getattr(settings, "epochs", 1)
+        rollouts = achieved[task].examples / policy.steps_of(settings)
         written += rollouts * every
-        scored += rollouts * every * _passes(settings)
+        scored += rollouts * every * policy.passes_of(settings)
         models = _models(settings.reward)
         judged += rollouts * every * (models + _models(settings.gold))
         looked += _looks(built, settings, task, source.steps) * (prompt + answer)
@@ -59,24 +60,15 @@ def _lengths(built: Built, name: str) -> tuple[float, float]:
     return sum(prompts) / max(1, len(seen)), sum(room) / max(1, len(seen))
 
 
-def _passes(settings: policy.Acting) -> int:
-    """Over the answers, beside training: of the reference, of the model itself and of what was
-    likeliest where writing has not told them, and of a critic."""
-    again = not policy.learnt_once(settings) or settings.server is not None
-    return 1 + again + (settings.top_p < 1) + isinstance(settings, policy.Ppo)
-
-
 def _models(rewards: tuple[object, ...]) -> int:
     return sum(isinstance(one, RewardModel | RewardEnsemble) for one in rewards)
 
 
-def _looks(built: Built, settings: policy.Acting, task: str, steps: int) -> float:
+def _looks(built: Built, settings: policy.Acting, task: str, steps: int) -> int:
     """Prompts whose likeliest answers are written over a stage: as it begins and ends, and every
     so many rollouts."""
     guard = settings.guard
-    if guard is None or guard.likeliest is None or not settings.gold:
-        return 0.0
-    splits = built.tasks[task].splits
-    held = len(splits["validation"]) or len(splits["train"])
-    rollouts = steps / getattr(settings, "epochs", 1)
-    return min(guard.likeliest, held) * (2 + rollouts // guard.every)
+    if guard is None:
+        return 0
+    prompts = len(looked_at(built.tasks[task], settings, built.coder))
+    return prompts * (2 + steps // policy.steps_of(settings) // guard.every)

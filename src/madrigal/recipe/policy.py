@@ -126,3 +126,15 @@ def learnt_once(settings: Acting) -> bool:
     """Whether the weights that learn from answers are always those that wrote them, and nothing
     that is learnt depends on how likely they were then."""
     return isinstance(settings, Grpo) and settings.epochs == 1
+
+
+def steps_of(settings: Acting) -> int:
+    """Steps that learn from the same answers."""
+    return settings.epochs if isinstance(settings, Ppo | Grpo) else 1
+
+
+def passes_of(settings: Acting) -> int:
+    """Passes over the answers beside training: of the reference; of the model where writing has not
+    told what is needed; of what was likeliest; of a critic."""
+    again = not learnt_once(settings) or settings.server is not None
+    return 1 + again + (settings.top_p < 1) + isinstance(settings, Ppo)
